@@ -1,0 +1,158 @@
+"""A job and its history, as the daemon thinks of them. Knows neither grpc nor proto nor SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from fttrain.spec.faults import Fault
+
+JobId = str
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True if no way leads out."""
+        return self in TERMINAL
+
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class OutcomeReason(StrEnum):
+    """Why a job ended."""
+
+    COMPLETED = "completed"
+    BAD_RECIPE = "bad_recipe"
+    DEPENDENCY_FAILED = "dependency_failed"
+    START_FAILED = "start_failed"
+    WORKER_ERROR = "worker_error"
+    KILLED_BY_SIGNAL = "killed_by_signal"
+    LOST = "lost"
+    NON_FINITE_LOSS = "non_finite_loss"
+    BAD_DATA = "bad_data"
+    CANCELLED_BY_USER = "cancelled_by_user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a job ended: present exactly in a terminal state."""
+
+    reason: OutcomeReason
+    message: str
+    remedy: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    log_tail: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a user asks for, checked and canonical."""
+
+    name: str
+    """Empty: the first eight characters of the id."""
+    devices: int
+    priority: int
+    after: tuple[str, ...]
+    """Names or ids as the user wrote them."""
+    labels: Mapping[str, str]
+    recipe_json: str
+    """Canonical."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job. Changed only by `dataclasses.replace`; its state only by `states.advance`."""
+
+    id: JobId
+    number: int
+    """Order of submission, from 1."""
+    request: JobRequest
+    after_ids: tuple[JobId, ...]
+    references: Mapping[str, JobId]
+    """`job:NAME/best` in the recipe -> the id that NAME meant at submission."""
+    state: JobState
+    reason: str = ""
+    """Why it waits, where it waits."""
+    create_time: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    outcome: Outcome | None = None
+    attempt: int = 0
+    last_sequence: int = 0
+    plan_json: str = ""
+    run_dir: str = ""
+    progress: Mapping[str, Any] | None = None
+    """The body of the latest `progress` event."""
+    epochs: tuple[Mapping[str, Any], ...] = ()
+    """The bodies of all `epoch` events."""
+    artifacts: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.request.name
+
+
+class EventKind(StrEnum):
+    """What kind of thing happened. Each has its own body."""
+
+    STATE = "state"  # state, reason, outcome (null or the fields of Outcome)
+    PLANNED = "planned"  # plan_json
+    PROGRESS = "progress"  # epoch, epochs, step, steps, loss, images_per_second, phase
+    EPOCH = "epoch"  # the fields of fttrain.events.EpochEnded
+    CHECKPOINT = "checkpoint"  # which, epoch, step, path (absolute), sha256
+    NOTICE = "notice"  # message
+    ARTIFACT = "artifact"  # what, path (absolute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """Something that happened and is not stored yet."""
+
+    kind: EventKind
+    time: datetime
+    attempt: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A stored event: its sequence number counts from 1 within its job, without a gap."""
+
+    job_id: JobId
+    sequence: int
+    kind: EventKind
+    time: datetime
+    attempt: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One start of a worker: what is needed to find it again."""
+
+    job_id: JobId
+    number: int
+    run_dir: str
+    shim_pid: int
+    shim_start_ticks: int
+    """Field 22 of /proc/PID/stat: with the pid and the boot it identifies the process."""
+    boot_id: str
+    journal_offset: int = 0
+    """Bytes of the journal that are stored as events."""

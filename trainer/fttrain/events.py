@@ -1,0 +1,222 @@
+"""What a worker tells: the records of the journal, how they are written and read. Torch-free.
+
+A journal is a file of lines, one JSON object each, whose last member is the CRC-32 of all that
+stands before it. A record counts when its newline and checksum are there. The first line names
+the format and the attempt.
+"""
+
+import dataclasses
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+FORMAT = 1
+PhaseName = Literal["setup", "training", "evaluating", "checkpointing", "exporting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """The first line of a journal."""
+
+    kind: ClassVar[str] = "header"
+    format: int
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The worker runs."""
+
+    kind: ClassVar[str] = "started"
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged:
+    """The worker turns to something else. `epoch` counts from 1; 0 lies before the first."""
+
+    kind: ClassVar[str] = "phase"
+    phase: PhaseName
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Optimizer steps finished since the record before: first .. first + len(lrs) - 1."""
+
+    kind: ClassVar[str] = "steps"
+    epoch: int
+    epochs: int
+    first: int
+    """Number of the first of these steps, from 1."""
+    steps: int
+    """Steps of the whole run."""
+    lrs: list[list[float]]
+    """Per step the learning rate of each group."""
+    losses: list[float]
+    """Per step the mean loss of its images."""
+    mean_loss: float
+    """Over the epoch so far."""
+    images_per_second: float
+
+    @property
+    def last(self) -> int:
+        """Number of the last of these steps."""
+        return self.first + len(self.lrs) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Loss and accuracy over `count` images, with the Wilson 95 % interval of the accuracy."""
+
+    loss: float
+    accuracy: float
+    correct: int
+    count: int
+    accuracy_low: float
+    accuracy_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded:
+    """An epoch is trained and evaluated. Epoch 0 is an evaluation before any training."""
+
+    kind: ClassVar[str] = "epoch"
+    epoch: int
+    step: int
+    train: Score | None
+    val: Score
+    lrs: list[float]
+    images_per_second: float
+    memory_bytes: int
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved:
+    """A checkpoint is safely on disk. `path` is relative to the run directory."""
+
+    kind: ClassVar[str] = "checkpoint"
+    which: Literal["last", "best"]
+    epoch: int
+    step: int
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a user should know."""
+
+    kind: ClassVar[str] = "notice"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactMade:
+    """A file is finished. `path` is relative to the run directory."""
+
+    kind: ClassVar[str] = "artifact"
+    what: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The run ends with an error that the engine knows."""
+
+    kind: ClassVar[str] = "failed"
+    reason: Literal["bad_recipe", "bad_data", "non_finite_loss", "worker_error"]
+    message: str
+    remedy: str
+    faults: list[dict[str, str]]
+    """For bad_recipe: `field` and `description` each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The run is complete: all is on disk."""
+
+    kind: ClassVar[str] = "finished"
+    best_epoch: int
+    best_accuracy: float
+
+
+Record = (
+    Header | Started | PhaseChanged | Steps | EpochEnded | CheckpointSaved
+    | Notice | ArtifactMade | Failed | Finished
+)  # fmt: skip
+
+_KINDS: dict[str, type[Record]] = {
+    cls.kind: cls
+    for cls in (
+        Header, Started, PhaseChanged, Steps, EpochEnded, CheckpointSaved,
+        Notice, ArtifactMade, Failed, Finished,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A record with the time at which it was written, in seconds since the epoch, UTC."""
+
+    time: float
+    record: Record
+
+
+class BadRecord(ValueError):
+    """A line of a journal that is not whole or not of this format."""
+
+
+def encode(record: Record, *, time: float) -> bytes:
+    """Return the line of a record, newline included."""
+    body = {"time": time, "kind": record.kind, **dataclasses.asdict(record)}
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    head = text[:-1].encode()
+    return head + b',"crc":"%08x"}\n' % zlib.crc32(head)
+
+
+def decode(line: bytes) -> Entry:
+    """Read one line, newline included.
+
+    Raises:
+        BadRecord: where newline or checksum are missing, or the kind is unknown.
+    """
+    head, separator, tail = line.rpartition(b',"crc":"')
+    if not separator or not tail.endswith(b'"}\n') or tail[:-3] != b"%08x" % zlib.crc32(head):
+        raise BadRecord(f"not a whole record: {line[:80]!r}")
+    body = json.loads(head + b"}")
+    time, kind = body.pop("time"), body.pop("kind")
+    if kind not in _KINDS:
+        raise BadRecord(f"unknown kind of record: {kind!r}")
+    return Entry(time=time, record=_KINDS[kind](**_with_scores(body)))
+
+
+def _with_scores(body: dict[str, Any]) -> dict[str, Any]:
+    for name in ("train", "val"):
+        if isinstance(body.get(name), dict):
+            body[name] = Score(**body[name])
+    return body
+
+
+def read(path: Path, *, offset: int = 0) -> tuple[list[Entry], int]:
+    """Read the whole records from a byte position on; return them and where to go on.
+
+    A last line without its newline is left for the next reading. A missing file has no records.
+
+    Raises:
+        BadRecord: where a line with its newline does not hold its checksum.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    whole = data.rfind(b"\n") + 1
+    lines = data[:whole].splitlines(keepends=True)
+    return [decode(line) for line in lines], offset + whole

@@ -1,0 +1,1 @@
+"""The contract between those who ask for training and the engine that does it. Torch-free."""

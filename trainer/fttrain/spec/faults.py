@@ -1,0 +1,132 @@
+"""Faults of a recipe: all at once, each with its place and what would be right."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from fttrain.spec.recipe import Recipe, schema
+
+# Words of the design whose behaviour this version does not have. They are refused by name, so
+# that nobody believes they were heeded.
+NOT_BUILT = {
+    "data.augment.auto_augment", "data.augment.cutmix", "data.augment.mixup",
+    "data.augment.random_erasing", "data.augment.rand_augment", "data.augment.color_jitter",
+    "data.dataset", "data.limit", "data.manifest", "data.test", "data.torchvision", "data.veri",
+    "train.bn", "train.clip_value", "train.early_stopping", "train.ema", "train.precision",
+    "train.repeats", "train.stages", "sweep",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault: a field path such as `train.optimizer.sgd.lr`, and a sentence."""
+
+    field: str
+    description: str
+
+
+class RecipeFaults(Exception):
+    """A recipe that cannot be run, with every fault found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{f.field}: {f.description}" for f in faults))
+        self.faults = tuple(faults)
+
+
+def parse(recipe_json: str) -> Recipe:
+    """Read a recipe from JSON text.
+
+    Raises:
+        RecipeFaults: with all faults of the schema.
+    """
+    try:
+        return Recipe.model_validate_json(recipe_json)
+    except ValidationError as error:
+        raise RecipeFaults(list(_faults(error))) from None
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    for item in error.errors(include_url=False):
+        location = item["loc"]
+        yield Fault(field=path_text(location), description=_describe(item, location))
+
+
+def path_text(location: Iterable[str | int]) -> str:
+    """Write a location as a field path: names joined by dots, positions in brackets."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _describe(item: Any, location: tuple[str | int, ...]) -> str:
+    kind, given, context = item["type"], item["input"], item.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            return unknown_key(location)
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"{given!r} is not one of {context['expected']}"
+        case "json_invalid":
+            return f"is not JSON: {context['error']}"
+        case _:
+            message = item["msg"].removeprefix("Input ")
+            return f"{message[0].lower()}{message[1:]}, not {_shown(given)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def unknown_key(location: tuple[str | int, ...]) -> str:
+    """Describe an unknown key: not built yet, mistyped (with the nearest), or plain wrong."""
+    name = str(location[-1])
+    plain = ".".join(str(part) for part in location if isinstance(part, str))
+    if plain in NOT_BUILT:
+        return f"`{name}` is not built in this version; leave it out"
+    known = keys_at(location[:-1])
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"unknown key `{name}`; did you mean `{near[0]}`?"
+    return f"unknown key `{name}`; known here: {', '.join(known)}"
+
+
+def keys_at(location: Sequence[str | int]) -> list[str]:
+    """Return the keys that a recipe may have at a location, in the schema's order."""
+    root = schema()
+    nodes = [root]
+    for part in location:
+        nodes = [child for node in nodes for child in _children(root, node, part)]
+    return list(dict.fromkeys(key for node in nodes for key in _properties(root, node)))
+
+
+def _expand(root: dict[str, Any], node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "$ref" in node:
+        node = root["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    alternatives = node.get("oneOf", []) + node.get("anyOf", [])
+    if not alternatives:
+        yield node
+    for alternative in alternatives:
+        yield from _expand(root, alternative)
+
+
+def _children(
+    root: dict[str, Any], node: dict[str, Any], part: str | int
+) -> Iterator[dict[str, Any]]:
+    for expanded in _expand(root, node):
+        if isinstance(part, int) and "items" in expanded:
+            yield expanded["items"]
+        elif part in expanded.get("properties", {}):
+            yield expanded["properties"][part]
+
+
+def _properties(root: dict[str, Any], node: dict[str, Any]) -> Iterator[str]:
+    for expanded in _expand(root, node):
+        yield from expanded.get("properties", {})

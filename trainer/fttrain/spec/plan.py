@@ -1,0 +1,110 @@
+"""The plan: how one recipe is run on one machine, decided before the first step and stored."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from fttrain.spec.recipe import Preprocess
+
+
+class Card(BaseModel):
+    """A part of a plan. Unknown keys are errors: a plan is read by the version that made it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Environment(Card):
+    """What a bit-exact repetition must have in common."""
+
+    torch: str
+    torchvision: str
+    python: str
+    cpu_capability: str
+
+
+class Split(Card):
+    """The images of one split."""
+
+    images: int
+    per_class: list[int]
+
+
+class DataCard(Card):
+    """What the data turned out to be."""
+
+    source: str
+    classes: list[str]
+    train: Split
+    val: Split
+    channels: int
+    left_out: list[str]
+    """Files that are no images, by path, each named once."""
+    fingerprint: str
+    """SHA-256 over the names, sizes and modification times of all files."""
+
+
+class WeightsCard(Card):
+    """What the net starts from."""
+
+    source: str
+    """As the recipe says it."""
+    path: str | None = None
+    sha256: str | None = None
+    tensors_loaded: int = 0
+    tensors_new: list[str] = []
+    """Names that keep their random initial value."""
+    head: Literal["new", "kept"] = "new"
+
+
+class PreprocessCard(Card):
+    """How an image becomes the net's input, and who says so."""
+
+    steps: Preprocess
+    origin: str
+    """`recipe`, `weights mobilenet_v2 IMAGENET1K_V1`, `job pretrain`, `digits`."""
+
+
+class GroupCard(Card):
+    """One row of the group table."""
+
+    name: str
+    tensors: int
+    parameters: int
+    lr: float
+    weight_decay: float
+    names: list[str]
+    """The parameters, by name."""
+
+
+class Plan(Card):
+    """A whole plan."""
+
+    format: Literal[1] = 1
+    recipe_digest: str
+    environment: Environment
+    device: str
+    threads: int
+    """Threads of one operator."""
+    layout: Literal["contiguous", "channels_last"]
+    precision: Literal["fp32"]
+    loader_workers: int
+    chunk: int
+    """Images per pass of the frozen prefix."""
+    prefix: list[str]
+    """Blocks that run ahead, frozen and in eval mode, in depth order. Empty: none."""
+    batch_size: int
+    accumulate: int
+    steps_per_epoch: int
+    steps: int
+    """Optimizer steps of the whole run."""
+    epochs: int
+    data: DataCard
+    preprocess: PreprocessCard
+    weights: WeightsCard
+    groups: list[GroupCard]
+    parameters: int
+    parameters_trained: int
+    batch_norm_eval: int
+    """BatchNorm layers whose statistics stay."""
+    batch_norm_train: int
+    notices: list[str] = []
