@@ -1,0 +1,211 @@
+"""The shim: one small process above each worker, so that whatever happens to the worker, to its
+children or to the daemon, everything ends, is reaped, and leaves an account.
+
+It is forked from the zygote, leads a session of its own, adopts every descendant that loses its
+parent (child subreaper), and is single-threaded: it only waits for signals.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import setproctitle
+
+from fttrain.spec import rundir
+from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
+
+Worker = Callable[[Path], int]
+"""A worker's main function: run directory in, exit code out."""
+
+WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LOOK_AGAIN_S = 0.05
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def supervise(run_dir: Path, worker: Worker, *, grace_s: float) -> NoReturn:
+    """Run a worker to its end in a child process and write exit.json. Never returns.
+
+    Call it in a freshly forked process that has `WATCHED` blocked. SIGTERM to the shim ends the
+    worker: SIGTERM at once, SIGKILL to it and all its descendants after `grace_s`.
+    """
+    os.setsid()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    redirect(run_dir / rundir.LOG)
+    me = ProcessIdentity.of(os.getpid())
+    assert me is not None
+    rundir.write_card(run_dir / rundir.SHIM, me)
+    setproctitle.setproctitle(f"finetuned shim {run_dir.parent.name[:8]}/{run_dir.name}")
+    watch = _Watch(worker_pid=_fork_worker(run_dir, worker), grace_s=grace_s)
+    watch.until_worker_ends()
+    watch.end_the_rest()
+    rundir.write_card(run_dir / rundir.EXIT, watch.report())
+    os._exit(0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def descendants(root: int) -> list[int]:
+    """Return the pids of all processes below a process, itself excluded."""
+    found: list[int] = []
+    ahead = [root]
+    while ahead:
+        children = _children(ahead.pop())
+        found += children
+        ahead += children
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children += map(int, listing.read_text().split())
+        except OSError:  # the thread or the whole process has ended meanwhile
+            continue
+    return children
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+
+
+def redirect(log: Path) -> None:
+    """Point stdin at nothing and the outputs at the log; let go of all that the zygote had."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+
+
+def _fork_worker(run_dir: Path, worker: Worker) -> int:
+    shim = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent(shim)
+        for number in WATCHED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        _prefer_as_victim()
+        setproctitle.setproctitle(f"finetuned worker {run_dir.parent.name[:8]}/{run_dir.name}")
+        os._exit(guarded(run_dir, worker))
+    return pid
+
+
+def guarded(run_dir: Path, worker: Worker) -> int:
+    try:
+        return worker(run_dir)
+    except BaseException:  # noqa: BLE001 - the edge of the worker process
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _prefer_as_victim() -> None:
+    """Where memory runs out, the kernel shall take the worker, not the daemon beside it."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("500")
+    except OSError:  # some containers forbid it
+        return
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    worker_pid: int
+    grace_s: float
+    status: int | None = None
+    terminated: bool = False
+    kill_at: float = float("inf")
+    orphans: list[Orphan] = field(default_factory=list)
+    user_s: float = 0.0
+    system_s: float = 0.0
+    max_rss_bytes: int = 0
+
+    def until_worker_ends(self) -> None:
+        while self.status is None:
+            # Python's sleep-like waits are cut by nothing but these signals: they are blocked.
+            wait = min(max(self.kill_at - time.monotonic(), _LOOK_AGAIN_S), 3600)
+            caught = signal.sigtimedwait(WATCHED, wait)
+            if caught is not None and caught.si_signo != signal.SIGCHLD:
+                self._terminate()
+            if time.monotonic() >= self.kill_at:
+                _signal_all(descendants(os.getpid()), signal.SIGKILL)
+            self._reap(os.WNOHANG)
+
+    def end_the_rest(self) -> None:
+        """Kill and reap whatever the worker has left behind, until nothing is left."""
+        while left := descendants(os.getpid()):
+            known = {orphan.pid for orphan in self.orphans}
+            self.orphans += [Orphan(pid=p, name=_name(p)) for p in left if p not in known]
+            _signal_all(left, signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, _LOOK_AGAIN_S)
+            self._reap(os.WNOHANG)
+
+    def report(self) -> ExitReport:
+        assert self.status is not None
+        by_signal = os.WIFSIGNALED(self.status)
+        return ExitReport(
+            exit_code=None if by_signal else os.WEXITSTATUS(self.status),
+            signal=os.WTERMSIG(self.status) if by_signal else None,
+            terminated=self.terminated,
+            orphans=tuple(self.orphans),
+            user_s=self.user_s,
+            system_s=self.system_s,
+            max_rss_bytes=self.max_rss_bytes,
+            end_time=time.time(),
+        )
+
+    def _terminate(self) -> None:
+        # A worker that has ended already is found first: its end came before the signal.
+        self._reap(os.WNOHANG)
+        if self.status is None and not self.terminated:
+            self.terminated = True
+            self.kill_at = time.monotonic() + self.grace_s
+            _signal_all(descendants(os.getpid()), signal.SIGTERM)
+
+    def _reap(self, options: int) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, options)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.user_s += usage.ru_utime
+            self.system_s += usage.ru_stime
+            self.max_rss_bytes = max(self.max_rss_bytes, usage.ru_maxrss * 1024)
+            if pid == self.worker_pid:
+                self.status = status
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "?"

@@ -1,0 +1,138 @@
+"""The run directory of an attempt: what lies in it, who writes it, how it is read. Torch-free.
+
+    recipe.json  plan.json  attempt.json     in: written before the start
+    shim.json                                who supervises: written by the shim as its first act
+    journal.jsonl  log.txt                   out: written by the worker while it runs
+    checkpoints/  artifacts/                 out: files that are whole as soon as they are there
+    exit.json                                how it ended: written by the shim as its last act
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+RECIPE = "recipe.json"
+PLAN = "plan.json"
+ATTEMPT = "attempt.json"
+SHIM = "shim.json"
+JOURNAL = "journal.jsonl"
+LOG = "log.txt"
+EXIT = "exit.json"
+MODEL = "artifacts/model.safetensors"
+BEST = "checkpoints/best.safetensors"
+LAST = "checkpoints/last.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptCard:
+    """What the worker is told beside recipe and plan."""
+
+    job_id: str
+    attempt: int
+    name: str
+    references: dict[str, str] = field(default_factory=dict)
+    """`job:NAME/best` in the recipe -> the file that it means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIdentity:
+    """A process that no other process can be taken for."""
+
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/PID/stat: clock ticks from the boot to the start."""
+    boot_id: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """Return the identity of a process, or None where there is none of that pid."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        after_name = stat.rpartition(")")[2].split()
+        return cls(pid=pid, start_ticks=int(after_name[19]), boot_id=boot_id())
+
+    @property
+    def is_alive(self) -> bool:
+        """True if this very process is still there (a zombie counts until it is reaped)."""
+        return type(self).of(self.pid) == self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A process that outlived the worker and was ended by the shim."""
+
+    pid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitReport:
+    """How an attempt ended."""
+
+    exit_code: int | None
+    signal: int | None
+    terminated: bool
+    """True if the shim was asked to end the worker before it ended by itself."""
+    orphans: tuple[Orphan, ...]
+    user_s: float
+    system_s: float
+    max_rss_bytes: int
+    end_time: float
+    """Seconds since the epoch, UTC."""
+
+
+def boot_id() -> str:
+    """Return the identity of the running boot of this machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def write_aside(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_card(path: Path, card: AttemptCard | ProcessIdentity | ExitReport) -> None:
+    """Write one of the small JSON files of a run directory."""
+    write_aside(path, json.dumps(asdict(card)).encode())
+
+
+def read_attempt(run_dir: Path) -> AttemptCard:
+    """Read attempt.json."""
+    return AttemptCard(**json.loads((run_dir / ATTEMPT).read_text()))
+
+
+def read_shim(run_dir: Path) -> ProcessIdentity | None:
+    """Read shim.json; None where no shim has begun."""
+    body = _read(run_dir / SHIM)
+    return ProcessIdentity(**body) if body is not None else None
+
+
+def read_exit(run_dir: Path) -> ExitReport | None:
+    """Read exit.json; None where the attempt has left no account of its end."""
+    body = _read(run_dir / EXIT)
+    if body is None:
+        return None
+    orphans = tuple(Orphan(**orphan) for orphan in body.pop("orphans"))
+    return ExitReport(orphans=orphans, **body)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        body = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    return dict(body)
