@@ -1,0 +1,114 @@
+# Runs everything. `make` alone lists what there is.
+#
+#   PYTHON=python3.12   the interpreter that a new environment is made of
+#   VENV=/path          use this environment as it is, install nothing
+#   UV=                 install by pip even where uv is present
+
+PYTHON ?= python3
+VENV ?= .venv
+UV ?= $(shell command -v uv 2>/dev/null)
+BUF := @bufbuild/buf@1.75.0
+
+PY := $(VENV)/bin/python
+CODE := client daemon trainer tests benchmarks examples
+STAMP := $(VENV)/.installed
+# An environment that was named by hand is taken as it is.
+READY := $(if $(filter file default undefined,$(origin VENV)),$(STAMP),$(PY))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-all check lint types layers stubs buf figures docs \
+        fmt proto constraints bench
+
+help: ## List the targets
+	@echo "finetuned: fine-tunes image models on the accelerators of a machine"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the environment ------------------------------------------------------------------------
+
+setup: $(READY) ## Build the environment in .venv (about 5.5 GB on disk)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "finetuned needs Python 3.11 or later; '$(PYTHON)' is" \
+	       "$$($(PYTHON) -V 2>&1 || true). Name another one: make setup PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "Installing into $(VENV): a download of 2 to 3 GB (torch with its CUDA libraries)," \
+	      "about 5.5 GB on disk."
+ifneq ($(UV),)
+	@test -x $(PY) || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) pip install --python $(PY) --constraints constraints.txt \
+	  --build-constraints constraints.txt --editable '.[daemon,demo,dev]'
+else
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
+	  echo "could not make an environment; on Debian and Ubuntu: apt install python3-venv" >&2; \
+	  rm -rf $(VENV); exit 1; }
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	  $(PY) -m pip install --editable '.[daemon,demo,dev]'
+endif
+	@touch $@
+
+$(PY):
+	@test -x $@ || { echo "no environment at $(VENV)" >&2; exit 1; }
+
+constraints: ## Choose new versions for constraints.txt (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+
+# --- what users run -------------------------------------------------------------------------
+
+demo: $(READY) ## The story in a minute: pretrain, adapt, compare
+	@$(PY) -m examples.demo
+
+test: $(READY) ## Run the tests but the slow ones
+	$(PY) -m pytest -m "not slow and not gpu"
+
+test-slow: $(READY) ## Run the slow tests alone
+	$(PY) -m pytest -m "slow and not gpu" --timeout 900
+
+test-all: test test-slow ## Run all tests
+
+bench: $(READY) ## Measure size, start and idle; write docs/benchmarks.md
+	$(PY) -m benchmarks
+
+# --- house-keeping --------------------------------------------------------------------------
+
+check: lint types layers stubs buf docs figures ## Check style, types, layers, stubs, proto and docs
+	@echo "check: all well"
+
+lint: $(READY)
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/ruff format --check $(CODE)
+
+types: $(READY)
+	$(VENV)/bin/mypy
+
+layers: $(READY)
+	$(PY) -m pytest -q -p no:cacheprovider tests/unit/test_layering.py
+
+figures: $(READY)
+	@$(PY) -m tests.house.figures
+
+docs: $(READY)
+	@$(PY) -m tests.house.reference --check
+
+stubs: $(READY)
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(call generate,"$$new") && \
+	  diff -r -x __pycache__ "$$new" proto/gen || { echo "proto/gen is stale: make proto" >&2; exit 1; }
+	@echo "stubs: fresh"
+
+buf:
+	@if command -v npx >/dev/null; then npx --yes $(BUF) lint proto && echo "buf: no findings"; \
+	  elif [ -n "$$CI" ]; then echo "buf lint needs npx (node), which CI must have" >&2; exit 1; \
+	  else echo "buf: skipped, npx (node) is not installed"; fi
+
+fmt: $(READY) ## Format the code
+	$(VENV)/bin/ruff check --fix $(CODE)
+	$(VENV)/bin/ruff format $(CODE)
+	@$(PY) -m tests.house.reference
+
+proto: $(READY) ## Generate proto/gen from proto/finetuned
+	@$(call generate,proto/gen)
+
+generate = PATH="$(VENV)/bin:$$PATH" $(PY) -m grpc_tools.protoc -Iproto --python_out=$(1) \
+  --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/finetuned/v1/*.proto
