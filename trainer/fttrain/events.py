@@ -203,8 +203,8 @@ def _with_scores(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def read(path: Path, *, offset: int = 0) -> tuple[list[Entry], int]:
-    """Read the whole records from a byte position on; return them and where to go on.
+def read(path: Path, *, offset: int = 0, until: int = -1) -> tuple[list[Entry], int]:
+    """Read the whole records between two byte positions; return them and where to go on.
 
     A last line without its newline is left for the next reading. A missing file has no records.
 
@@ -214,7 +214,7 @@ def read(path: Path, *, offset: int = 0) -> tuple[list[Entry], int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read()
+            data = file.read(until - offset if until >= 0 else -1)
     except FileNotFoundError:
         return [], offset
     whole = data.rfind(b"\n") + 1

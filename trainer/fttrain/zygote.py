@@ -71,7 +71,8 @@ def _answer(connection: socket.socket, mains: Mains) -> bool:
         pid = _fork(lambda: shim.supervise(run_dir, mains.worker, grace_s=grace_s))
     else:
         folder = Path(request["dir"])
-        pid = _fork(lambda: _plan(folder, mains))
+        zygote = os.getpid()
+        pid = _fork(lambda: _plan(folder, mains, zygote))
     # Not reaped yet, so the pid can be nobody else's.
     pidfd = os.pidfd_open(pid)
     try:
@@ -82,7 +83,7 @@ def _answer(connection: socket.socket, mains: Mains) -> bool:
 
 
 def _fork(child: Callable[[], None]) -> int:
-    threads = len(os.listdir("/proc/self/task"))
+    threads = sum(1 for _ in Path("/proc/self/task").iterdir())
     assert threads == 1, f"the zygote has {threads} threads: a forked child could hang"
     # A signal that comes before the child is ready for it waits; it must not be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, shim.WATCHED)
@@ -97,8 +98,8 @@ def _fork(child: Callable[[], None]) -> int:
     return pid
 
 
-def _plan(folder: Path, mains: Mains) -> None:
-    shim.die_with_parent(os.getppid())
+def _plan(folder: Path, mains: Mains, zygote: int) -> None:
+    shim.die_with_parent(zygote)
     os.setsid()
     for number in shim.WATCHED:
         signal.signal(number, signal.SIG_DFL)

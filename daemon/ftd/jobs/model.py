@@ -145,14 +145,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One start of a worker: what is needed to find it again."""
+    """One start of a worker. Who supervises it stands in its run directory (shim.json)."""
 
     job_id: JobId
     number: int
     run_dir: str
-    shim_pid: int
-    shim_start_ticks: int
-    """Field 22 of /proc/PID/stat: with the pid and the boot it identifies the process."""
-    boot_id: str
     journal_offset: int = 0
     """Bytes of the journal that are stored as events."""

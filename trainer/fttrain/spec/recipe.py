@@ -57,12 +57,8 @@ class RandomResizedCrop(Strict):
     """Crops a random area of random aspect and resizes it; takes the place of resize and crop."""
 
     size: Count = Field(description="Side of the result in pixels.")
-    scale: Range = Field(
-        (0.08, 1.0), description="Least and greatest share of the image's area."
-    )
-    ratio: Range = Field(
-        (3 / 4, 4 / 3), description="Least and greatest width over height."
-    )
+    scale: Range = Field((0.08, 1.0), description="Least and greatest share of the image's area.")
+    ratio: Range = Field((3 / 4, 4 / 3), description="Least and greatest width over height.")
 
 
 class Augmentation(OneOf):
@@ -96,8 +92,9 @@ class Data(Strict):
         None, description="Stated where the weights do not bring it."
     )
     workers: Annotated[int, Field(ge=0, le=64)] | None = Field(
-        None, description="Loader processes; the plan decides where it is not stated. "
-        "The result does not depend on it."
+        None,
+        description="Loader processes; the plan decides where it is not stated. "
+        "The result does not depend on it.",
     )
 
     @model_validator(mode="after")
@@ -196,8 +193,9 @@ class Cosine(Strict):
     """Half a cosine from the learning rate down to eta_min."""
 
     t_max: Count | None = Field(
-        None, description="Length of the half wave in epochs (in steps where by: step). "
-        "Not stated: what the warm-up leaves of the run."
+        None,
+        description="Length of the half wave in epochs (in steps where by: step). "
+        "Not stated: what the warm-up leaves of the run.",
     )
     eta_min: NonNegative = 0.0
     by: Literal["epoch", "step"] = "epoch"

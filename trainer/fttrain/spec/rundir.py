@@ -1,10 +1,10 @@
 """The run directory of an attempt: what lies in it, who writes it, how it is read. Torch-free.
 
-    recipe.json  plan.json  attempt.json     in: written before the start
-    shim.json                                who supervises: written by the shim as its first act
-    journal.jsonl  log.txt                   out: written by the worker while it runs
-    checkpoints/  artifacts/                 out: files that are whole as soon as they are there
-    exit.json                                how it ended: written by the shim as its last act
+recipe.json  plan.json  attempt.json     in: written before the start
+shim.json                                who supervises: written by the shim as its first act
+journal.jsonl  log.txt                   out: written by the worker while it runs
+checkpoints/  artifacts/                 out: files that are whole as soon as they are there
+exit.json                                how it ended: written by the shim as its last act
 """
 
 import json

@@ -1,0 +1,220 @@
+"""One attempt at a job: its run directory, its start, its journal, its end."""
+
+import asyncio
+import signal
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from ftd.jobs import outcome
+from ftd.jobs.journals import Journals
+from ftd.jobs.ledger import Change, Ledger
+from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent
+from ftd.jobs.records import Translator
+from ftd.jobs.zygote import Process, Zygote
+from fttrain import events as journal
+from fttrain.spec import rundir
+from fttrain.spec.rundir import AttemptCard
+
+log = structlog.get_logger()
+
+GRACE_S = 2.0
+"""From SIGTERM to SIGKILL when a job is cancelled."""
+SHIM_LATE_S = 0.5
+"""What the shim gets beyond the grace before it is ended itself."""
+SWEEP_S = 1.0
+"""A journal is looked at this often even if no notice came."""
+LOG_TAIL_LINES = 20
+_LOG_TAIL_BYTES = 16384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What attempts work with."""
+
+    ledger: Ledger
+    zygote: Zygote
+    journals: Journals
+    runs: Path
+    """The folder of all run directories."""
+
+
+def prepare(workshop: Workshop, job: Job, references: Mapping[str, str]) -> Path:
+    """Write the run directory of a job's next attempt and return it."""
+    number = job.attempt + 1
+    run_dir = workshop.runs / job.id / str(number)
+    run_dir.mkdir(parents=True)
+    for folder in ("checkpoints", "artifacts"):
+        (run_dir / folder).mkdir()
+    (run_dir / rundir.JOURNAL).touch()
+    (run_dir / rundir.RECIPE).write_text(job.request.recipe_json)
+    (run_dir / rundir.PLAN).write_text(job.plan_json)
+    card = AttemptCard(job_id=job.id, attempt=number, name=job.name, references=dict(references))
+    rundir.write_card(run_dir / rundir.ATTEMPT, card)
+    return run_dir
+
+
+class Follower:
+    """Follows one attempt until its processes are gone, and concludes it."""
+
+    def __init__(self, workshop: Workshop, job: Job, *, offset: int = 0) -> None:
+        self._workshop = workshop
+        self._job_id = job.id
+        self._run_dir = Path(job.run_dir)
+        self._number = job.attempt
+        self._offset = offset
+        self._translator = Translator(attempt=job.attempt, run_dir=self._run_dir)
+        self._process: Process | None = None
+        self._is_cancelled = asyncio.Event()
+        if job.state is JobState.CANCELLING:
+            self._is_cancelled.set()
+
+    def cancel(self) -> None:
+        """End the worker: SIGTERM now, SIGKILL after the grace."""
+        self._is_cancelled.set()
+        if self._process is not None:
+            self._process.send(signal.SIGTERM)
+
+    async def start(self) -> None:
+        """Start the attempt and follow it to its end.
+
+        Raises:
+            ZygoteGone: where no shim could be started.
+        """
+        self._process = await self._workshop.zygote.start(self._run_dir, grace_s=GRACE_S)
+        await self._follow(self._process)
+
+    async def adopt(self) -> None:
+        """Follow an attempt that another daemon started, to its end."""
+        shim = rundir.read_shim(self._run_dir)
+        if shim is not None and shim.is_alive:
+            self._process = Process.adopt(shim.pid)
+        if self._process is not None and not (shim and shim.is_alive):
+            self._process.close()  # the pid went to somebody else between the two looks
+            self._process = None
+        log.info("attempt_adopted", job_id=self._job_id, alive=self._process is not None)
+        await self._remember()
+        if self._process is None:
+            await self._catch_up()
+            await self._conclude()
+        else:
+            await self._follow(self._process)
+
+    async def _follow(self, process: Process) -> None:
+        try:
+            if self._is_cancelled.is_set():
+                process.send(signal.SIGTERM)
+            async with asyncio.TaskGroup() as tasks:
+                enforcer = tasks.create_task(self._enforce(process), name="enforcer")
+                with self._workshop.journals.of(self._run_dir / rundir.JOURNAL) as grown:
+                    await self._read_until_end(process, grown)
+                enforcer.cancel()
+            await self._conclude()
+        finally:
+            process.close()
+
+    async def _read_until_end(self, process: Process, grown: asyncio.Event) -> None:
+        ended = asyncio.create_task(process.wait(), name="shim-end")
+        try:
+            while not process.has_ended:
+                grown.clear()
+                await self._catch_up()
+                due = self._translator.due_in(now=time.monotonic())
+                growing = asyncio.create_task(grown.wait(), name="journal-growth")
+                await asyncio.wait(
+                    {ended, growing},
+                    timeout=SWEEP_S if due is None else min(due, SWEEP_S),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                growing.cancel()
+        finally:
+            ended.cancel()
+        await self._catch_up()
+
+    async def _enforce(self, process: Process) -> None:
+        """End the shim itself where it does not end in time; its worker dies with it."""
+        await self._is_cancelled.wait()
+        await asyncio.sleep(GRACE_S + SHIM_LATE_S)
+        process.send(signal.SIGKILL)
+
+    async def _remember(self) -> None:
+        """Learn again what the part of the journal tells that is stored already."""
+        entries, _ = await asyncio.to_thread(
+            journal.read, self._run_dir / rundir.JOURNAL, until=self._offset
+        )
+        self._translator.translate(entries, now=time.monotonic())
+
+    async def _catch_up(self) -> None:
+        """Store what the journal has told since the last reading."""
+        try:
+            entries, offset = await asyncio.to_thread(
+                journal.read, self._run_dir / rundir.JOURNAL, offset=self._offset
+            )
+        except journal.BadRecord as error:
+            log.error("journal_damaged", job_id=self._job_id, offset=self._offset, why=str(error))
+            return
+        now = time.monotonic()
+        events = self._translator.translate(entries, now=now)
+        if not events and offset == self._offset:
+            return
+        self._offset = offset
+        await self._workshop.ledger.change(self._job_id, lambda job: self._told(job, events))
+
+    def _told(self, job: Job, events: list[NewEvent]) -> Change:
+        change = Change(job=job, events=events)
+        if self._translator.is_started and job.state is JobState.STARTING:
+            running = self._workshop.ledger.transition(job, JobState.RUNNING)
+            change = replace(running, events=[*running.events, *events])
+        return replace(change, attempt=self._attempt())
+
+    def _attempt(self) -> Attempt:
+        return Attempt(
+            job_id=self._job_id,
+            number=self._number,
+            run_dir=str(self._run_dir),
+            journal_offset=self._offset,
+        )
+
+    async def _conclude(self) -> None:
+        report = await asyncio.to_thread(rundir.read_exit, self._run_dir)
+        tail = await asyncio.to_thread(log_tail, self._run_dir / rundir.LOG)
+
+        def decide(job: Job) -> Change | None:
+            state, how = outcome.conclude(
+                job.state,
+                report=report,
+                failed=self._translator.failed,
+                is_finished=self._translator.is_finished,
+                log_tail=tail,
+            )
+            ended = self._workshop.ledger.transition(job, state, outcome=how)
+            notices = [self._orphans(report)] if report and report.orphans else []
+            return replace(ended, events=[*notices, *ended.events])
+
+        await self._workshop.ledger.change(self._job_id, decide)
+
+    def _orphans(self, report: rundir.ExitReport) -> NewEvent:
+        names = ", ".join(f"{orphan.name} ({orphan.pid})" for orphan in report.orphans)
+        log.warning("orphans_ended", job_id=self._job_id, orphans=names)
+        return NewEvent(
+            kind=EventKind.NOTICE,
+            time=self._workshop.ledger.clock(),
+            attempt=self._number,
+            body={"message": f"Processes that outlived the worker were ended: {names}."},
+        )
+
+
+def log_tail(path: Path) -> list[str]:
+    """Return the last lines of a log; none where there is no log."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return list(deque(lines, maxlen=LOG_TAIL_LINES))

@@ -1,0 +1,120 @@
+"""How an attempt ended, told from what it left behind. A pure function."""
+
+import signal as signals
+from collections.abc import Sequence
+
+from ftd.jobs.model import JobState, Outcome, OutcomeReason
+from fttrain.events import Failed
+from fttrain.spec.faults import Fault
+from fttrain.spec.rundir import ExitReport
+
+CANCELLED = Outcome(
+    reason=OutcomeReason.CANCELLED_BY_USER, message="The job was cancelled by its user."
+)
+
+
+def conclude(
+    state: JobState,
+    *,
+    report: ExitReport | None,
+    failed: Failed | None,
+    is_finished: bool,
+    log_tail: Sequence[str],
+) -> tuple[JobState, Outcome]:
+    """Return the terminal state and the outcome of an attempt whose processes are gone.
+
+    Args:
+        state: where the job stood; CANCELLING where a user wanted its end.
+        report: the shim's account; None where it left none.
+        failed: the worker's own account of an error.
+        is_finished: True if the worker said that all was done.
+        log_tail: the last lines of the log.
+    """
+    if state is JobState.CANCELLING and (report is None or report.terminated):
+        return JobState.CANCELLED, CANCELLED
+    tail = tuple(log_tail)
+    if report is None:
+        return JobState.FAILED, Outcome(
+            reason=OutcomeReason.LOST,
+            message="The worker is gone and left no account of its end.",
+            remedy="If the machine did not restart, somebody ended its shim; submit the job again.",
+            log_tail=tail,
+        )
+    if report.exit_code == 0 and is_finished:
+        return JobState.SUCCEEDED, Outcome(
+            reason=OutcomeReason.COMPLETED,
+            message="Trained to the end of its recipe.",
+            exit_code=0,
+        )
+    if failed is not None:
+        return JobState.FAILED, _failed(failed, report, tail)
+    return JobState.FAILED, _died(report, tail)
+
+
+def bad_recipe(faults: Sequence[Fault]) -> Outcome:
+    """Return the outcome of a job whose plan found faults."""
+    count = len(faults)
+    return Outcome(
+        reason=OutcomeReason.BAD_RECIPE,
+        message=f"The plan found {count} fault{'s' if count != 1 else ''} in the recipe.",
+        remedy="Mend the job file and submit it again.",
+        faults=tuple(faults),
+    )
+
+
+def dependency_failed(name: str, state: JobState) -> Outcome:
+    """Return the outcome of a job that waited for one that did not succeed."""
+    return Outcome(
+        reason=OutcomeReason.DEPENDENCY_FAILED,
+        message=f"{name}, which it waited for, ended {state.value.upper()}.",
+        remedy=f"See `ftctl get {name}`; submit both again.",
+    )
+
+
+def start_failed(why: str) -> Outcome:
+    """Return the outcome of a job whose worker could not be started."""
+    return Outcome(
+        reason=OutcomeReason.START_FAILED,
+        message=f"The worker could not be started: {why}.",
+        remedy="The daemon's log and zygote.log in its state directory say more.",
+    )
+
+
+def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcome:
+    return Outcome(
+        reason=OutcomeReason(failed.reason),
+        message=failed.message,
+        remedy=failed.remedy,
+        exit_code=report.exit_code,
+        signal=report.signal,
+        log_tail=tail,
+        faults=tuple(Fault(**fault) for fault in failed.faults),
+    )
+
+
+def _died(report: ExitReport, tail: tuple[str, ...]) -> Outcome:
+    if report.signal is not None:
+        name = signals.Signals(report.signal).name
+        return Outcome(
+            reason=OutcomeReason.KILLED_BY_SIGNAL,
+            message=f"The worker was ended by signal {report.signal} ({name}).",
+            remedy=_signal_remedy(report.signal),
+            signal=report.signal,
+            log_tail=tail,
+        )
+    return Outcome(
+        reason=OutcomeReason.WORKER_ERROR,
+        message=f"The worker ended with exit code {report.exit_code} before all was done.",
+        remedy="The log says more: `ftctl logs` shows it whole.",
+        exit_code=report.exit_code,
+        log_tail=tail,
+    )
+
+
+def _signal_remedy(number: int) -> str:
+    if number == signals.SIGKILL:
+        return (
+            "If nobody ended it by hand, memory ran out (`dmesg` says so): "
+            "use a smaller batch_size, or accumulate more batches per step."
+        )
+    return "The log may say more: `ftctl logs` shows it whole."

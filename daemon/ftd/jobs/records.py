@@ -1,0 +1,103 @@
+"""Turns the records of a journal into the events of a job."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ftd.jobs.model import EventKind, NewEvent
+from fttrain import events as journal
+
+PROGRESS_GAP_S = 0.5
+"""Progress reaches watchers at most this often. Epochs and states are never held back."""
+
+
+class Translator:
+    """Translates one attempt's records in order, holding progress back where it comes too fast."""
+
+    def __init__(self, *, attempt: int, run_dir: Path) -> None:
+        self._attempt = attempt
+        self._run_dir = run_dir
+        self._position: dict[str, Any] = {}
+        self._told = float("-inf")
+        self._held: NewEvent | None = None
+        self.is_started = False
+        self.is_finished = False
+        self.failed: journal.Failed | None = None
+
+    def translate(self, entries: Iterable[journal.Entry], *, now: float) -> list[NewEvent]:
+        """Return the events of some records. `now`: seconds of any clock that never jumps."""
+        told: list[NewEvent] = []
+        for entry in entries:
+            event = self._event(entry)
+            if event is None:
+                continue
+            if event.kind is EventKind.PROGRESS:
+                self._held = event
+                if event.body["step"] == 1:
+                    told += self.release(now=float("inf"))
+                    self._told = now
+            else:
+                told.append(event)
+                if event.kind is EventKind.EPOCH:
+                    self._held = None  # it tells all that the progress before it did
+        return told + self.release(now=now)
+
+    def release(self, *, now: float) -> list[NewEvent]:
+        """Return the progress that was held back, if its time has come."""
+        if self._held is None or now < self._told + PROGRESS_GAP_S:
+            return []
+        event, self._held, self._told = self._held, None, now
+        return [event]
+
+    def due_in(self, *, now: float) -> float | None:
+        """Return in how many seconds held progress may be told; None: nothing is held."""
+        return max(self._told + PROGRESS_GAP_S - now, 0.0) if self._held else None
+
+    def _event(self, entry: journal.Entry) -> NewEvent | None:
+        match entry.record:
+            case journal.Started():
+                self.is_started = True
+            case journal.Finished():
+                self.is_finished = True
+            case journal.Failed() as failed:
+                self.failed = failed
+            case journal.PhaseChanged(phase=phase, epoch=epoch):
+                return self._moved(entry, {"phase": phase, "epoch": epoch})
+            case journal.Steps() as steps:
+                return self._moved(entry, _position(steps))
+            case journal.EpochEnded() as epoch:
+                return self._new(entry, EventKind.EPOCH, asdict(epoch))
+            case journal.CheckpointSaved() as saved:
+                body = {**asdict(saved), "path": str(self._run_dir / saved.path)}
+                return self._new(entry, EventKind.CHECKPOINT, body)
+            case journal.ArtifactMade(what=what, path=path):
+                body = {"what": what, "path": str(self._run_dir / path)}
+                return self._new(entry, EventKind.ARTIFACT, body)
+            case journal.Notice(message=message):
+                return self._new(entry, EventKind.NOTICE, {"message": message})
+        return None
+
+    def _moved(self, entry: journal.Entry, change: dict[str, Any]) -> NewEvent | None:
+        """Progress is told from the first step on; before it there is nothing to tell."""
+        self._position.update(change)
+        if "step" not in self._position:
+            return None
+        return self._new(entry, EventKind.PROGRESS, dict(self._position))
+
+    def _new(self, entry: journal.Entry, kind: EventKind, body: Mapping[str, Any]) -> NewEvent:
+        time = datetime.fromtimestamp(entry.time, UTC)
+        return NewEvent(kind=kind, time=time, attempt=self._attempt, body=body)
+
+
+def _position(steps: journal.Steps) -> dict[str, Any]:
+    return {
+        "epoch": steps.epoch,
+        "epochs": steps.epochs,
+        "step": steps.last,
+        "steps": steps.steps,
+        "loss": steps.mean_loss,
+        "images_per_second": steps.images_per_second,
+        "phase": "training",
+    }

@@ -1,0 +1,372 @@
+"""Brings every job to its end: plans, starts, follows, cancels, and takes up what it finds."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ftd.devices.inventory import Device
+from ftd.errors import InvalidJob, JobNotFound, PlannerUnavailable, ShuttingDown
+from ftd.jobs import attempt, outcome, references
+from ftd.jobs.attempt import Follower, Workshop
+from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.journals import Journals
+from ftd.jobs.ledger import Change, Clock, Ledger
+from ftd.jobs.model import EventKind, Job, JobId, JobRequest, JobState, NewEvent
+from ftd.jobs.planning import PlanFaults, Planning
+from ftd.jobs.scheduler import Holding, Pending, decide
+from ftd.jobs.store import Store
+from ftd.jobs.zygote import Zygote, ZygoteGone
+from fttrain.spec import faults, rundir
+
+log = structlog.get_logger()
+
+START_TRIES = 3
+
+
+def utc_now() -> datetime:
+    """Return the time of day."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    """What others need to know of a job that they wait for."""
+
+    name: str
+    state: JobState
+
+
+class Supervisor:
+    """The daemon's hand: every RPC that changes something ends here."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        broadcast: Broadcast,
+        zygote: Zygote,
+        devices: Sequence[Device],
+        state_dir: Path,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.store = store
+        self.broadcast = broadcast
+        self._ledger = Ledger(store, broadcast, clock)
+        self._zygote = zygote
+        self._devices = {device.id: device for device in devices}
+        self._state_dir = state_dir
+        self._holders: dict[str, JobId | None] = dict.fromkeys(self._devices)
+        self._planning = Planning(
+            zygote, folder=state_dir / "plans", cpus=max(device.cpus for device in devices)
+        )
+        self._plan_tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._followers: dict[JobId, Follower] = {}
+        self._facts: dict[JobId, _Fact] = {}
+        self._is_closing = False
+        self._work: set[asyncio.Task[None]] = set()
+        self._tasks: asyncio.TaskGroup
+        self._workshop: Workshop
+
+    @property
+    def device_count(self) -> int:
+        """Number of devices of this machine."""
+        return len(self._devices)
+
+    @property
+    def zygote_pid(self) -> int:
+        """Process id of the zygote."""
+        return self._zygote.pid
+
+    def running(self) -> list[Job]:
+        """Return the jobs that hold a device."""
+        return [job for job in self._ledger.jobs() if job.state is not JobState.QUEUED]
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator["Supervisor"]:
+        """Do the work inside the block; behind it the jobs go on without this daemon."""
+        async with self._zygote.running(), Journals.watching() as journals:
+            self._workshop = Workshop(
+                ledger=self._ledger,
+                zygote=self._zygote,
+                journals=journals,
+                runs=self._state_dir / "runs",
+            )
+            async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
+                self._tasks = tasks
+                await self._take_up()
+                self._begin(self._schedule_for_ever(), name="scheduler")
+                stack.callback(self._stop)
+                yield self
+
+    # --- what users ask for ---------------------------------------------------------------
+
+    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+        """Accept a job: it is durable when this returns."""
+        if self._is_closing:
+            raise ShuttingDown("the daemon stops; submit again when it is back")
+        named = references.of(faults.parse(request.recipe_json))
+        job, events = await self.store.submit(
+            request, request_id=request_id, now=self._ledger.clock(), references=named
+        )
+        if events:
+            self._ledger.add(job)
+            self.broadcast.publish(events)
+            log.info("job_submitted", job_id=job.id, name=job.name)
+        return job
+
+    async def validate(self, request: JobRequest) -> Job:
+        """Plan a job without storing it. What needs an unfinished job's result is not planned."""
+        named = references.of(faults.parse(request.recipe_json))
+        for position, ref in enumerate(request.after):
+            await self._named(ref, field=f"after[{position}]")
+        jobs = {text: await self._named(ref, field="model.weights") for text, ref in named.items()}
+        now = self._ledger.clock()
+        job = Job(
+            id="", number=0, request=request, after_ids=(), references={},
+            state=JobState.QUEUED, create_time=now,
+        )  # fmt: skip
+        waits = [each.name for each in jobs.values() if not each.state.is_terminal]
+        if waits:
+            return replace(job, reason=f"plan waits for {', '.join(waits)}")
+        plan_json = await self._plan(request.recipe_json, jobs)
+        return replace(job, plan_json=plan_json)
+
+    async def plan(self, recipe_json: str) -> str:
+        """Plan a recipe; return the plan as JSON text."""
+        named = references.of(faults.parse(recipe_json))
+        jobs = {text: await self._named(ref, field="model.weights") for text, ref in named.items()}
+        return await self._plan(recipe_json, jobs)
+
+    async def cancel(self, ref: str) -> Job:
+        """End a job. Returns at once; an ended job stays as it is."""
+        job = await self.store.get(ref)
+        await self._ledger.change(job.id, self._cancelled)
+        if planning := self._plan_tasks.get(job.id):
+            planning.cancel()
+        if follower := self._followers.get(job.id):
+            follower.cancel()
+        return await self.store.get(job.id)
+
+    def _cancelled(self, job: Job) -> Change | None:
+        match job.state:
+            case JobState.QUEUED | JobState.PAUSED:
+                return self._ledger.transition(job, JobState.CANCELLED, outcome=outcome.CANCELLED)
+            case JobState.STARTING | JobState.RUNNING:
+                return self._ledger.transition(job, JobState.CANCELLING)
+        return None
+
+    async def _named(self, ref: str, *, field: str) -> Job:
+        try:
+            return await self.store.get(ref)
+        except JobNotFound as error:
+            raise InvalidJob([faults.Fault(field=field, description=str(error))]) from None
+
+    async def _plan(self, recipe_json: str, jobs: Mapping[str, Job]) -> str:
+        """Plan with the files of jobs that have ended."""
+        paths = {text: references.path(text, job) for text, job in jobs.items()}
+        try:
+            return await self._planning.plan(recipe_json, paths)
+        except PlanFaults as found:
+            raise InvalidJob(found.faults) from None
+
+    # --- the schedule ---------------------------------------------------------------------
+
+    async def _schedule_for_ever(self) -> None:
+        while True:
+            await self._ledger.changed.wait()
+            self._ledger.changed.clear()
+            await self._schedule()
+
+    async def _schedule(self) -> None:
+        queued = [job for job in self._ledger.jobs() if job.state is JobState.QUEUED]
+        pending = [each for job in queued if (each := await self._look_at(job)) is not None]
+        names = {job.id: job.name for job in self._ledger.jobs()}
+        holdings = [
+            Holding(device=device, job=names.get(holder, holder) if holder else None)
+            for device, holder in self._holders.items()
+        ]
+        decision = decide(pending, holdings)
+        for job_id, devices in decision.starts.items():
+            for device in devices:
+                self._holders[device] = job_id
+            self._begin(self._run(job_id), name=f"run-{job_id[:8]}")
+        for job_id, reason in decision.reasons.items():
+            await self._ledger.explain(job_id, reason)
+
+    async def _look_at(self, job: Job) -> Pending | None:
+        """Return a queued job as the scheduler sees it; None where it cannot ever run."""
+        waits_for = []
+        for other in job.after_ids:
+            fact = await self._fact(other)
+            if not fact.state.is_terminal:
+                waits_for.append(fact.name)
+            elif fact.state is not JobState.SUCCEEDED:
+                how = outcome.dependency_failed(fact.name, fact.state)
+                await self._fail(job.id, how)
+                return None
+        needed = [await self._fact(other) for other in job.references.values()]
+        plan_needs = tuple(fact.name for fact in needed if not fact.state.is_terminal)
+        if not job.plan_json and not plan_needs and job.id not in self._plan_tasks:
+            task = self._begin(self._plan_job(job), name=f"plan-{job.id[:8]}")
+            self._plan_tasks[job.id] = task
+        return Pending(
+            id=job.id,
+            number=job.number,
+            priority=job.request.priority,
+            is_planned=bool(job.plan_json),
+            waits_for=tuple(waits_for),
+            plan_needs=plan_needs,
+            devices=job.request.devices,
+        )
+
+    async def _fact(self, job_id: JobId) -> _Fact:
+        if live := self._ledger.find(job_id):
+            return _Fact(name=live.name, state=live.state)
+        if job_id not in self._facts:
+            job = await self.store.get(job_id)
+            self._facts[job_id] = _Fact(name=job.name, state=job.state)
+        return self._facts[job_id]
+
+    async def _fail(self, job_id: JobId, how: outcome.Outcome) -> None:
+        await self._ledger.move(
+            job_id, JobState.FAILED, only_from=[JobState.QUEUED, JobState.STARTING], outcome=how
+        )
+
+    async def _plan_job(self, job: Job) -> None:
+        try:
+            jobs = {text: await self.store.get(ref) for text, ref in job.references.items()}
+            plan_json = await self._plan(job.request.recipe_json, jobs)
+            await self._ledger.change(job.id, lambda job: self._planned(job, plan_json))
+        except InvalidJob as found:
+            await self._fail(job.id, outcome.bad_recipe(found.faults))
+        except PlannerUnavailable as error:
+            await self._fail(job.id, outcome.start_failed(str(error)))
+        finally:
+            del self._plan_tasks[job.id]
+
+    def _planned(self, job: Job, plan_json: str) -> Change | None:
+        if job.state is not JobState.QUEUED:
+            return None
+        body: dict[str, Any] = {"plan_json": plan_json}
+        event = NewEvent(
+            kind=EventKind.PLANNED, time=self._ledger.clock(), attempt=job.attempt, body=body
+        )
+        return Change(job=replace(job, plan_json=plan_json), events=[event])
+
+    # --- attempts -------------------------------------------------------------------------
+
+    async def _run(self, job_id: JobId) -> None:
+        """Start a job's next attempt on the devices it holds and follow it to its end."""
+        try:
+            job = self._ledger.find(job_id)
+            if job is None or job.state is not JobState.QUEUED:
+                return
+            paths = {
+                text: references.path(text, await self.store.get(ref))
+                for text, ref in job.references.items()
+            }
+            run_dir = await asyncio.to_thread(attempt.prepare, self._workshop, job, paths)
+            started = await self._ledger.change(job_id, lambda job: self._starting(job, run_dir))
+            if started is not None and started.state is JobState.STARTING:
+                await self._follow(started)
+        finally:
+            self._release(job_id)
+
+    def _starting(self, job: Job, run_dir: Path) -> Change | None:
+        if job.state is not JobState.QUEUED:
+            return None
+        numbered = replace(job, attempt=job.attempt + 1, run_dir=str(run_dir))
+        return self._ledger.transition(numbered, JobState.STARTING)
+
+    async def _follow(self, job: Job) -> None:
+        follower = self._followers[job.id] = Follower(self._workshop, job)
+        now = self._ledger.find(job.id)
+        if now is not None and now.state is JobState.CANCELLING:
+            follower.cancel()
+        try:
+            await follower.start()
+        except ZygoteGone as error:
+            await self._start_lost(job, str(error))
+        finally:
+            del self._followers[job.id]
+
+    async def _start_lost(self, job: Job, why: str) -> None:
+        if rundir.read_shim(Path(job.run_dir)) is not None:  # it began, only the answer was lost
+            await Follower(self._workshop, self._ledger.find(job.id) or job).adopt()
+            return
+        await self._ledger.move(
+            job.id,
+            JobState.CANCELLED,
+            only_from=[JobState.CANCELLING],
+            outcome=outcome.CANCELLED,
+        )
+        if job.attempt >= START_TRIES:
+            await self._fail(job.id, outcome.start_failed(why))
+        else:
+            await self._requeue(job.id)
+
+    async def _requeue(self, job_id: JobId) -> None:
+        await self._ledger.move(
+            job_id, JobState.QUEUED, only_from=[JobState.STARTING], reason="start lost"
+        )
+
+    def _release(self, job_id: JobId) -> None:
+        for device, holder in self._holders.items():
+            if holder == job_id:
+                self._holders[device] = None
+        self._ledger.changed.set()
+
+    # --- beginning and end ----------------------------------------------------------------
+
+    async def _take_up(self) -> None:
+        """Find the jobs that an earlier daemon left, and go on with each where it stands."""
+        for leftover in (self._state_dir / "plans").glob("planning-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        unfinished = await self.store.unfinished()
+        offsets = {
+            (each.job_id, each.number): each.journal_offset
+            for each in await self.store.attempts([job.id for job in unfinished])
+        }
+        for job in unfinished:
+            self._ledger.add(job)
+            if job.state in (JobState.QUEUED, JobState.PAUSED):
+                continue
+            if job.state is JobState.STARTING and rundir.read_shim(Path(job.run_dir)) is None:
+                await self._requeue(job.id)
+                continue
+            device = next(name for name, holder in self._holders.items() if holder is None)
+            self._holders[device] = job.id
+            offset = offsets.get((job.id, job.attempt), 0)
+            self._begin(self._adopt(job, offset), name=f"adopt-{job.id[:8]}")
+
+    async def _adopt(self, job: Job, offset: int) -> None:
+        follower = self._followers[job.id] = Follower(self._workshop, job, offset=offset)
+        try:
+            await follower.adopt()
+        finally:
+            del self._followers[job.id]
+            self._release(job.id)
+
+    def close(self) -> None:
+        """Accept no more jobs."""
+        self._is_closing = True
+
+    def _begin(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run a piece of work until it is done or the daemon stops."""
+        task = self._tasks.create_task(work, name=name)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+    def _stop(self) -> None:
+        """End the daemon's own tasks; workers and shims go on by themselves."""
+        self.close()
+        for task in self._work:
+            task.cancel()

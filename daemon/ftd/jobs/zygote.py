@@ -1,0 +1,197 @@
+"""The daemon's end of the zygote: starts it, keeps it alive, asks it for processes."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+COMMAND = (sys.executable, "-m", "fttrain.zygote")
+READY_S = 120.0
+"""Importing torch from a cold disk takes its time."""
+_ANSWER_S = 30.0
+_RESTART_S = 1.0
+_DATAGRAM_BYTES = 65536
+
+
+class ZygoteGone(Exception):
+    """The zygote ended before it answered."""
+
+
+class Process:
+    """A process that is not our child, held by its pidfd: it cannot be mistaken for another."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(pidfd, self._on_end)
+
+    @classmethod
+    def adopt(cls, pid: int) -> "Process | None":
+        """Hold a process by its pid; None where there is none. The caller checks who it is."""
+        try:
+            return cls(pid, os.pidfd_open(pid))
+        except ProcessLookupError:
+            return None
+
+    @property
+    def has_ended(self) -> bool:
+        """True once the process is gone."""
+        return self._ended.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the process is gone."""
+        await self._ended.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens where the process is gone."""
+        with contextlib.suppress(ProcessLookupError, OSError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def _on_end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._ended.set()
+
+
+class Zygote:
+    """A zygote that is there: started, and started again when it ends."""
+
+    def __init__(self, log_file: Path, command: Sequence[str] = COMMAND) -> None:
+        self._log_file = log_file
+        self._command = command
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[Process]] = {}
+        self._socket: socket.socket | None = None
+        self._ready = asyncio.Event()
+        self.pid = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Zygote"]:
+        """Keep the zygote alive inside the block."""
+        async with asyncio.TaskGroup() as tasks:
+            keeper = tasks.create_task(self._keep(), name="zygote")
+            try:
+                yield self
+            finally:
+                keeper.cancel()
+
+    async def start(self, run_dir: Path, *, grace_s: float) -> Process:
+        """Fork a shim for a run directory.
+
+        Raises:
+            ZygoteGone: where the zygote ended meanwhile; the shim may or may not have begun.
+        """
+        return await self._ask({"op": "start", "run_dir": str(run_dir), "grace_s": grace_s})
+
+    async def plan(self, folder: Path) -> Process:
+        """Fork a planner for a planning directory.
+
+        Raises:
+            ZygoteGone: where the zygote ended meanwhile.
+        """
+        return await self._ask({"op": "plan", "dir": str(folder)})
+
+    async def _ask(self, request: dict[str, Any]) -> Process:
+        await asyncio.wait_for(self._ready.wait(), READY_S)
+        number = next(self._numbers)
+        answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        assert self._socket is not None
+        try:
+            self._socket.send(json.dumps({"id": number, **request}).encode())
+            return await asyncio.wait_for(answer, _ANSWER_S)
+        except (OSError, TimeoutError) as error:
+            raise ZygoteGone(str(error)) from error
+        finally:
+            self._answers.pop(number, None)
+
+    async def _keep(self) -> None:
+        while True:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ended = asyncio.Event()
+            with ours, self._log_file.open("ab") as output:
+                with theirs:
+                    process = self._spawn(theirs, output.fileno())
+                ours.setblocking(False)
+                self._socket = ours
+                loop = asyncio.get_running_loop()
+                loop.add_reader(ours, self._on_datagram, ours, ended)
+                try:
+                    await ended.wait()
+                finally:
+                    self._ready.clear()
+                    loop.remove_reader(ours)
+                    ours.close()
+                    await asyncio.to_thread(_end, process)
+            log.warning("zygote_ended", pid=process.pid, returncode=process.returncode)
+            self._refuse_all()
+            await asyncio.sleep(_RESTART_S)
+
+    def _spawn(self, theirs: socket.socket, output: int) -> "subprocess.Popen[bytes]":
+        # BLAS threads started at import would make every fork unsafe.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            [*self._command, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        self.pid = process.pid
+        return process
+
+    def _on_datagram(self, ours: socket.socket, ended: asyncio.Event) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(ours, _DATAGRAM_BYTES, 4)
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            ended.set()
+            asyncio.get_running_loop().remove_reader(ours)
+            return
+        answer = json.loads(data)
+        if "ready" in answer:
+            self._ready.set()
+            log.info("zygote_ready", pid=answer["ready"])
+            return
+        future = self._answers.get(answer["id"])
+        if future is None or future.done():
+            for fd in fds:
+                os.close(fd)
+        else:
+            future.set_result(Process(answer["pid"], fds[0]))
+
+    def _refuse_all(self) -> None:
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(ZygoteGone("the zygote ended"))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the zygote: it ends by itself when its socket closes."""
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,123 @@
+"""The real zygote over workers that misbehave as the run directory's recipe tells them.
+
+The recipe is `{"act": NAME}`; each act stands for a fault that no honest recipe can cause.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from fttrain import events, zygote
+from fttrain.spec import rundir
+
+
+def say(run_dir: Path, *records: events.Record) -> None:
+    """Append records to the journal."""
+    with (run_dir / rundir.JOURNAL).open("ab") as file:
+        for record in records:
+            file.write(events.encode(record, time=time.time()))
+
+
+def begin(run_dir: Path) -> None:
+    """Say what every worker says first."""
+    card = rundir.read_attempt(run_dir)
+    say(
+        run_dir,
+        events.Header(format=events.FORMAT, job_id=card.job_id, attempt=card.attempt),
+        events.Started(pid=os.getpid()),
+    )
+
+
+def sleep_for_ever() -> None:
+    """Do nothing until a signal ends the process."""
+    while True:
+        signal.pause()
+
+
+def ignore_sigterm(run_dir: Path) -> int:
+    """Never end by SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begin(run_dir)
+    sleep_for_ever()
+    return 0
+
+
+def leave_orphans(run_dir: Path) -> int:
+    """Leave a child and a double-forked, setsid'd grandchild that ignore SIGTERM."""
+    ready, tell = os.pipe()
+    for depth in (1, 2):
+        if os.fork() == 0:
+            os.setsid()
+            if depth == 2 and os.fork() != 0:
+                os._exit(0)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.write(tell, b"x")
+            sleep_for_ever()
+    for _ in range(2):
+        os.read(ready, 1)
+    begin(run_dir)
+    if json.loads((run_dir / rundir.RECIPE).read_text()).get("then") == "exit":
+        return 0
+    sleep_for_ever()
+    return 0
+
+
+def die_of_segv(run_dir: Path) -> int:
+    """Crash."""
+    begin(run_dir)
+    print("about to crash", flush=True)
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+
+def wait(run_dir: Path) -> int:
+    """Wait for a signal."""
+    begin(run_dir)
+    sleep_for_ever()
+    return 0
+
+
+def finish(run_dir: Path) -> int:
+    """Do all there is to do."""
+    begin(run_dir)
+    print("all done", flush=True)
+    say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
+    return 0
+
+
+def raise_an_error(run_dir: Path) -> int:
+    """Break off with an exception that nobody expected."""
+    begin(run_dir)
+    raise RuntimeError("nobody expected this")
+
+
+ACTS = {
+    act.__name__: act
+    for act in (ignore_sigterm, leave_orphans, die_of_segv, wait, finish, raise_an_error)
+}
+
+
+def worker(run_dir: Path) -> int:
+    """Do what the recipe says."""
+    recipe = json.loads((run_dir / rundir.RECIPE).read_text())
+    return ACTS[recipe["act"]](run_dir)
+
+
+def planner(folder: Path) -> int:
+    """Accept every recipe; one that says so keeps the planner busy for ever."""
+    recipe = json.loads(json.loads((folder / "request.json").read_text())["recipe_json"])
+    if recipe.get("plan") == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sleep_for_ever()
+    (folder / rundir.PLAN).write_text("{}")
+    return 0
+
+
+if __name__ == "__main__":
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    zygote.serve(connection, zygote.Mains(worker=worker, planner=planner))

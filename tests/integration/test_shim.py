@@ -1,0 +1,171 @@
+"""A shim ends and accounts for everything beneath it. Real processes, real signals."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ftd.jobs.zygote import Process, Zygote
+from fttrain import events
+from fttrain.spec import rundir
+from tests.fakes.attempts import make_run_dir
+from tests.wait import wait_until
+
+COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
+GRACE_S = 0.3
+
+
+@pytest.fixture
+async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
+    async with Zygote(tmp_path / "zygote.log", COMMAND).running() as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def started(
+    zygote: Zygote, tmp_path: Path, **recipe: str
+) -> AsyncIterator[tuple[Path, Process]]:
+    run_dir = make_run_dir(tmp_path, dict(recipe))
+    process = await zygote.start(run_dir, grace_s=GRACE_S)
+    try:
+        await wait_until(lambda: _has_started(run_dir))
+        yield run_dir, process
+    finally:
+        process.send(signal.SIGKILL)
+        process.close()
+
+
+def _has_started(run_dir: Path) -> bool:
+    entries, _ = events.read(run_dir / rundir.JOURNAL)
+    return any(isinstance(entry.record, events.Started) for entry in entries)
+
+
+def _exit(run_dir: Path) -> rundir.ExitReport:
+    report = rundir.read_exit(run_dir)
+    assert report is not None
+    return report
+
+
+async def test_a_worker_that_finishes_leaves_code_usage_and_log(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="finish") as (run_dir, process):
+        await process.wait()
+
+    report = _exit(run_dir)
+    assert (report.exit_code, report.signal, report.terminated) == (0, None, False)
+    assert report.orphans == ()
+    assert report.max_rss_bytes > 1_000_000
+    assert (run_dir / rundir.LOG).read_text() == "all done\n"
+
+
+async def test_a_crash_is_reported_with_its_signal(zygote: Zygote, tmp_path: Path) -> None:
+    async with started(zygote, tmp_path, act="die_of_segv") as (run_dir, process):
+        await process.wait()
+
+    assert (_exit(run_dir).exit_code, _exit(run_dir).signal) == (None, signal.SIGSEGV)
+    assert "about to crash" in (run_dir / rundir.LOG).read_text()
+
+
+async def test_an_unexpected_error_ends_in_code_1_and_its_trace_in_the_log(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="raise_an_error") as (run_dir, process):
+        await process.wait()
+
+    assert _exit(run_dir).exit_code == 1
+    assert "RuntimeError: nobody expected this" in (run_dir / rundir.LOG).read_text()
+
+
+async def test_sigterm_to_the_shim_ends_a_willing_worker_at_once(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+        process.send(signal.SIGTERM)
+        await process.wait()
+
+    assert (_exit(run_dir).signal, _exit(run_dir).terminated) == (signal.SIGTERM, True)
+
+
+async def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="ignore_sigterm") as (run_dir, process):
+        began = time.monotonic()
+        process.send(signal.SIGTERM)
+        await process.wait()
+
+    assert time.monotonic() - began >= GRACE_S
+    assert (_exit(run_dir).signal, _exit(run_dir).terminated) == (signal.SIGKILL, True)
+
+
+async def test_double_forked_children_in_their_own_sessions_end_and_are_named(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="leave_orphans", then="exit") as (run_dir, process):
+        await process.wait()
+
+    report = _exit(run_dir)
+    assert report.exit_code == 0
+    assert len(report.orphans) == 2
+    assert not any(psutil.pid_exists(orphan.pid) for orphan in report.orphans)
+    assert all("python" in orphan.name or "finetuned" in orphan.name for orphan in report.orphans)
+
+
+async def test_the_kernel_ends_the_worker_when_its_shim_is_killed(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="ignore_sigterm") as (_, process):
+        worker = psutil.Process(process.pid).children()[0]
+        process.send(signal.SIGKILL)
+        await process.wait()
+        await wait_until(lambda: not worker.is_running())
+
+
+async def test_a_shim_outlives_the_zygote_and_a_new_zygote_starts(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+        first = zygote.pid
+        os.kill(first, signal.SIGKILL)
+        await wait_until(lambda: zygote.pid != first)
+        assert not process.has_ended
+
+        second = make_run_dir(tmp_path, {"act": "finish"}, job_id="k" * 32)
+        other = await zygote.start(second, grace_s=GRACE_S)
+        await other.wait()
+        other.close()
+
+        process.send(signal.SIGTERM)
+        await process.wait()
+        assert _exit(run_dir).terminated
+
+
+async def test_a_shim_is_small_and_has_one_thread(zygote: Zygote, tmp_path: Path) -> None:
+    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+        shim = psutil.Process(process.pid)
+        assert shim.num_threads() == 1
+        identity = rundir.read_shim(run_dir)
+        assert identity is not None
+        assert identity.is_alive
+        process.send(signal.SIGTERM)
+        await process.wait()
+        await wait_until(lambda: not identity.is_alive)
+
+
+async def test_cancelling_the_plan_call_ends_the_planner(zygote: Zygote, tmp_path: Path) -> None:
+    folder = tmp_path / "planning"
+    folder.mkdir()
+    (folder / "request.json").write_text('{"recipe_json": "{\\"plan\\": \\"hang\\"}"}')
+    process = await zygote.plan(folder)
+    asyncio.get_running_loop().call_soon(process.send, signal.SIGKILL)
+    await process.wait()
+    process.close()
+    assert not (folder / rundir.PLAN).exists()
