@@ -209,7 +209,8 @@ def read(path: Path, *, offset: int = 0, until: int = -1) -> tuple[list[Entry], 
     A last line without its newline is left for the next reading. A missing file has no records.
 
     Raises:
-        BadRecord: where a line with its newline does not hold its checksum.
+        BadRecord: where the first of these lines does not hold its checksum. What stands before
+            a bad line is returned first.
     """
     try:
         with path.open("rb") as file:
@@ -217,6 +218,13 @@ def read(path: Path, *, offset: int = 0, until: int = -1) -> tuple[list[Entry], 
             data = file.read(until - offset if until >= 0 else -1)
     except FileNotFoundError:
         return [], offset
-    whole = data.rfind(b"\n") + 1
-    lines = data[:whole].splitlines(keepends=True)
-    return [decode(line) for line in lines], offset + whole
+    entries: list[Entry] = []
+    for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+        try:
+            entries.append(decode(line))
+        except BadRecord:
+            if not entries:
+                raise
+            break
+        offset += len(line)
+    return entries, offset

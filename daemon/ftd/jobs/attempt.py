@@ -69,6 +69,7 @@ class Follower:
         self._offset = offset
         self._translator = Translator(attempt=job.attempt, run_dir=self._run_dir)
         self._process: Process | None = None
+        self._is_damaged = False
         self._is_cancelled = asyncio.Event()
         if job.state is JobState.CANCELLING:
             self._is_cancelled.set()
@@ -154,8 +155,8 @@ class Follower:
             entries, offset = await asyncio.to_thread(
                 journal.read, self._run_dir / rundir.JOURNAL, offset=self._offset
             )
-        except journal.BadRecord as error:
-            log.error("journal_damaged", job_id=self._job_id, offset=self._offset, why=str(error))
+        except journal.BadRecord:
+            await self._tell_damage()
             return
         now = time.monotonic()
         events = self._translator.translate(entries, now=now)
@@ -163,6 +164,17 @@ class Follower:
             return
         self._offset = offset
         await self._workshop.ledger.change(self._job_id, lambda job: self._told(job, events))
+
+    async def _tell_damage(self) -> None:
+        """Say once that the rest of the journal cannot be read; exit.json still tells the end."""
+        if self._is_damaged:
+            return
+        self._is_damaged = True
+        log.exception("journal_damaged", job_id=self._job_id, offset=self._offset)
+        event = self._notice(f"The journal is damaged at byte {self._offset}; the rest is lost.")
+        await self._workshop.ledger.change(
+            self._job_id, lambda job: Change(job=job, events=[event])
+        )
 
     def _told(self, job: Job, events: list[NewEvent]) -> Change:
         change = Change(job=job, events=events)
@@ -200,11 +212,14 @@ class Follower:
     def _orphans(self, report: rundir.ExitReport) -> NewEvent:
         names = ", ".join(f"{orphan.name} ({orphan.pid})" for orphan in report.orphans)
         log.warning("orphans_ended", job_id=self._job_id, orphans=names)
+        return self._notice(f"Processes that outlived the worker were ended: {names}.")
+
+    def _notice(self, message: str) -> NewEvent:
         return NewEvent(
             kind=EventKind.NOTICE,
             time=self._workshop.ledger.clock(),
             attempt=self._number,
-            body={"message": f"Processes that outlived the worker were ended: {names}."},
+            body={"message": message},
         )
 
 

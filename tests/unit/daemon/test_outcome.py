@@ -1,0 +1,91 @@
+"""What is left behind tells how an attempt ended."""
+
+import signal
+from typing import Any
+
+from ftd.jobs.model import JobState, OutcomeReason
+from ftd.jobs.outcome import conclude
+from fttrain.events import Failed
+from fttrain.spec.rundir import ExitReport
+
+
+def left(**changes: Any) -> ExitReport:
+    facts = {
+        "exit_code": 0, "signal": None, "terminated": False, "orphans": (),
+        "user_s": 1.0, "system_s": 0.1, "max_rss_bytes": 1, "end_time": 0.0,
+    }  # fmt: skip
+    return ExitReport(**{**facts, **changes})
+
+
+def ended(
+    state: JobState = JobState.RUNNING,
+    report: ExitReport | None = None,
+    *,
+    failed: Failed | None = None,
+    is_finished: bool = False,
+) -> tuple[JobState, OutcomeReason, str]:
+    reached, how = conclude(
+        state, report=report, failed=failed, is_finished=is_finished, log_tail=["the last line"]
+    )
+    return reached, how.reason, how.message
+
+
+FAILED = Failed(reason="non_finite_loss", message="The loss is nan.", remedy="Lower lr.", faults=[])
+
+
+def test_a_finished_worker_with_code_0_has_succeeded() -> None:
+    assert ended(report=left(), is_finished=True) == (
+        JobState.SUCCEEDED, OutcomeReason.COMPLETED, "Trained to the end of its recipe.",
+    )  # fmt: skip
+
+
+def test_code_0_without_the_last_record_is_no_success() -> None:
+    assert ended(report=left()) == (
+        JobState.FAILED, OutcomeReason.WORKER_ERROR,
+        "The worker ended with exit code 0 before all was done.",
+    )  # fmt: skip
+
+
+def test_the_workers_own_account_of_an_error_is_kept() -> None:
+    assert ended(report=left(exit_code=1), failed=FAILED) == (
+        JobState.FAILED, OutcomeReason.NON_FINITE_LOSS, "The loss is nan.",
+    )  # fmt: skip
+
+
+def test_a_signal_from_elsewhere_is_named_with_its_remedy() -> None:
+    _, how = conclude(
+        JobState.RUNNING,
+        report=left(exit_code=None, signal=signal.SIGKILL),
+        failed=None,
+        is_finished=False,
+        log_tail=["the last line"],
+    )
+
+    assert how.reason is OutcomeReason.KILLED_BY_SIGNAL
+    assert how.message == "The worker was ended by signal 9 (SIGKILL)."
+    assert how.remedy == (
+        "If nobody ended it by hand, memory ran out (`dmesg` says so): "
+        "use a smaller batch_size, or accumulate more batches per step."
+    )
+    assert how.log_tail == ("the last line",)
+
+
+def test_no_account_of_the_end_means_lost() -> None:
+    assert ended()[:2] == (JobState.FAILED, OutcomeReason.LOST)
+
+
+def test_a_cancelled_worker_that_the_shim_ended_is_cancelled() -> None:
+    report = left(exit_code=None, signal=signal.SIGTERM, terminated=True)
+
+    assert ended(JobState.CANCELLING, report)[:2] == (
+        JobState.CANCELLED, OutcomeReason.CANCELLED_BY_USER,
+    )  # fmt: skip
+
+
+def test_a_worker_that_ended_before_the_signal_keeps_its_end() -> None:
+    assert ended(JobState.CANCELLING, left(), is_finished=True)[0] is JobState.SUCCEEDED
+    assert ended(JobState.CANCELLING, left(exit_code=1), failed=FAILED)[0] is JobState.FAILED
+
+
+def test_a_cancelled_worker_without_an_account_is_cancelled() -> None:
+    assert ended(JobState.CANCELLING)[0] is JobState.CANCELLED

@@ -1,0 +1,92 @@
+"""A journal's records become a job's events: progress is thinned, nothing else is."""
+
+from pathlib import Path
+
+from ftd.jobs.model import EventKind, NewEvent
+from ftd.jobs.records import PROGRESS_GAP_S, Translator
+from fttrain import events as journal
+
+SCORE = journal.Score(
+    loss=0.5, accuracy=0.9, correct=9, count=10, accuracy_low=0.6, accuracy_high=0.98
+)
+
+
+def steps(first: int, count: int = 1) -> journal.Steps:
+    return journal.Steps(
+        epoch=1, epochs=2, first=first, steps=100, lrs=[[0.1]] * count, losses=[1.0] * count,
+        mean_loss=1.0, images_per_second=10.0,
+    )  # fmt: skip
+
+
+def epoch(number: int) -> journal.EpochEnded:
+    return journal.EpochEnded(
+        epoch=number, step=50, train=SCORE, val=SCORE, lrs=[0.1], images_per_second=1.0,
+        memory_bytes=1, seconds=1.0, best=True,
+    )  # fmt: skip
+
+
+def translator() -> Translator:
+    return Translator(attempt=1, run_dir=Path("/runs/a/1"))
+
+
+def told(translator: Translator, *records: journal.Record, now: float) -> list[NewEvent]:
+    entries = [journal.Entry(time=0.0, record=record) for record in records]
+    return translator.translate(entries, now=now)
+
+
+def test_the_first_step_is_told_at_once() -> None:
+    events = told(translator(), journal.Started(pid=1), steps(1), now=0.0)
+
+    assert [event.body["step"] for event in events] == [1]
+
+
+def test_progress_within_the_gap_is_held_and_only_the_latest_is_told() -> None:
+    subject = translator()
+    told(subject, steps(1), now=0.0)
+
+    assert told(subject, steps(2), now=0.1) == []
+    assert told(subject, steps(3, 4), now=0.2) == []
+    assert subject.due_in(now=0.2) == PROGRESS_GAP_S - 0.2
+    assert [event.body["step"] for event in subject.release(now=PROGRESS_GAP_S)] == [6]
+    assert subject.due_in(now=PROGRESS_GAP_S) is None
+
+
+def test_an_epoch_is_never_held_and_takes_the_place_of_progress_before_it() -> None:
+    subject = translator()
+    told(subject, steps(1), now=0.0)
+
+    events = told(subject, steps(2), epoch(1), now=0.1)
+
+    assert [event.kind for event in events] == [EventKind.EPOCH]
+    assert events[0].body["val"]["correct"] == 9
+    assert subject.due_in(now=0.1) is None
+
+
+def test_a_change_of_phase_is_progress() -> None:
+    subject = translator()
+    told(subject, steps(1), now=0.0)
+
+    events = told(subject, journal.PhaseChanged(phase="evaluating", epoch=1), now=9.0)
+
+    assert [(event.kind, event.body["phase"]) for event in events] == [
+        (EventKind.PROGRESS, "evaluating")
+    ]
+    assert events[0].body["step"] == 1
+
+
+def test_paths_become_absolute() -> None:
+    saved = journal.CheckpointSaved(which="best", epoch=1, step=5, path="checkpoints/b", sha256="0")
+
+    events = told(translator(), saved, journal.ArtifactMade(what="model", path="m"), now=0.0)
+
+    assert [event.body["path"] for event in events] == ["/runs/a/1/checkpoints/b", "/runs/a/1/m"]
+
+
+def test_start_failure_and_finish_are_remembered_not_told() -> None:
+    subject = translator()
+    failed = journal.Failed(reason="bad_data", message="m", remedy="r", faults=[])
+
+    assert told(subject, journal.Started(pid=1), failed, now=0.0) == []
+    assert subject.is_started
+    assert subject.failed == failed
+    assert not subject.is_finished
