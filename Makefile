@@ -26,18 +26,18 @@ help: ## List the targets
 
 # --- the environment ------------------------------------------------------------------------
 
-setup: $(READY) ## Build the environment in .venv (about 5.5 GB on disk)
+setup: $(READY) ## Build the environment in .venv (downloads 3.1 GB)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "finetuned needs Python 3.11 or later; '$(PYTHON)' is" \
 	       "$$($(PYTHON) -V 2>&1 || true). Name another one: make setup PYTHON=python3.12" >&2; \
 	  exit 1; }
-	@echo "Installing into $(VENV): a download of 2 to 3 GB (torch with its CUDA libraries)," \
-	      "about 5.5 GB on disk."
+	@echo "Installing into $(VENV): a download of about 3.1 GB (torch with its CUDA" \
+	      "libraries), 6 GB on disk."
 ifneq ($(UV),)
 	@test -x $(PY) || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-	@$(UV) pip install --python $(PY) --constraints constraints.txt \
+	@$(UV) pip install --compile-bytecode --python $(PY) --constraints constraints.txt \
 	  --build-constraints constraints.txt --editable '.[daemon,demo,dev]'
 else
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { \
