@@ -55,13 +55,20 @@ class Document:
         That of a key is where the key begins. A path that is not there has the place of its
         nearest existing parent.
         """
+        return self._find(field_path)[0].place
+
+    def holds(self, field_path: str) -> bool:
+        """Return whether the document has this field."""
+        return self._find(field_path)[1]
+
+    def _find(self, field_path: str) -> "tuple[_Node, bool]":
         node = self._root
         for part in split_path(field_path):
             child = node.children.get(part)
             if child is None:
-                break
+                return node, False
             node = child
-        return node.place
+        return node, True
 
 
 def load(text: str) -> Document:
@@ -105,6 +112,14 @@ def split_path(text: str) -> FieldPath:
     if position != len(text):
         raise ValueError(f"`{text}` is not a field path such as train.groups[1].lr")
     return tuple(parts)
+
+
+def join_path(parts: FieldPath) -> str:
+    """Write a field path, the inverse of `split_path`."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 _PATH_PART = re.compile(r"(?:^|(?<!^)\.)(?P<name>[^.\[\]]+)|\[(?P<index>[0-9]+)\]")

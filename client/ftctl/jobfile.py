@@ -1,0 +1,241 @@
+"""A job file: read, changed by `--set`, split into the daemon's part and the recipe."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ftctl import request
+from ftctl.errors import BadInput, BadJobFile, Fault, InvalidJob
+from ftctl.request import JobRequest
+from fttrain import yamltext
+
+# The reader takes 4 ms per kB.
+MAX_BYTES = 2**20
+STDIN = "-"
+
+_PATHS = ("data", "folder", "path"), ("model", "weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFile:
+    """A job as its user wrote it, and where each field of it stands."""
+
+    request: JobRequest
+    _label: str
+    """What messages call the file. Empty: the job came from no file."""
+    _document: yamltext.Document | None
+    _overrides: tuple[str, ...]
+    """Field paths that were set beside the file."""
+
+    @classmethod
+    def read(cls, source: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Read a file; `-` is standard input.
+
+        Relative paths in it are relative to its folder, those in `overrides` (and of standard
+        input) to the working directory.
+
+        Raises:
+            BadJobFile: where it cannot be read.
+            InvalidJob: where the daemon's part of it has faults, all of them.
+        """
+        if str(source) == STDIN:
+            return cls.parse(_stdin(), label="<stdin>", overrides=overrides)
+        path = Path(source)
+        return cls.parse(
+            _text(path), label=str(path), folder=path.absolute().parent, overrides=overrides
+        )
+
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        *,
+        label: str = "job",
+        folder: Path | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Read a text, YAML or JSON. Raises as `read` does."""
+        try:
+            document = yamltext.load(text)
+        except yamltext.YamlError as error:
+            place = f"{label}:{error.line}:{error.column}"
+            raise BadJobFile(f"{place}: {error.message}") from None
+        return cls._from(document.value, document, label, folder, overrides or {})
+
+    @classmethod
+    def of(cls, job: Mapping[str, Any], *, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Take a job that is a mapping already. Raises as `read` does."""
+        try:
+            value = json.loads(json.dumps(job, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"the job is not plain data: {error}") from None
+        return cls._from(value, None, "", None, overrides or {})
+
+    @classmethod
+    def _from(
+        cls,
+        value: dict[str, Any],
+        document: yamltext.Document | None,
+        label: str,
+        folder: Path | None,
+        overrides: Mapping[str, Any],
+    ) -> Self:
+        for field, new in overrides.items():
+            _override(value, field, new)
+        for parts in _PATHS:
+            _make_absolute(value, parts, _folder_of(parts, folder, overrides))
+        faults = request.faults_of(value)
+        job = JobRequest() if faults else request.build(value)
+        file = cls(request=job, _label=label, _document=document, _overrides=tuple(overrides))
+        if faults:
+            raise InvalidJob(file.located(faults))
+        return file
+
+    def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
+        """Return the faults with their places in the file, in the file's order."""
+        placed = [
+            Fault(field=fault.field, description=fault.description, place=self._place(fault.field))
+            for fault in faults
+        ]
+        return tuple(sorted(placed, key=lambda fault: self._position(fault.field)))
+
+    def _place(self, field: str) -> str:
+        for path in self._overrides:
+            if _is_within(field, path) or (_is_within(path, field) and not self._holds(field)):
+                return f"--set {path}"
+        if self._document is None:
+            return ""
+        line, column = self._position(field)
+        return f"{self._label}:{line}:{column}"
+
+    def _position(self, field: str) -> tuple[int, int]:
+        if self._document is None:
+            return (1, 1)
+        try:
+            return self._document.line_of(field)
+        except ValueError:
+            return (1, 1)
+
+    def _holds(self, field: str) -> bool:
+        return self._document is not None and self._document.holds(field)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read `PATH=VALUE`; the value is YAML.
+
+    Raises:
+        BadInput: where it is not of that form.
+    """
+    path, separator, value = text.partition("=")
+    if not separator:
+        raise BadInput(f"--set {text}: write PATH=VALUE, such as train.epochs=3")
+    try:
+        return path.strip(), yamltext.load_value(value)
+    except yamltext.YamlError as error:
+        raise BadInput(f"--set {path}: the value is not YAML: {error.message}") from None
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BadJobFile(_too_large(str(path), f"{size:,} bytes"))
+        with path.open("rb") as file:
+            return _decoded(file.read(MAX_BYTES + 1), str(path))
+    except IsADirectoryError:
+        raise BadJobFile(f"{path} is a folder; name the job file in it") from None
+    except FileNotFoundError:
+        raise BadJobFile(f"there is no file {path}") from None
+    except OSError as error:
+        raise BadJobFile(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _stdin() -> str:
+    return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+
+
+def _decoded(data: bytes, label: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise BadJobFile(_too_large(label, "more than 1 MiB"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadJobFile(f"{label}:{line}: is not UTF-8 text; is it a job file?") from None
+
+
+def _too_large(label: str, size: str) -> str:
+    return f"{label} has {size}; a job file has at most 1 MiB. Data belongs in files that it names"
+
+
+# --- changing -------------------------------------------------------------------------------
+
+
+def _override(value: dict[str, Any], field: str, new: Any) -> None:
+    try:
+        parts = yamltext.split_path(field)
+    except ValueError as error:
+        raise BadInput(f"--set {field}: {error}") from None
+    if not parts:
+        raise BadInput(f"--set ={new}: name a field before the `=`")
+    holder: Any = value
+    for depth, part in enumerate(parts[:-1]):
+        _check_step(holder, parts, depth, field)
+        if isinstance(holder, dict) and holder.get(part) is None:
+            holder[part] = {}
+        holder = holder[part]
+    _check_step(holder, parts, len(parts) - 1, field)
+    holder[parts[-1]] = new
+
+
+def _check_step(holder: Any, parts: yamltext.FieldPath, depth: int, field: str) -> None:
+    """Make sure that one part of a path leads somewhere."""
+    part, above = parts[depth], yamltext.join_path(parts[:depth]) or "the job"
+    match holder, part:
+        case dict(), str():
+            return
+        case list(), int() if part < len(holder):
+            return
+        case list(), int():
+            fault = f"`{above}` has {len(holder)} entries, counted from 0"
+        case list(), _:
+            fault = f"`{above}` is a list; name an entry, such as {above}[0]"
+        case dict(), _:
+            fault = f"`{above}` is not a list"
+        case _:
+            fault = f"`{above}` is {json.dumps(holder)} and has no fields; set it as a whole"
+    raise BadInput(f"--set {field}: {fault}")
+
+
+def _is_within(field: str, path: str) -> bool:
+    return field == path or field.startswith((f"{path}.", f"{path}["))
+
+
+# --- paths ----------------------------------------------------------------------------------
+
+
+def _folder_of(parts: tuple[str, ...], folder: Path | None, overrides: Mapping[str, Any]) -> Path:
+    """Return what a relative path is relative to: what is typed is meant from where one stands."""
+    field = ".".join(parts)
+    if folder is None or any(_is_within(field, path) for path in overrides):
+        return Path.cwd()
+    return folder
+
+
+def _make_absolute(value: dict[str, Any], parts: tuple[str, ...], folder: Path) -> None:
+    """Make a path of the recipe absolute: the daemon runs in a folder of its own."""
+    holder: Any = value
+    for part in parts[:-1]:
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    if not isinstance(holder, dict) or not isinstance(text := holder.get(parts[-1]), str):
+        return
+    scheme, path = ("file:", text[5:]) if text.startswith("file:") else ("", text)
+    if not path or (parts[-1] == "weights" and not scheme):
+        return
+    holder[parts[-1]] = f"{scheme}{folder / Path(path).expanduser()}"

@@ -1,0 +1,226 @@
+"""What users of the client see: jobs, how they stand, and what happened to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ftctl.errors import Fault, JobFailed
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """A state that a newer daemon knows and this client does not."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """True if the job has ended."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class OutcomeReason(StrEnum):
+    """Why a job ended."""
+
+    COMPLETED = "completed"
+    BAD_RECIPE = "bad_recipe"
+    DEPENDENCY_FAILED = "dependency_failed"
+    START_FAILED = "start_failed"
+    WORKER_ERROR = "worker_error"
+    KILLED_BY_SIGNAL = "killed_by_signal"
+    LOST = "lost"
+    NON_FINITE_LOSS = "non_finite_loss"
+    BAD_DATA = "bad_data"
+    CANCELLED_BY_USER = "cancelled_by_user"
+    UNKNOWN = "unknown"
+
+
+class Phase(StrEnum):
+    """What a worker is doing."""
+
+    SETUP = "setup"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    CHECKPOINTING = "checkpointing"
+    EXPORTING = "exporting"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a job ended."""
+
+    reason: OutcomeReason
+    message: str
+    remedy: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    log_tail: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The latest position of a running job. Epochs and steps count from 1."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    images_per_second: float
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Loss and accuracy over `count` images, with the Wilson 95 % interval of the accuracy."""
+
+    loss: float
+    accuracy: float
+    correct: int
+    count: int
+    accuracy_low: float
+    accuracy_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One finished epoch. Number 0 is an evaluation before any training."""
+
+    epoch: int
+    step: int
+    train: Score | None
+    val: Score
+    lrs: tuple[float, ...]
+    """Of each parameter group, at the epoch's last step."""
+    images_per_second: float
+    memory_bytes: int
+    seconds: float
+    best: bool
+    """True if no epoch before had a validation accuracy as good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that a job made, by its path on the daemon's machine."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was asked for."""
+
+    id: str
+    """32 hexadecimal characters; empty for a job that was only validated."""
+    name: str
+    state: JobState
+    reason: str
+    """Why a job that waits is waiting."""
+    priority: int
+    devices: int
+    after: tuple[str, ...]
+    labels: Mapping[str, str]
+    create_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+    attempt: int
+    outcome: Outcome | None
+    progress: Progress | None
+    best: Epoch | None
+    """The best of `epochs` by validation accuracy."""
+    epochs: tuple[Epoch, ...]
+    recipe: Mapping[str, Any]
+    """With all defaults filled in."""
+    plan: Mapping[str, Any] | None
+    artifacts: tuple[Artifact, ...]
+    run_dir: str
+    last_sequence: int
+
+    def check(self) -> "Job":
+        """Return the job if it succeeded.
+
+        Raises:
+            JobFailed: where it ended otherwise, or has not ended.
+        """
+        if self.state is JobState.SUCCEEDED:
+            return self
+        told = f": {self.outcome.message}" if self.outcome else ""
+        raise JobFailed(f"job {self.name} is {self.state}{told}", job_id=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened to a job. `sequence` counts from 1 without a gap."""
+
+    job_id: str
+    sequence: int
+    time: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """The job changed its state, or the reason for which it waits."""
+
+    state: JobState
+    reason: str
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Event):
+    """The recipe was planned."""
+
+    plan: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressMade(Event):
+    """The worker moved on."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded(Event):
+    """An epoch ended."""
+
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Event):
+    """A checkpoint is on disk. `kind` is `last` or `best`."""
+
+    kind: str
+    epoch: int
+    step: int
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something worth knowing."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactMade(Event):
+    """A file was made."""
+
+    artifact: Artifact

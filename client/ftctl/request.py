@@ -1,0 +1,127 @@
+"""What a job file says: the daemon's part checked, the recipe as JSON text."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ftctl.errors import Fault
+
+DAEMON_KEYS = ("name", "resources", "priority", "after", "labels")
+RECIPE_KEYS = ("data", "model", "train", "outputs")
+RESOURCE_KEYS = ("devices",)
+
+# Words of the design whose behaviour this version does not have. They are refused by name, so
+# that nobody believes they were heeded.
+NOT_BUILT = {
+    "retries", "memory", "timeout", "not_before", "preemptible", "min_runtime", "sweep", "repeats",
+    "evaluate", "start_limit", "queue", "resources.memory", "resources.cpus", "resources.exclusive",
+    "resources.kind",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a user asks for. Limits are the daemon's to check; types are right."""
+
+    name: str = ""
+    devices: int | None = None
+    priority: int = 0
+    after: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    recipe_json: str = "{}"
+
+
+def faults_of(value: Mapping[str, Any]) -> list[Fault]:
+    """Return every fault of the daemon's part of a job."""
+    resources = value.get("resources")
+    faults = _unknown(value, DAEMON_KEYS + RECIPE_KEYS)
+    faults += _mistyped("name", value.get("name"), str)
+    faults += _mistyped("priority", value.get("priority"), int)
+    faults += _mistyped("resources", resources, dict)
+    if isinstance(resources, dict):
+        faults += _unknown(resources, RESOURCE_KEYS, within="resources.")
+        faults += _mistyped("resources.devices", resources.get("devices"), int)
+    faults += _after_faults(value.get("after"))
+    faults += _label_faults(value.get("labels"))
+    return faults
+
+
+def build(value: Mapping[str, Any]) -> JobRequest:
+    """Return the request of a job without faults. A key without a value counts as not given."""
+    after = value.get("after") or ()
+    return JobRequest(
+        name=value.get("name") or "",
+        devices=(value.get("resources") or {}).get("devices"),
+        priority=value.get("priority") or 0,
+        after=(after,) if isinstance(after, str) else tuple(after),
+        labels=value.get("labels") or {},
+        recipe_json=_recipe(value),
+    )
+
+
+def _recipe(value: Mapping[str, Any]) -> str:
+    recipe = {key: part for key, part in value.items() if key in RECIPE_KEYS}
+    return json.dumps(recipe, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _unknown(value: Mapping[str, Any], known: tuple[str, ...], *, within: str = "") -> list[Fault]:
+    return [
+        Fault(field=within + key, description=_describe(key, known, within))
+        for key in value
+        if key not in known
+    ]
+
+
+def _describe(key: str, known: tuple[str, ...], within: str) -> str:
+    if within + key in NOT_BUILT:
+        return f"`{key}` is not built in this version; leave it out"
+    near = difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f"unknown key `{key}`; did you mean `{near[0]}`?"
+    return f"unknown key `{key}`; known here: {', '.join(known)}"
+
+
+def _after_faults(value: Any) -> list[Fault]:
+    if not isinstance(value, list):
+        return [] if isinstance(value, str) else _mistyped("after", value, list)
+    items = [_mistyped(f"after[{i}]", item, str, needed=True) for i, item in enumerate(value)]
+    return [fault for faults in items for fault in faults]
+
+
+def _label_faults(value: Any) -> list[Fault]:
+    if not isinstance(value, dict):
+        return _mistyped("labels", value, dict)
+    items = [_mistyped(f"labels.{key}", item, str, needed=True) for key, item in value.items()]
+    return [fault for faults in items for fault in faults]
+
+
+_EXPECTED = {
+    str: "a text",
+    int: "a whole number",
+    list: "a list of job names",
+    dict: "keys and values",
+}
+
+
+def _mistyped(field: str, value: Any, kind: type, *, needed: bool = False) -> list[Fault]:
+    if value is None and not needed:
+        return []
+    # To Python a bool is an int.
+    if isinstance(value, kind) and not isinstance(value, bool):
+        if isinstance(value, int) and value not in _INT32:
+            return [Fault(field=field, description=f"{_clipped(str(value))} is out of range")]
+        return []
+    shown = _clipped(json.dumps(value, ensure_ascii=False))
+    quotes = kind is str and not isinstance(value, (list, dict, type(None)))
+    remedy = "; put it in quotes" if quotes else ""
+    return [Fault(field=field, description=f"must be {_EXPECTED[kind]}, not {shown}{remedy}")]
+
+
+# What the wire carries; the daemon's own limits are narrower.
+_INT32 = range(-(2**31), 2**31)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,45 @@
+"""From a gRPC status to an error of the client."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from ftctl.errors import BY_REASON, DaemonError, DaemonUnreachable, Fault, FtctlError, InvalidJob
+
+
+def from_rpc(error: grpc.aio.AioRpcError, *, socket: str) -> FtctlError:
+    """Return what a failed call means to a user."""
+    info, violations = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in _details(error):
+        detail.Unpack(info) or detail.Unpack(violations)
+    message = error.details() or f"the daemon answered {error.code().name}"
+    if info.reason == "INVALID_JOB":
+        return InvalidJob([
+            Fault(field=item.field, description=item.description)
+            for item in violations.field_violations
+        ] or [Fault(field="", description=message)])  # fmt: skip
+    if info.reason in BY_REASON:
+        return BY_REASON[info.reason](message)
+    return _unexplained(error, message, socket)
+
+
+def _details(error: grpc.aio.AioRpcError) -> Iterator[Any]:
+    # The function asks for code, details and trailing metadata, which this error has too.
+    status = rpc_status.from_call(cast(grpc.Call, error))
+    return iter(status.details if status else ())
+
+
+def _unexplained(error: grpc.aio.AioRpcError, message: str, socket: str) -> FtctlError:
+    match error.code():
+        case grpc.StatusCode.UNAVAILABLE:
+            return DaemonUnreachable(f"the daemon at {socket} stopped answering: {message}")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DaemonUnreachable(f"the daemon at {socket} did not answer in time")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return DaemonError("the daemon does not know this request; is it older than ftctl?")
+        case _:
+            return DaemonError(f"the daemon failed: {message}; its log says more")

@@ -1,0 +1,200 @@
+"""Between the API's messages and what users of the client see."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from finetuned.v1 import event_pb2, job_pb2
+from ftctl import models
+from ftctl.errors import Fault
+from ftctl.request import JobRequest
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def spec(request: JobRequest) -> job_pb2.JobSpec:
+    """Write a request as the API's message."""
+    return job_pb2.JobSpec(
+        name=request.name,
+        resources=job_pb2.Resources(devices=request.devices),
+        priority=request.priority,
+        after=request.after,
+        labels=request.labels,
+        recipe_json=request.recipe_json,
+    )
+
+
+def job(message: job_pb2.Job) -> models.Job:
+    """Read a job."""
+    epochs = tuple(_epoch(item) for item in message.epochs)
+    given = message.spec
+    return models.Job(
+        id=message.id,
+        name=given.name,
+        state=_state(message.state),
+        reason=message.reason,
+        priority=given.priority,
+        devices=given.resources.devices if given.resources.HasField("devices") else 1,
+        after=tuple(given.after),
+        labels=dict(given.labels),
+        create_time=_time(message, "create_time"),
+        start_time=_time(message, "start_time"),
+        end_time=_time(message, "end_time"),
+        attempt=message.attempt,
+        outcome=_outcome(message.outcome) if message.HasField("outcome") else None,
+        progress=_progress(message.progress) if message.HasField("progress") else None,
+        best=next((epoch for epoch in reversed(epochs) if epoch.best), None),
+        epochs=epochs,
+        recipe=json.loads(given.recipe_json or "{}"),
+        plan=json.loads(message.plan_json) if message.plan_json else None,
+        artifacts=tuple(_artifact(item) for item in message.artifacts),
+        run_dir=message.run_dir,
+        last_sequence=message.last_sequence,
+    )
+
+
+def event(message: event_pb2.JobEvent) -> models.Event | None:
+    """Read an event; None where its kind is not known to this client."""
+    kind = message.WhichOneof("event")
+    if kind is None:
+        return None
+    return _EVENTS[kind](
+        getattr(message, kind),
+        job_id=message.job_id,
+        sequence=message.sequence,
+        time=_utc(message.time),
+        attempt=message.attempt,
+    )
+
+
+def _state_changed(body: event_pb2.StateChanged, **where: Any) -> models.Event:
+    outcome = _outcome(body.outcome) if body.HasField("outcome") else None
+    return models.StateChanged(
+        state=_state(body.state), reason=body.reason, outcome=outcome, **where
+    )
+
+
+def _planned(body: event_pb2.Planned, **where: Any) -> models.Event:
+    return models.Planned(plan=json.loads(body.plan_json), **where)
+
+
+def _progress_made(body: job_pb2.Progress, **where: Any) -> models.Event:
+    return models.ProgressMade(progress=_progress(body), **where)
+
+
+def _epoch_ended(body: job_pb2.Epoch, **where: Any) -> models.Event:
+    return models.EpochEnded(epoch=_epoch(body), **where)
+
+
+def _checkpoint_saved(body: event_pb2.CheckpointSaved, **where: Any) -> models.Event:
+    return models.CheckpointSaved(
+        kind=body.kind,
+        epoch=body.epoch,
+        step=body.step,
+        path=body.path,
+        sha256=body.sha256,
+        **where,
+    )
+
+
+def _notice(body: event_pb2.Notice, **where: Any) -> models.Event:
+    return models.Notice(message=body.message, **where)
+
+
+def _artifact_made(body: job_pb2.Artifact, **where: Any) -> models.Event:
+    return models.ArtifactMade(artifact=_artifact(body), **where)
+
+
+_EVENTS: dict[str, Callable[..., models.Event]] = {
+    "state_changed": _state_changed,
+    "planned": _planned,
+    "progress": _progress_made,
+    "epoch": _epoch_ended,
+    "checkpoint_saved": _checkpoint_saved,
+    "notice": _notice,
+    "artifact": _artifact_made,
+}
+
+
+def states(chosen: tuple[models.JobState, ...]) -> list[job_pb2.JobState.ValueType]:
+    """Write states as the API's enum."""
+    return [job_pb2.JobState.Value(f"JOB_STATE_{state.name}") for state in chosen]
+
+
+def _state(number: int) -> models.JobState:
+    return _member(models.JobState, job_pb2.JobState, number, "JOB_STATE_")
+
+
+def _member(kind: type[E], wire: Any, number: int, prefix: str) -> E:
+    """Read an enum; a value that a newer daemon sends is `unknown`."""
+    name = wire.Name(number).removeprefix(prefix) if number in wire.values() else "UNKNOWN"
+    return kind[name] if name in kind.__members__ else kind["UNKNOWN"]
+
+
+def _outcome(message: job_pb2.JobOutcome) -> models.Outcome:
+    return models.Outcome(
+        reason=_member(
+            models.OutcomeReason, job_pb2.OutcomeReason, message.reason, "OUTCOME_REASON_"
+        ),
+        message=message.message,
+        remedy=message.remedy,
+        exit_code=message.exit_code if message.HasField("exit_code") else None,
+        signal=message.signal if message.HasField("signal") else None,
+        log_tail=tuple(message.log_tail),
+        faults=tuple(
+            Fault(field=fault.field, description=fault.description) for fault in message.faults
+        ),
+    )
+
+
+def _progress(message: job_pb2.Progress) -> models.Progress:
+    return models.Progress(
+        epoch=message.epoch,
+        epochs=message.epochs,
+        step=message.step,
+        steps=message.steps,
+        loss=message.loss,
+        images_per_second=message.images_per_second,
+        phase=_member(models.Phase, job_pb2.Phase, message.phase, "PHASE_"),
+    )
+
+
+def _epoch(message: job_pb2.Epoch) -> models.Epoch:
+    return models.Epoch(
+        epoch=message.epoch,
+        step=message.step,
+        train=_score(message.train) if message.HasField("train") else None,
+        val=_score(message.val),
+        lrs=tuple(message.lrs),
+        images_per_second=message.images_per_second,
+        memory_bytes=message.memory_bytes,
+        seconds=message.seconds,
+        best=message.best,
+    )
+
+
+def _score(message: job_pb2.Score) -> models.Score:
+    return models.Score(
+        loss=message.loss,
+        accuracy=message.accuracy,
+        correct=message.correct,
+        count=message.count,
+        accuracy_low=message.accuracy_low,
+        accuracy_high=message.accuracy_high,
+    )
+
+
+def _artifact(message: job_pb2.Artifact) -> models.Artifact:
+    return models.Artifact(kind=message.kind, path=message.path)
+
+
+def _time(message: job_pb2.Job, field: str) -> datetime | None:
+    return _utc(getattr(message, field)) if message.HasField(field) else None  # type: ignore[arg-type]
+
+
+def _utc(moment: Timestamp) -> datetime:
+    return moment.ToDatetime(tzinfo=UTC)
