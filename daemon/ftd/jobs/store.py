@@ -1,0 +1,154 @@
+"""The record of truth: jobs, their events and attempts, in SQLite. Durable before a reply.
+
+The event loop never touches the database: one thread writes, a few read.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from ftd.jobs import names, store_reads, store_writes
+from ftd.jobs.model import Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
+from ftd.jobs.store_engine import open_engines
+from ftd.jobs.store_writer import Writer
+
+T = TypeVar("T")
+# Below, `list` is the store's verb.
+Jobs = list[Job]
+Events = list[Event]
+Attempts = list[Attempt]
+
+READERS = 2
+
+
+class Store:
+    """Holds jobs. Made by `open`; to be closed."""
+
+    def __init__(self, writer: Engine, reader: Engine) -> None:
+        self._write_engine = writer
+        self._read_engine = reader
+        self._writer = Writer(writer)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ftd-store-reader")
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the database file, made or migrated where needed.
+
+        Raises:
+            BadConfig: where it is damaged, of a newer version, or cannot be opened.
+        """
+        writer, reader = await asyncio.to_thread(open_engines, path, readers=READERS)
+        return cls(writer, reader)
+
+    async def close(self) -> None:
+        """Commit what is waiting and let go of the file."""
+        await self._writer.close()
+        await asyncio.to_thread(self._let_go)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def submit(
+        self,
+        request: JobRequest,
+        *,
+        request_id: str,
+        now: datetime,
+        references: Mapping[str, str],
+    ) -> tuple[Job, Events]:
+        """Accept a job: QUEUED, with its first event. The same request id gives the same job.
+
+        Args:
+            references: texts of the recipe that mean a job -> what they call it.
+
+        Raises:
+            InvalidJob: where `after` or a reference means no job.
+            NameTaken: where a job of this name has not ended.
+            RequestIdReused: where the request id came with another job.
+        """
+
+        def write(connection: Connection) -> tuple[Job, Events]:
+            return store_writes.submit(
+                connection, request, request_id=request_id, now=now, references=references
+            )
+
+        return await self._writer.run(write)
+
+    async def append(
+        self, job: Job, events: Sequence[NewEvent], *, attempt: Attempt | None = None
+    ) -> tuple[Job, Events]:
+        """Write a job, what happened to it and its attempt, all or nothing.
+
+        Returns the job with what its events say of it, and the events with their numbers.
+
+        Raises:
+            StaleJob: where the job has got events since it was read.
+        """
+        return await self._writer.run(
+            lambda connection: store_writes.append(connection, job, events, attempt)
+        )
+
+    async def get(self, ref: str) -> Job:
+        """Return the job that an id, a name or the beginning of an id means.
+
+        Raises:
+            JobNotFound, AmbiguousJobId
+        """
+        return await self._read(
+            lambda connection: store_reads.job_by_id(connection, names.find(connection, ref))
+        )
+
+    async def list(
+        self, page_size: int, page_token: str = "", states: Sequence[JobState] = ()
+    ) -> tuple[Jobs, str]:
+        """Return a page of jobs, latest first, and the token of the next; empty at the end.
+
+        A job comes without its plan and with its last epoch only.
+
+        Raises:
+            InvalidPageToken
+        """
+        return await self._read(
+            lambda connection: store_reads.job_page(connection, page_size, page_token, states)
+        )
+
+    async def unfinished(self) -> Jobs:
+        """Return all jobs that have not ended, in order of submission."""
+        return await self._read(store_reads.unfinished_jobs)
+
+    async def attempts(self, job_ids: Sequence[JobId]) -> Attempts:
+        """Return all attempts of some jobs, each job's in order."""
+        return await self._read(lambda connection: store_reads.attempts_of(connection, job_ids))
+
+    async def events(self, job_id: JobId, after_sequence: int, limit: int) -> Events:
+        """Return at most `limit` events of a job behind a sequence number, in order."""
+        return await self._read(
+            lambda connection: store_reads.events_after(connection, job_id, after_sequence, limit)
+        )
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with self._read_engine.begin() as connection:
+                return query(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    def _let_go(self) -> None:
+        self._readers.shutdown()
+        self._read_engine.dispose()
+        # The writer's connection is the last one: with it SQLite folds the WAL into the file.
+        self._write_engine.dispose()

@@ -1,0 +1,86 @@
+"""What events say of a job, and what a job's state says as an event. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from ftd.jobs.model import Event, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
+from fttrain.spec.faults import Fault
+
+
+def state_event(job: Job, *, now: datetime) -> NewEvent:
+    """Return the event that tells a job's present state."""
+    outcome = asdict(job.outcome) if job.outcome else None
+    body = {"state": job.state, "reason": job.reason, "outcome": outcome}
+    return NewEvent(kind=EventKind.STATE, time=now, attempt=job.attempt, body=body)
+
+
+def numbered(job: Job, events: Iterable[NewEvent]) -> list[Event]:
+    """Give events the job's next sequence numbers and the form in which they are read back."""
+    return [
+        Event(
+            job_id=job.id,
+            sequence=sequence,
+            kind=event.kind,
+            time=event.time,
+            attempt=event.attempt,
+            body=json.loads(text_of(event.body)),
+        )
+        for sequence, event in enumerate(events, start=job.last_sequence + 1)
+    ]
+
+
+def model_with(job: Job, events: Iterable[Event]) -> Job:
+    """Return the job as its events leave it: progress, epochs, artifacts, plan, sequence."""
+    for event in events:
+        job = replace(_with_one(job, event), last_sequence=event.sequence)
+    return job
+
+
+def _with_one(job: Job, event: Event) -> Job:
+    match event.kind:
+        case EventKind.PROGRESS:
+            return replace(job, progress=event.body)
+        case EventKind.EPOCH:
+            return replace(job, epochs=(*job.epochs, event.body))
+        case EventKind.PLANNED:
+            return replace(job, plan_json=event.body["plan_json"])
+        case EventKind.ARTIFACT:
+            return _with_artifact(job, event.body["what"], event.body["path"])
+        case EventKind.CHECKPOINT:
+            return _with_artifact(job, f"checkpoint/{event.body['which']}", event.body["path"])
+        case _:
+            return job
+
+
+def _with_artifact(job: Job, what: str, path: str) -> Job:
+    others = (item for item in job.artifacts if item["what"] != what)
+    return replace(job, artifacts=(*others, {"what": what, "path": path}))
+
+
+def is_last(event: Event) -> bool:
+    """Return True for the event that ends a job."""
+    return event.kind is EventKind.STATE and JobState(event.body["state"]).is_terminal
+
+
+def outcome_from(body: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that a state event or a row tells."""
+    return Outcome(
+        **{
+            **body,
+            "reason": OutcomeReason(body["reason"]),
+            "log_tail": tuple(body["log_tail"]),
+            "faults": tuple(Fault(**fault) for fault in body["faults"]),
+        }
+    )
+
+
+def text_of(body: Any) -> str:
+    """Return a body as compact JSON text.
+
+    Raises:
+        ValueError: for a number that is not finite.
+    """
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

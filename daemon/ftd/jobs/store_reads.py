@@ -1,0 +1,136 @@
+"""What is asked of the store."""
+
+import base64
+import binascii
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, literal, select
+
+from ftd.errors import InvalidPageToken
+from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
+from ftd.jobs.store_rows import attempt_from, event_from, job_from
+from ftd.jobs.store_tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_EPOCH, JOBS
+
+# A page ends early where its recipes are long: a reply must fit a message of 4 MiB.
+PAGE_BYTES = 2 * 2**20
+
+
+def job_by_id(connection: Connection, job_id: JobId) -> Job:
+    """Return a job that is there, whole."""
+    row = connection.execute(_jobs().where(JOBS.c.id == job_id)).one()
+    return job_from(row, epochs=_epochs(connection, [job_id])[job_id])
+
+
+def unfinished_jobs(connection: Connection) -> list[Job]:
+    """Return all jobs that have not ended, whole, in order of submission."""
+    ended = [state.value for state in TERMINAL]
+    rows = connection.execute(_jobs().where(JOBS.c.state.not_in(ended)).order_by(JOBS.c.number))
+    found = rows.all()
+    epochs = _epochs(connection, [row.id for row in found])
+    return [job_from(row, epochs=epochs[row.id]) for row in found]
+
+
+def job_page(
+    connection: Connection, page_size: int, page_token: str, states: Sequence[JobState]
+) -> tuple[list[Job], str]:
+    """Return a page of jobs, latest first, and the token of the next one.
+
+    A job comes without its plan and with its last epoch only.
+
+    Raises:
+        InvalidPageToken: for a token that is not of this listing.
+    """
+    wanted = sorted(state.value for state in set(states))
+    query = _jobs(plans=False).order_by(JOBS.c.number.desc()).limit(page_size + 1)
+    if wanted:
+        query = query.where(JOBS.c.state.in_(wanted))
+    if page_token:
+        query = query.where(JOBS.c.number < _position(page_token, wanted))
+    rows = connection.execute(query).all()
+    count = _fitting([len(row.recipe_json) for row in rows[:page_size]])
+    epochs = _last_epochs(connection, [row.id for row in rows[:count]])
+    jobs = [job_from(row, epochs=epochs.get(row.id, ())) for row in rows[:count]]
+    return jobs, _token(jobs[-1].number, wanted) if count < len(rows) else ""
+
+
+def events_after(connection: Connection, job_id: JobId, sequence: int, limit: int) -> list[Event]:
+    """Return at most `limit` events of a job behind a sequence number, in order."""
+    query = (
+        select(EVENTS)
+        .where(EVENTS.c.job_id == job_id, EVENTS.c.sequence > sequence)
+        .order_by(EVENTS.c.sequence)
+        .limit(limit)
+    )
+    return [event_from(row) for row in connection.execute(query)]
+
+
+def attempts_of(connection: Connection, job_ids: Sequence[JobId]) -> list[Attempt]:
+    """Return all attempts of some jobs, each job's in order."""
+    query = select(ATTEMPTS).where(ATTEMPTS.c.job_id.in_(job_ids))
+    rows = connection.execute(query.order_by(ATTEMPTS.c.job_id, ATTEMPTS.c.number))
+    return [attempt_from(row) for row in rows]
+
+
+def _jobs(*, plans: bool = True) -> Select[Any]:
+    plan = DOCUMENTS.c.plan_json if plans else literal("").label("plan_json")
+    return select(JOBS, DOCUMENTS.c.recipe_json, plan).join(
+        DOCUMENTS, DOCUMENTS.c.job_id == JOBS.c.id
+    )
+
+
+def _epochs(
+    connection: Connection, job_ids: Sequence[JobId]
+) -> Mapping[JobId, list[Mapping[str, Any]]]:
+    query = (
+        select(EVENTS.c.job_id, EVENTS.c.body)
+        .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids))
+        .order_by(EVENTS.c.job_id, EVENTS.c.sequence)
+    )
+    bodies: dict[JobId, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in connection.execute(query):
+        bodies[row.job_id].append(json.loads(row.body))
+    return bodies
+
+
+def _last_epochs(
+    connection: Connection, job_ids: Sequence[JobId]
+) -> dict[JobId, tuple[Mapping[str, Any]]]:
+    # SQLite takes the other columns from the row that holds the maximum.
+    query = (
+        select(EVENTS.c.job_id, EVENTS.c.body, func.max(EVENTS.c.sequence))
+        .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids))
+        .group_by(EVENTS.c.job_id)
+    )
+    return {row.job_id: (json.loads(row.body),) for row in connection.execute(query)}
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and total > PAGE_BYTES:
+            return count
+    return len(sizes)
+
+
+def _token(number: int, states: Sequence[str]) -> str:
+    text = json.dumps({"before": number, "states": states})
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _position(token: str, states: Sequence[str]) -> int:
+    try:
+        body = json.loads(base64.urlsafe_b64decode(token))
+        number, given = int(body["before"]), body["states"]
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise InvalidPageToken(
+            "this page token was not given by ListJobs; begin again without one"
+        ) from None
+    if given != list(states):
+        raise InvalidPageToken(
+            "this page token is of a listing of other states; keep `states` from page to page"
+        )
+    return number

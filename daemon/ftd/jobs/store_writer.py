@@ -1,0 +1,118 @@
+"""The one thread that writes: as many writes as are waiting go into one transaction."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+T = TypeVar("T")
+
+# Writes that may wait for the thread. When it is full, callers wait for room.
+CAPACITY = 1024
+# Writes in one transaction: a bound on how long the first of them waits for the last.
+LARGEST_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    run: Callable[[Connection], Any]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    write: _Write
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs writes in order. Each has a savepoint of its own: one that fails leaves the others."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
+        self._room = asyncio.Semaphore(CAPACITY)
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._loop, name="ftd-store-writer", daemon=True)
+        self._thread.start()
+
+    async def run(self, write: Callable[[Connection], T]) -> T:
+        """Return what the write returns, after it is committed.
+
+        A caller that is cancelled does not take its write back.
+        """
+        async with self._room:
+            if self._is_closed:
+                raise RuntimeError("the store is closed")
+            loop = asyncio.get_running_loop()
+            done: asyncio.Future[T] = loop.create_future()
+            self._waiting.put(_Write(run=write, done=done, loop=loop))
+            return await done
+
+    async def close(self) -> None:
+        """Commit what is waiting and end the thread."""
+        self._is_closed = True
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _loop(self) -> None:
+        with self._engine.connect() as connection:
+            while batch := self._take():
+                endings = _commit(connection, batch)
+                batch[0].loop.call_soon_threadsafe(_deliver, endings)
+
+    def _take(self) -> list[_Write]:
+        first = self._waiting.get()
+        batch = [first] if first else []
+        while batch and len(batch) < LARGEST_BATCH:
+            try:
+                following = self._waiting.get_nowait()
+            except Empty:
+                break
+            if following is None:
+                self._waiting.put(None)
+                break
+            batch.append(following)
+        return batch
+
+
+def _commit(connection: Connection, batch: Sequence[_Write]) -> list[_Ending]:
+    endings: list[_Ending] = []
+    try:
+        with connection.begin():
+            endings = [_try(connection, write) for write in batch]
+    except Exception as error:  # noqa: BLE001 - every caller gets it: nothing is on disk
+        return [_Ending(write=write, error=error) for write in batch]
+    return endings
+
+
+def _try(connection: Connection, write: _Write) -> _Ending:
+    try:
+        with connection.begin_nested():
+            return _Ending(write=write, result=write.run(connection))
+    except Exception as error:
+        if not _is_in_transaction(connection):
+            # SQLite gave the whole transaction up (disk full, I/O error), the others with it.
+            raise
+        return _Ending(write=write, error=error)
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+def _deliver(endings: Sequence[_Ending]) -> None:
+    for ending in endings:
+        done = ending.write.done
+        if done.done():
+            continue
+        if ending.error is not None:
+            done.set_exception(ending.error)
+        else:
+            done.set_result(ending.result)

@@ -1,0 +1,128 @@
+"""What is written to the store: a new job, and what happened to one."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, NameTaken, RequestIdReused
+from ftd.jobs import names
+from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
+from ftd.jobs.store_history import model_with, numbered, state_event
+from ftd.jobs.store_reads import job_by_id
+from ftd.jobs.store_rows import changing, digest_of, event_row, new_row
+from ftd.jobs.store_tables import ATTEMPTS, DOCUMENTS, EVENTS, JOBS
+from fttrain.spec.faults import Fault
+
+FIRST_REASON = "plan pending"
+
+
+class StaleJob(Exception):
+    """An append to a job that has moved on since it was read: a bug of ours."""
+
+
+def submit(
+    connection: Connection,
+    request: JobRequest,
+    *,
+    request_id: str,
+    now: datetime,
+    references: Mapping[str, str],
+) -> tuple[Job, list[Event]]:
+    """Insert a new job and its first event, or return the one that this request id made."""
+    request_digest = digest_of(request)
+    earlier = _earlier(connection, request_id, request_digest)
+    if earlier:
+        return earlier, []
+    job = _new_job(connection, request, now=now, references=references)
+    _refuse_taken_name(connection, job.name)
+    row = new_row(job, request_id=request_id, request_digest=request_digest)
+    number = connection.scalar(insert(JOBS).returning(JOBS.c.number), row)
+    documents = {"job_id": job.id, "recipe_json": request.recipe_json, "plan_json": ""}
+    connection.execute(insert(DOCUMENTS), documents)
+    return append(connection, replace(job, number=number), [state_event(job, now=now)], None)
+
+
+def append(
+    connection: Connection, job: Job, events: Sequence[NewEvent], attempt: Attempt | None
+) -> tuple[Job, list[Event]]:
+    """Write a job as it stands now, its new events and its attempt."""
+    stored = numbered(job, events)
+    moved_on = model_with(job, stored)
+    same = (JOBS.c.id == job.id) & (JOBS.c.last_sequence == job.last_sequence)
+    if not connection.execute(update(JOBS).where(same).values(changing(moved_on))).rowcount:
+        raise StaleJob(f"{job.id} has other events than the {job.last_sequence} it was read with")
+    other_plan = (DOCUMENTS.c.job_id == job.id) & (DOCUMENTS.c.plan_json != moved_on.plan_json)
+    connection.execute(update(DOCUMENTS).where(other_plan).values(plan_json=moved_on.plan_json))
+    if stored:
+        connection.execute(insert(EVENTS), [event_row(event) for event in stored])
+    if attempt:
+        values = asdict(attempt)
+        statement = upsert(ATTEMPTS).values(values)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["job_id", "number"], set_=values)
+        )
+    return moved_on, stored
+
+
+def _earlier(connection: Connection, request_id: str, request_digest: str) -> Job | None:
+    if not request_id:
+        return None
+    query = select(JOBS.c.id, JOBS.c.request_digest).where(JOBS.c.request_id == request_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.request_digest != request_digest:
+        raise RequestIdReused(
+            f"request id `{request_id}` came with another job before, {row.id}; "
+            "use a new id for a new job"
+        )
+    return job_by_id(connection, row.id)
+
+
+def _new_job(
+    connection: Connection, request: JobRequest, *, now: datetime, references: Mapping[str, str]
+) -> Job:
+    job_id = uuid.uuid4().hex
+    faults: list[Fault] = []
+    after = {
+        ref: _resolve(connection, ref, f"after[{position}]", faults)
+        for position, ref in enumerate(request.after)
+    }
+    weights = {
+        text: _resolve(connection, ref, "model.weights", faults) for text, ref in references.items()
+    }
+    if faults:
+        raise InvalidJob(faults)
+    return Job(
+        id=job_id,
+        number=0,
+        request=replace(request, name=request.name or job_id[:8]),
+        after_ids=tuple(dict.fromkeys(after.values())),
+        references=weights,
+        state=JobState.QUEUED,
+        reason=FIRST_REASON,
+        create_time=now,
+    )
+
+
+def _resolve(connection: Connection, ref: str, field: str, faults: list[Fault]) -> JobId:
+    try:
+        return names.find(connection, ref)
+    except (JobNotFound, AmbiguousJobId) as error:
+        faults.append(Fault(field=field, description=str(error)))
+        return ""
+
+
+def _refuse_taken_name(connection: Connection, name: str) -> None:
+    ended = [state.value for state in TERMINAL]
+    query = select(JOBS.c.id, JOBS.c.state).where(JOBS.c.name == name, JOBS.c.state.not_in(ended))
+    row = connection.execute(query).one_or_none()
+    if row is not None:
+        raise NameTaken(
+            f"the name `{name}` belongs to job {row.id}, which is {row.state}; "
+            "give this one another name, or cancel that one"
+        )

@@ -1,0 +1,415 @@
+"""What the store promises to those who submit, append and read."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ftd.errors import (
+    AmbiguousJobId,
+    InvalidJob,
+    InvalidPageToken,
+    JobNotFound,
+    NameTaken,
+    RequestIdReused,
+)
+from ftd.jobs import store_writes
+from ftd.jobs.model import (
+    Attempt,
+    EventKind,
+    Job,
+    JobRequest,
+    JobState,
+    NewEvent,
+    Outcome,
+    OutcomeReason,
+)
+from ftd.jobs.states import advance
+from ftd.jobs.store import Store
+from ftd.jobs.store_history import outcome_from, state_event
+from ftd.jobs.store_writes import StaleJob
+from fttrain.spec.faults import Fault
+from tests.fakes import jobs
+from tests.fakes.jobs import NOW, at, request
+
+
+async def submit(store: Store, asked: JobRequest, request_id: str = "", **references: str) -> Job:
+    job, _ = await store.submit(asked, request_id=request_id, now=NOW, references=references)
+    return job
+
+
+async def move(store: Store, job: Job, *states: JobState) -> Job:
+    for state in states:
+        outcome = None
+        if state.is_terminal:
+            outcome = Outcome(reason=OutcomeReason.COMPLETED, message="trained")
+        job = advance(job, state, now=at(job.last_sequence), outcome=outcome)
+        job, _ = await store.append(job, [state_event(job, now=at(job.last_sequence))])
+    return job
+
+
+async def end(store: Store, job: Job) -> Job:
+    return await move(store, job, JobState.STARTING, JobState.RUNNING, JobState.SUCCEEDED)
+
+
+# --- submit ----------------------------------------------------------------------------------
+
+
+async def test_a_submitted_job_waits_for_its_plan_and_has_its_first_event(store: Store) -> None:
+    job, events = await store.submit(request("first"), request_id="", now=NOW, references={})
+
+    assert (job.state, job.reason, job.number) == (JobState.QUEUED, "plan pending", 1)
+    assert job.create_time == NOW
+    assert [(event.sequence, event.kind, event.time) for event in events] == [
+        (1, EventKind.STATE, NOW)
+    ]
+    assert events[0].body == {"state": "queued", "reason": "plan pending", "outcome": None}
+    assert await store.get(job.id) == job
+    assert await store.events(job.id, 0, 10) == events
+
+
+async def test_a_job_without_a_name_is_called_by_its_id(store: Store) -> None:
+    job = await submit(store, request(""))
+
+    assert job.name == job.id[:8]
+
+
+async def test_a_name_is_free_again_once_its_job_has_ended(store: Store) -> None:
+    first = await submit(store, request("a"))
+    with pytest.raises(NameTaken) as taken:
+        await submit(store, request("a"))
+    assert str(taken.value) == (
+        f"the name `a` belongs to job {first.id}, which is queued; "
+        "give this one another name, or cancel that one"
+    )
+
+    await end(store, first)
+    second = await submit(store, request("a"))
+
+    assert (await store.get("a")).id == second.id
+    assert (await store.get(first.id)).id == first.id
+
+
+async def test_a_request_id_that_comes_again_gives_the_same_job_and_no_event(
+    store: Store,
+) -> None:
+    first, _ = await store.submit(request("a"), request_id="r1", now=NOW, references={})
+
+    again, events = await store.submit(request("a"), request_id="r1", now=at(9), references={})
+
+    assert again == first
+    assert events == []
+
+
+async def test_a_request_id_is_found_again_after_its_job_has_ended(store: Store) -> None:
+    job = await end(store, await submit(store, request(""), "r1"))
+
+    assert await submit(store, request(""), "r1") == job
+
+
+async def test_a_request_id_with_another_job_is_refused(store: Store) -> None:
+    first = await submit(store, request("a"), "r1")
+
+    with pytest.raises(RequestIdReused) as reused:
+        await submit(store, request("a", priority=1), "r1")
+
+    assert str(reused.value) == (
+        f"request id `r1` came with another job before, {first.id}; use a new id for a new job"
+    )
+
+
+async def test_names_in_after_and_references_mean_what_they_meant_at_submission(
+    store: Store,
+) -> None:
+    old = await end(store, await submit(store, request("pretrain")))
+    asked = request("b", after=("pretrain", old.id[:6], old.id))
+    job, _ = await store.submit(
+        asked, request_id="", now=NOW, references={"job:pretrain/best": "pretrain"}
+    )
+    await submit(store, request("pretrain"))
+
+    again = await store.get("b")
+    assert again == job
+    assert again.after_ids == (old.id,)
+    assert again.references == {"job:pretrain/best": old.id}
+
+
+async def test_all_unknown_jobs_of_a_submission_are_named_at_once(store: Store) -> None:
+    await submit(store, request("pretrain"))
+
+    with pytest.raises(InvalidJob) as invalid:
+        await store.submit(
+            request("b", after=("pretrain", "pretrian", "zzz")),
+            request_id="",
+            now=NOW,
+            references={"job:nothing/best": "nothing"},
+        )
+
+    assert [(fault.field, fault.description) for fault in invalid.value.faults] == [
+        ("after[1]", "no job has the name or id `pretrian`; did you mean `pretrain`?"),
+        ("after[2]", "no job has the name or id `zzz`; list the jobs to see their names and ids"),
+        (
+            "model.weights",
+            "no job has the name or id `nothing`; list the jobs to see their names and ids",
+        ),
+    ]
+    assert [job.name for job in await store.unfinished()] == ["pretrain"]
+
+
+# --- append ----------------------------------------------------------------------------------
+
+
+async def test_events_are_numbered_without_a_gap_and_come_back_as_they_were_given(
+    store: Store,
+) -> None:
+    job = await submit(store, request("a"))
+    job, first = await store.append(job, [jobs.planned(), jobs.progress(1)])
+    job, second = await store.append(job, [jobs.epoch(1), jobs.notice()])
+
+    assert [event.sequence for event in (*first, *second)] == [2, 3, 4, 5]
+    assert job.last_sequence == 5
+    assert await store.events(job.id, 1, 100) == [*first, *second]
+    assert await store.events(job.id, 3, 1) == second[:1]
+    assert await store.events(job.id, 5, 100) == []
+
+
+async def test_a_job_is_read_back_with_all_that_was_written(store: Store) -> None:
+    asked = request("a", devices=2, priority=-7, labels={"team": "ants", "é": "ü"})
+    job = await submit(store, asked)
+    job = replace(advance(job, JobState.STARTING, now=at(1)), attempt=1, run_dir="/runs/1")
+    job, _ = await store.append(job, [state_event(job, now=at(1)), jobs.planned("[1]")])
+    job = advance(job, JobState.RUNNING, now=at(2))
+    job, _ = await store.append(
+        job, [jobs.progress(3), jobs.epoch(0), jobs.epoch(1), jobs.artifact(), jobs.progress(7)]
+    )
+    outcome = Outcome(
+        reason=OutcomeReason.BAD_RECIPE, message="m", remedy="r", exit_code=1, signal=9,
+        log_tail=("x", "y"), faults=(Fault(field="a", description="b"),),
+    )  # fmt: skip
+    job = advance(job, JobState.FAILED, now=at(5), outcome=outcome)
+    job, events = await store.append(job, [state_event(job, now=at(5))])
+
+    assert await store.get("a") == job
+    assert (job.start_time, job.end_time) == (at(1), at(5))
+    assert job.plan_json == "[1]"
+    assert job.progress is not None
+    assert job.progress["step"] == 7
+    assert [body["epoch"] for body in job.epochs] == [0, 1]
+    assert outcome_from(events[0].body["outcome"]) == outcome
+
+
+async def test_a_later_artifact_of_a_kind_takes_the_place_of_the_earlier(store: Store) -> None:
+    job = await submit(store, request("a"))
+
+    job, _ = await store.append(
+        job,
+        [jobs.checkpoint("last", 1), jobs.checkpoint("best", 1), jobs.artifact("model", "/m")],
+    )
+    job, _ = await store.append(job, [jobs.checkpoint("last", 2)])
+
+    assert (await store.get("a")).artifacts == job.artifacts
+    assert {item["what"]: item["path"] for item in job.artifacts} == {
+        "checkpoint/best": "/runs/1/checkpoints/best-1",
+        "model": "/m",
+        "checkpoint/last": "/runs/1/checkpoints/last-2",
+    }
+
+
+async def test_an_append_to_a_job_that_moved_on_is_refused_and_writes_nothing(
+    store: Store,
+) -> None:
+    stale = await submit(store, request("a"))
+    job, _ = await store.append(stale, [jobs.progress(1)])
+
+    with pytest.raises(StaleJob, match="other events than the 1"):
+        await store.append(stale, [jobs.progress(2)])
+
+    assert await store.get("a") == job
+    assert len(await store.events(job.id, 0, 100)) == 2
+
+
+async def test_a_number_that_is_not_finite_is_refused(store: Store) -> None:
+    job = await submit(store, request("a"))
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        await store.append(job, [jobs.progress(1, loss=float("nan"))])
+
+    assert await store.get("a") == job
+
+
+async def test_an_attempt_is_kept_with_the_place_in_its_journal(store: Store) -> None:
+    job = await submit(store, request("a"))
+    other = await submit(store, request("b"))
+    attempt = Attempt(job_id=job.id, number=1, run_dir="/runs/1")
+    job, _ = await store.append(job, [], attempt=attempt)
+    await store.append(job, [jobs.progress()], attempt=replace(attempt, journal_offset=99))
+    second = replace(attempt, job_id=other.id, number=2)
+    await store.append(other, [], attempt=second)
+
+    assert await store.attempts([job.id]) == [replace(attempt, journal_offset=99)]
+    assert {a.job_id for a in await store.attempts([job.id, other.id])} == {job.id, other.id}
+    assert await store.attempts([]) == []
+
+
+# --- get -------------------------------------------------------------------------------------
+
+
+async def test_an_id_its_beginning_and_a_name_all_mean_the_job(store: Store) -> None:
+    job = await submit(store, request("a"))
+
+    for ref in (job.id, job.id[:4], job.id[:31], "a"):
+        assert (await store.get(ref)).id == job.id
+
+
+async def test_a_name_wins_over_the_beginning_of_an_id(store: Store) -> None:
+    first = await submit(store, request("a"))
+    second = await submit(store, request(first.id[:6]))
+
+    assert (await store.get(first.id[:6])).id == second.id
+
+
+async def test_an_unknown_job_is_answered_with_the_nearest_names(store: Store) -> None:
+    await submit(store, request("ants-bees"))
+
+    messages = {}
+    for ref in ("ants-beez", "ab", "abcd", "", "zz"):
+        with pytest.raises(JobNotFound) as missing:
+            await store.get(ref)
+        messages[ref] = str(missing.value)
+
+    assert messages == {
+        "ants-beez": "no job has the name or id `ants-beez`; did you mean `ants-bees`?",
+        "ab": "no job has the name or id `ab`; an id needs at least 4 of its characters",
+        "abcd": "no job has the name or id `abcd`; list the jobs to see their names and ids",
+        "": "no job has the name or id ``; list the jobs to see their names and ids",
+        "zz": "no job has the name or id `zz`; list the jobs to see their names and ids",
+    }
+
+
+async def test_a_beginning_that_several_ids_share_is_answered_with_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = iter(f"abcd{number:028x}" for number in range(7))
+    monkeypatch.setattr(store_writes.uuid, "uuid4", lambda: type("Id", (), {"hex": next(ids)})())
+    made = [await submit(store, request(f"n{number}")) for number in range(2)]
+
+    with pytest.raises(AmbiguousJobId) as ambiguous:
+        await store.get("abcd")
+
+    assert str(ambiguous.value) == (
+        f"`abcd` begins the ids of 2 jobs: {made[1].id} (n1), {made[0].id} (n0); say more of it"
+    )
+
+
+# --- list ------------------------------------------------------------------------------------
+
+
+async def test_pages_stay_as_they_are_while_jobs_are_added(store: Store) -> None:
+    for number in range(5):
+        await submit(store, request(f"n{number}"))
+
+    first, token = await store.list(2)
+    await submit(store, request("late"))
+    second, token = await store.list(2, token)
+    third, token = await store.list(2, token)
+
+    names = [[job.name for job in page] for page in (first, second, third)]
+    assert names == [["n4", "n3"], ["n2", "n1"], ["n0"]]
+    assert token == ""
+
+
+async def test_a_full_last_page_has_no_successor(store: Store) -> None:
+    for number in range(2):
+        await submit(store, request(f"n{number}"))
+
+    assert (await store.list(2))[1] == ""
+    assert await store.list(2, "", [JobState.FAILED]) == ([], "")
+
+
+async def test_a_listing_holds_only_the_states_asked_for(store: Store) -> None:
+    ended = await end(store, await submit(store, request("a")))
+    await submit(store, request("b"))
+
+    found, _ = await store.list(10, "", [JobState.SUCCEEDED, JobState.FAILED])
+
+    assert [job.id for job in found] == [ended.id]
+
+
+async def test_a_listed_job_has_its_last_epoch_and_no_plan(store: Store) -> None:
+    job = await submit(store, request("a"))
+    await store.append(job, [jobs.planned(), jobs.epoch(1), jobs.epoch(2), jobs.progress(3)])
+
+    (listed,), _ = await store.list(10)
+
+    assert [body["epoch"] for body in listed.epochs] == [2]
+    assert listed.plan_json == ""
+    assert listed.progress is not None
+
+
+async def test_a_page_of_long_recipes_ends_early(store: Store) -> None:
+    long = json.dumps({"text": "x" * 900_000})
+    for number in range(4):
+        await submit(store, request(f"n{number}", recipe_json=long))
+
+    first, token = await store.list(50)
+    second, end = await store.list(50, token)
+
+    assert [len(first), len(second), end] == [2, 2, ""]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "e30=", "bnVsbA==", "é"])
+async def test_a_page_token_that_is_not_ours_is_refused(store: Store, token: str) -> None:
+    with pytest.raises(InvalidPageToken, match="was not given by ListJobs"):
+        await store.list(2, token)
+
+
+async def test_a_page_token_of_another_listing_is_refused(store: Store) -> None:
+    for number in range(2):
+        await submit(store, request(f"n{number}"))
+    _, token = await store.list(1)
+
+    with pytest.raises(InvalidPageToken, match="is of a listing of other states"):
+        await store.list(1, token, [JobState.QUEUED])
+
+
+# --- all -------------------------------------------------------------------------------------
+
+
+async def test_unfinished_jobs_come_whole_and_in_order_of_submission(store: Store) -> None:
+    first = await submit(store, request("a"))
+    await end(store, await submit(store, request("b")))
+    last = await submit(store, request("c"))
+    last, _ = await store.append(last, [jobs.epoch(1), jobs.epoch(2), jobs.planned()])
+
+    assert await store.unfinished() == [first, last]
+
+
+async def test_everything_is_there_after_the_store_was_closed(tmp_path: Path) -> None:
+    path = tmp_path / "ftd.sqlite"
+    async with await Store.open(path) as store:
+        job = await submit(store, request("a"))
+        job, _ = await store.append(job, [jobs.epoch(1)])
+
+    async with await Store.open(path) as store:
+        assert await store.get("a") == job
+        later = await submit(store, request("b"))
+
+    assert later.number == 2
+
+
+async def test_many_submissions_at_once_give_each_job_its_own_number(store: Store) -> None:
+    made = await asyncio.gather(*(submit(store, request(f"n{number}")) for number in range(50)))
+
+    assert sorted(job.number for job in made) == list(range(1, 51))
+
+
+async def test_events_of_a_finished_attempt_stay_with_their_attempt(store: Store) -> None:
+    job = await submit(store, request("a"))
+    body = {"message": "second start"}
+    later = NewEvent(kind=EventKind.NOTICE, time=NOW, attempt=2, body=body)
+
+    _, events = await store.append(job, [later])
+
+    assert events[0].attempt == 2
