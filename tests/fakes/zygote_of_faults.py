@@ -1,6 +1,6 @@
-"""The real zygote over workers that misbehave as the run directory's recipe tells them.
+"""The real zygote over workers that misbehave as the name of their job tells them.
 
-The recipe is `{"act": NAME}`; each act stands for a fault that no honest recipe can cause.
+Each act stands for a fault that no honest recipe can cause.
 """
 
 import json
@@ -46,8 +46,8 @@ def ignore_sigterm(run_dir: Path) -> int:
     return 0
 
 
-def leave_orphans(run_dir: Path) -> int:
-    """Leave a child and a double-forked, setsid'd grandchild that ignore SIGTERM."""
+def _breed() -> None:
+    """Make a child and a double-forked, setsid'd grandchild that ignore SIGTERM."""
     ready, tell = os.pipe()
     for depth in (1, 2):
         if os.fork() == 0:
@@ -59,11 +59,20 @@ def leave_orphans(run_dir: Path) -> int:
             sleep_for_ever()
     for _ in range(2):
         os.read(ready, 1)
+
+
+def leave_orphans(run_dir: Path) -> int:
+    """Have such children and wait."""
+    _breed()
     begin(run_dir)
-    if json.loads((run_dir / rundir.RECIPE).read_text()).get("then") == "exit":
-        return 0
     sleep_for_ever()
     return 0
+
+
+def leave_orphans_and_exit(run_dir: Path) -> int:
+    """Have such children and end well."""
+    _breed()
+    return finish(run_dir)
 
 
 def die_of_segv(run_dir: Path) -> int:
@@ -96,22 +105,22 @@ def raise_an_error(run_dir: Path) -> int:
     raise RuntimeError("nobody expected this")
 
 
-ACTS = {
-    act.__name__: act
-    for act in (ignore_sigterm, leave_orphans, die_of_segv, wait, finish, raise_an_error)
-}
+ACTS = (
+    ignore_sigterm, leave_orphans_and_exit, leave_orphans,
+    die_of_segv, wait, finish, raise_an_error,
+)  # fmt: skip
 
 
 def worker(run_dir: Path) -> int:
-    """Do what the recipe says."""
-    recipe = json.loads((run_dir / rundir.RECIPE).read_text())
-    return ACTS[recipe["act"]](run_dir)
+    """Do what the job's name says."""
+    name = rundir.read_attempt(run_dir).name.replace("-", "_")
+    return next(act for act in ACTS if name.startswith(act.__name__))(run_dir)
 
 
 def planner(folder: Path) -> int:
-    """Accept every recipe; one that says so keeps the planner busy for ever."""
+    """Accept every recipe; a net named `hang` keeps the planner busy for ever."""
     recipe = json.loads(json.loads((folder / "request.json").read_text())["recipe_json"])
-    if recipe.get("plan") == "hang":
+    if recipe["model"]["name"] == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sleep_for_ever()
     (folder / rundir.PLAN).write_text("{}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 from ftd.jobs.zygote import Process, Zygote
 from fttrain import events
 from fttrain.spec import rundir
-from tests.fakes.attempts import make_run_dir
+from tests.fakes.attempts import make_run_dir, recipe_of
 from tests.wait import wait_until
 
 COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
@@ -29,10 +30,8 @@ async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
 
 
 @contextlib.asynccontextmanager
-async def started(
-    zygote: Zygote, tmp_path: Path, **recipe: str
-) -> AsyncIterator[tuple[Path, Process]]:
-    run_dir = make_run_dir(tmp_path, dict(recipe))
+async def started(zygote: Zygote, tmp_path: Path, act: str) -> AsyncIterator[tuple[Path, Process]]:
+    run_dir = make_run_dir(tmp_path, act)
     process = await zygote.start(run_dir, grace_s=GRACE_S)
     try:
         await wait_until(lambda: _has_started(run_dir))
@@ -56,7 +55,7 @@ def _exit(run_dir: Path) -> rundir.ExitReport:
 async def test_a_worker_that_finishes_leaves_code_usage_and_log(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="finish") as (run_dir, process):
+    async with started(zygote, tmp_path, "finish") as (run_dir, process):
         await process.wait()
 
     report = _exit(run_dir)
@@ -67,7 +66,7 @@ async def test_a_worker_that_finishes_leaves_code_usage_and_log(
 
 
 async def test_a_crash_is_reported_with_its_signal(zygote: Zygote, tmp_path: Path) -> None:
-    async with started(zygote, tmp_path, act="die_of_segv") as (run_dir, process):
+    async with started(zygote, tmp_path, "die-of-segv") as (run_dir, process):
         await process.wait()
 
     assert (_exit(run_dir).exit_code, _exit(run_dir).signal) == (None, signal.SIGSEGV)
@@ -77,7 +76,7 @@ async def test_a_crash_is_reported_with_its_signal(zygote: Zygote, tmp_path: Pat
 async def test_an_unexpected_error_ends_in_code_1_and_its_trace_in_the_log(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="raise_an_error") as (run_dir, process):
+    async with started(zygote, tmp_path, "raise-an-error") as (run_dir, process):
         await process.wait()
 
     assert _exit(run_dir).exit_code == 1
@@ -87,7 +86,7 @@ async def test_an_unexpected_error_ends_in_code_1_and_its_trace_in_the_log(
 async def test_sigterm_to_the_shim_ends_a_willing_worker_at_once(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+    async with started(zygote, tmp_path, "wait") as (run_dir, process):
         process.send(signal.SIGTERM)
         await process.wait()
 
@@ -97,7 +96,7 @@ async def test_sigterm_to_the_shim_ends_a_willing_worker_at_once(
 async def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="ignore_sigterm") as (run_dir, process):
+    async with started(zygote, tmp_path, "ignore-sigterm") as (run_dir, process):
         began = time.monotonic()
         process.send(signal.SIGTERM)
         await process.wait()
@@ -109,7 +108,7 @@ async def test_a_worker_that_ignores_sigterm_is_killed_after_the_grace(
 async def test_double_forked_children_in_their_own_sessions_end_and_are_named(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="leave_orphans", then="exit") as (run_dir, process):
+    async with started(zygote, tmp_path, "leave-orphans-and-exit") as (run_dir, process):
         await process.wait()
 
     report = _exit(run_dir)
@@ -122,7 +121,7 @@ async def test_double_forked_children_in_their_own_sessions_end_and_are_named(
 async def test_the_kernel_ends_the_worker_when_its_shim_is_killed(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="ignore_sigterm") as (_, process):
+    async with started(zygote, tmp_path, "ignore-sigterm") as (_, process):
         worker = psutil.Process(process.pid).children()[0]
         process.send(signal.SIGKILL)
         await process.wait()
@@ -132,13 +131,13 @@ async def test_the_kernel_ends_the_worker_when_its_shim_is_killed(
 async def test_a_shim_outlives_the_zygote_and_a_new_zygote_starts(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+    async with started(zygote, tmp_path, "wait") as (run_dir, process):
         first = zygote.pid
         os.kill(first, signal.SIGKILL)
         await wait_until(lambda: zygote.pid != first)
         assert not process.has_ended
 
-        second = make_run_dir(tmp_path, {"act": "finish"}, job_id="k" * 32)
+        second = make_run_dir(tmp_path, "finish", job_id="k" * 32)
         other = await zygote.start(second, grace_s=GRACE_S)
         await other.wait()
         other.close()
@@ -149,7 +148,7 @@ async def test_a_shim_outlives_the_zygote_and_a_new_zygote_starts(
 
 
 async def test_a_shim_is_small_and_has_one_thread(zygote: Zygote, tmp_path: Path) -> None:
-    async with started(zygote, tmp_path, act="wait") as (run_dir, process):
+    async with started(zygote, tmp_path, "wait") as (run_dir, process):
         shim = psutil.Process(process.pid)
         assert shim.num_threads() == 1
         identity = rundir.read_shim(run_dir)
@@ -163,7 +162,8 @@ async def test_a_shim_is_small_and_has_one_thread(zygote: Zygote, tmp_path: Path
 async def test_cancelling_the_plan_call_ends_the_planner(zygote: Zygote, tmp_path: Path) -> None:
     folder = tmp_path / "planning"
     folder.mkdir()
-    (folder / "request.json").write_text('{"recipe_json": "{\\"plan\\": \\"hang\\"}"}')
+    request = {"recipe_json": json.dumps(recipe_of(net="hang"))}
+    (folder / "request.json").write_text(json.dumps(request))
     process = await zygote.plan(folder)
     asyncio.get_running_loop().call_soon(process.send, signal.SIGKILL)
     await process.wait()

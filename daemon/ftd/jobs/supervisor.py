@@ -13,21 +13,20 @@ import structlog
 
 from ftd.devices.inventory import Device
 from ftd.errors import InvalidJob, JobNotFound, PlannerUnavailable, ShuttingDown
-from ftd.jobs import attempt, outcome, references
-from ftd.jobs.attempt import Follower, Workshop
+from ftd.jobs import outcome, references
+from ftd.jobs.attempt import Workshop
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.crew import Crew
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger
-from ftd.jobs.model import EventKind, Job, JobId, JobRequest, JobState, NewEvent
+from ftd.jobs.model import EventKind, Job, JobId, JobRequest, JobState, NewEvent, Outcome
 from ftd.jobs.planning import PlanFaults, Planning
-from ftd.jobs.scheduler import Holding, Pending, decide
+from ftd.jobs.scheduler import Pending, decide
 from ftd.jobs.store import Store
-from ftd.jobs.zygote import Zygote, ZygoteGone
+from ftd.jobs.zygote import Zygote
 from fttrain.spec import faults, rundir
 
 log = structlog.get_logger()
-
-START_TRIES = 3
 
 
 def utc_now() -> datetime:
@@ -62,17 +61,15 @@ class Supervisor:
         self._zygote = zygote
         self._devices = {device.id: device for device in devices}
         self._state_dir = state_dir
-        self._holders: dict[str, JobId | None] = dict.fromkeys(self._devices)
         self._planning = Planning(
             zygote, folder=state_dir / "plans", cpus=max(device.cpus for device in devices)
         )
         self._plan_tasks: dict[JobId, asyncio.Task[None]] = {}
-        self._followers: dict[JobId, Follower] = {}
         self._facts: dict[JobId, _Fact] = {}
         self._is_closing = False
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
-        self._workshop: Workshop
+        self._crew: Crew
 
     @property
     def device_count(self) -> int:
@@ -92,12 +89,13 @@ class Supervisor:
     async def working(self) -> AsyncIterator["Supervisor"]:
         """Do the work inside the block; behind it the jobs go on without this daemon."""
         async with self._zygote.running(), Journals.watching() as journals:
-            self._workshop = Workshop(
+            workshop = Workshop(
                 ledger=self._ledger,
                 zygote=self._zygote,
                 journals=journals,
                 runs=self._state_dir / "runs",
             )
+            self._crew = Crew(workshop, self._devices)
             async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
                 self._tasks = tasks
                 await self._take_up()
@@ -150,8 +148,7 @@ class Supervisor:
         await self._ledger.change(job.id, self._cancelled)
         if planning := self._plan_tasks.get(job.id):
             planning.cancel()
-        if follower := self._followers.get(job.id):
-            follower.cancel()
+        self._crew.cancel(job.id)
         return await self.store.get(job.id)
 
     def _cancelled(self, job: Job) -> Change | None:
@@ -187,16 +184,10 @@ class Supervisor:
     async def _schedule(self) -> None:
         queued = [job for job in self._ledger.jobs() if job.state is JobState.QUEUED]
         pending = [each for job in queued if (each := await self._look_at(job)) is not None]
-        names = {job.id: job.name for job in self._ledger.jobs()}
-        holdings = [
-            Holding(device=device, job=names.get(holder, holder) if holder else None)
-            for device, holder in self._holders.items()
-        ]
-        decision = decide(pending, holdings)
+        decision = decide(pending, self._crew.holdings())
         for job_id, devices in decision.starts.items():
-            for device in devices:
-                self._holders[device] = job_id
-            self._begin(self._run(job_id), name=f"run-{job_id[:8]}")
+            self._crew.hold(job_id, devices)
+            self._begin(self._crew.run(job_id), name=f"run-{job_id[:8]}")
         for job_id, reason in decision.reasons.items():
             await self._ledger.explain(job_id, reason)
 
@@ -234,7 +225,7 @@ class Supervisor:
             self._facts[job_id] = _Fact(name=job.name, state=job.state)
         return self._facts[job_id]
 
-    async def _fail(self, job_id: JobId, how: outcome.Outcome) -> None:
+    async def _fail(self, job_id: JobId, how: Outcome) -> None:
         await self._ledger.move(
             job_id, JobState.FAILED, only_from=[JobState.QUEUED, JobState.STARTING], outcome=how
         )
@@ -248,6 +239,9 @@ class Supervisor:
             await self._fail(job.id, outcome.bad_recipe(found.faults))
         except PlannerUnavailable as error:
             await self._fail(job.id, outcome.start_failed(str(error)))
+        except Exception as error:
+            log.exception("planning_failed", job_id=job.id)
+            await self._fail(job.id, outcome.start_failed(str(error)))
         finally:
             del self._plan_tasks[job.id]
 
@@ -260,99 +254,21 @@ class Supervisor:
         )
         return Change(job=replace(job, plan_json=plan_json), events=[event])
 
-    # --- attempts -------------------------------------------------------------------------
-
-    async def _run(self, job_id: JobId) -> None:
-        """Start a job's next attempt on the devices it holds and follow it to its end."""
-        try:
-            job = self._ledger.find(job_id)
-            if job is None or job.state is not JobState.QUEUED:
-                return
-            paths = {
-                text: references.path(text, await self.store.get(ref))
-                for text, ref in job.references.items()
-            }
-            run_dir = await asyncio.to_thread(attempt.prepare, self._workshop, job, paths)
-            started = await self._ledger.change(job_id, lambda job: self._starting(job, run_dir))
-            if started is not None and started.state is JobState.STARTING:
-                await self._follow(started)
-        finally:
-            self._release(job_id)
-
-    def _starting(self, job: Job, run_dir: Path) -> Change | None:
-        if job.state is not JobState.QUEUED:
-            return None
-        numbered = replace(job, attempt=job.attempt + 1, run_dir=str(run_dir))
-        return self._ledger.transition(numbered, JobState.STARTING)
-
-    async def _follow(self, job: Job) -> None:
-        follower = self._followers[job.id] = Follower(self._workshop, job)
-        now = self._ledger.find(job.id)
-        if now is not None and now.state is JobState.CANCELLING:
-            follower.cancel()
-        try:
-            await follower.start()
-        except ZygoteGone as error:
-            await self._start_lost(job, str(error))
-        finally:
-            del self._followers[job.id]
-
-    async def _start_lost(self, job: Job, why: str) -> None:
-        if rundir.read_shim(Path(job.run_dir)) is not None:  # it began, only the answer was lost
-            await Follower(self._workshop, self._ledger.find(job.id) or job).adopt()
-            return
-        await self._ledger.move(
-            job.id,
-            JobState.CANCELLED,
-            only_from=[JobState.CANCELLING],
-            outcome=outcome.CANCELLED,
-        )
-        if job.attempt >= START_TRIES:
-            await self._fail(job.id, outcome.start_failed(why))
-        else:
-            await self._requeue(job.id)
-
-    async def _requeue(self, job_id: JobId) -> None:
-        await self._ledger.move(
-            job_id, JobState.QUEUED, only_from=[JobState.STARTING], reason="start lost"
-        )
-
-    def _release(self, job_id: JobId) -> None:
-        for device, holder in self._holders.items():
-            if holder == job_id:
-                self._holders[device] = None
-        self._ledger.changed.set()
-
     # --- beginning and end ----------------------------------------------------------------
 
     async def _take_up(self) -> None:
         """Find the jobs that an earlier daemon left, and go on with each where it stands."""
         for leftover in (self._state_dir / "plans").glob("planning-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        unfinished = await self.store.unfinished()
-        offsets = {
-            (each.job_id, each.number): each.journal_offset
-            for each in await self.store.attempts([job.id for job in unfinished])
-        }
-        for job in unfinished:
+        for job in await self.store.unfinished():
             self._ledger.add(job)
             if job.state in (JobState.QUEUED, JobState.PAUSED):
                 continue
             if job.state is JobState.STARTING and rundir.read_shim(Path(job.run_dir)) is None:
-                await self._requeue(job.id)
+                await self._crew.requeue(job.id)
                 continue
-            device = next(name for name, holder in self._holders.items() if holder is None)
-            self._holders[device] = job.id
-            offset = offsets.get((job.id, job.attempt), 0)
-            self._begin(self._adopt(job, offset), name=f"adopt-{job.id[:8]}")
-
-    async def _adopt(self, job: Job, offset: int) -> None:
-        follower = self._followers[job.id] = Follower(self._workshop, job, offset=offset)
-        try:
-            await follower.adopt()
-        finally:
-            del self._followers[job.id]
-            self._release(job.id)
+            self._crew.hold_any(job)
+            self._begin(self._crew.take_up(job), name=f"take-up-{job.id[:8]}")
 
     def close(self) -> None:
         """Accept no more jobs."""
