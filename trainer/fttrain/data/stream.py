@@ -1,6 +1,7 @@
 """Batches of images in a stated order, made here or by loader processes, bit for bit the same."""
 
 import signal
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -85,8 +86,11 @@ class Stream:
 
     def _run_processes(self, plan: Iterable[Task]) -> Iterator[Batch]:
         self._tasks.begin(plan)
-        self._loader = self._loader or self._start()
-        self._results = iter(self._loader)
+        with warnings.catch_warnings():
+            # How many processes there are is the plan's decision; torch would second-guess it.
+            warnings.filterwarnings("ignore", message="This DataLoader will create")
+            self._loader = self._loader or self._start()
+            self._results = iter(self._loader)
         for made in self._results:
             yield self._batch(self._tasks.handed_out.popleft(), made)
 
