@@ -22,10 +22,10 @@ async def running(state: Path) -> AsyncIterator[Client]:
     with tempfile.TemporaryDirectory(prefix="ftd-demo-") as folder:
         socket = Path(folder) / "ftd.sock"
         with (state.parent / "daemon.log").open("wb") as log:
+            places = ("--state", str(state), "--socket", str(socket))
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ftd", "serve", "--state", str(state), "--socket", str(socket),
-                stderr=log, stdout=log,
-            )  # fmt: skip
+                sys.executable, "-m", "ftd", "serve", *places, stderr=log, stdout=log
+            )
         try:
             async with await _connect(socket, process) as client:
                 yield client
