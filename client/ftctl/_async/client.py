@@ -197,7 +197,7 @@ class Client:
         if error.code() not in CUT:
             return status.from_rpc(error, socket=str(self.socket))
         return WatchInterrupted(
-            f"the daemon at {self.socket} has been away for {self._patience_s:.0f} s; job {job} "
+            f"the daemon at {self.socket} has been away for {self._patience_s:g} s; job {job} "
             f"goes on without it. `ftd serve` starts a daemon, `ftctl watch {job}` comes back"
         )
 

@@ -1,0 +1,346 @@
+"""The client against a daemon's API over a real socket."""
+
+import asyncio
+import json
+import socket
+
+import grpc
+import pytest
+
+import ftctl
+from finetuned.v1 import event_pb2, job_pb2
+from finetuned.v1 import job_service_pb2 as pb
+from tests.fakes import story
+from tests.fakes.daemon import FakeDaemon, Refusal, invalid, plan_json
+
+JOB = {
+    "name": "ants-bees",
+    "data": {"folder": {"path": "/data/hymenoptera"}},
+    "model": {"name": "mobilenet_v2"},
+    "train": {"epochs": 25, "batch_size": 4, "optimizer": {"sgd": {"lr": 1e-3}}},
+}
+
+
+@pytest.fixture
+async def daemon(tmp_path):
+    async with FakeDaemon(tmp_path / "ftd.sock") as fake:
+        yield fake
+
+
+@pytest.fixture
+async def client(daemon):
+    async with ftctl.Client(daemon.socket, patience_s=10) as connected:
+        yield connected
+
+
+async def collected(events):
+    return [event async for event in events]
+
+
+async def test_submit_sends_typed_fields_and_the_recipe_as_json(daemon, client):
+    handle = await client.submit({**JOB, "priority": 7, "after": ["pretrain"]})
+
+    [request] = await daemon.asked(pb.SubmitJobRequest)
+    assert (request.spec.name, request.spec.priority) == ("ants-bees", 7)
+    assert list(request.spec.after) == ["pretrain"]
+    assert json.loads(request.spec.recipe_json) == {
+        key: JOB[key] for key in ("data", "model", "train")
+    }
+    assert len(request.request_id) == 36
+    assert handle.id in daemon.jobs
+    assert handle.name == "ants-bees"
+
+
+async def test_the_recipe_keeps_order_and_integers(daemon, client):
+    text = "train: {zeta: 9007199254740993, alpha: 1e-3}\nmodel: {name: x}\n"
+
+    await client.submit(ftctl.JobFile.parse(text))
+
+    [request] = await daemon.asked(pb.SubmitJobRequest)
+    assert request.spec.recipe_json == (
+        '{"train":{"zeta":9007199254740993,"alpha":0.001},"model":{"name":"x"}}'
+    )
+
+
+async def test_validate_returns_the_plan_and_stores_nothing(daemon, client):
+    daemon.plan_json = plan_json()
+
+    job = await client.validate(JOB)
+
+    assert job.id == ""
+    assert job.plan["data"]["classes"] == ["ants", "bees"]
+    assert daemon.jobs == {}
+
+
+async def test_faults_of_the_daemon_get_their_places(daemon, client, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("name: x\nmodel:\n  name: resnet\ntrain:\n  epochs: 3\n  lr: 1\n")
+    daemon.refusal = invalid(("train.lr", "unknown key `lr`"), ("data", "is missing"))
+
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        await client.submit(path, overrides={"train.epochs": 4})
+
+    assert str(caught.value) == (
+        f"{path}:1:1: data: is missing\n{path}:6:3: train.lr: unknown key `lr`"
+    )
+
+
+async def test_a_taken_name_is_an_error_of_its_own(daemon, client):
+    daemon.refusal = Refusal(
+        grpc.StatusCode.ALREADY_EXISTS, "NAME_TAKEN", "a job `ants-bees` has not ended"
+    )
+
+    with pytest.raises(ftctl.NameTaken, match="a job `ants-bees` has not ended"):
+        await client.submit(JOB)
+
+
+async def test_an_unknown_job_is_an_error_of_its_own(client):
+    with pytest.raises(ftctl.JobNotFound, match="there is no job `nobody`"):
+        await client.get("nobody")
+    with pytest.raises(ftctl.JobNotFound, match="there is no job `nobody`"):
+        await collected(client.watch("nobody"))
+    with pytest.raises(ftctl.JobNotFound, match="there is no job `nobody`"):
+        await collected(client.logs("nobody"))
+
+
+async def test_get_returns_the_whole_job_in_plain_types(daemon, client):
+    job_id = daemon.add("ants-bees", recipe_json='{"model":{"name":"mobilenet_v2"}}')
+    await story.tell(daemon, job_id, epochs=3)
+
+    job = await client.get("ants-bees")
+
+    assert job.id == job_id
+    assert job.state is ftctl.JobState.SUCCEEDED
+    assert job.outcome.reason is ftctl.OutcomeReason.COMPLETED
+    assert [epoch.epoch for epoch in job.epochs] == [1, 2, 3]
+    assert job.best == max(job.epochs, key=lambda epoch: epoch.val.accuracy)
+    assert job.recipe == {"model": {"name": "mobilenet_v2"}}
+    assert job.plan["steps"] == 183
+    assert [artifact.kind for artifact in job.artifacts] == ["model", "picture/curves"]
+    assert job.create_time < job.start_time < job.end_time
+    assert job.check() is job
+
+
+async def test_what_a_newer_daemon_says_is_unknown_and_no_error(daemon, client):
+    job_id = daemon.add("new")
+    daemon.jobs[job_id].state = 42
+    daemon.jobs[job_id].progress.phase = 42
+
+    job = await client.get(job_id)
+
+    assert job.state is ftctl.JobState.UNKNOWN
+    assert not job.state.is_terminal
+    assert job.progress.phase is ftctl.Phase.UNKNOWN
+
+
+async def test_list_goes_from_page_to_page(daemon, client):
+    for number in range(5):
+        daemon.add(f"job-{number}")
+
+    names = [job.name async for job in client.list(page_size=2)]
+
+    assert names == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert len(await daemon.asked(pb.ListJobsRequest)) == 3
+
+
+async def test_list_asks_for_states(daemon, client):
+    daemon.add("waits")
+    ended = daemon.add("ended")
+    await daemon.emit(ended, **story.failure())
+
+    jobs = await collected(client.list(states=[ftctl.JobState.FAILED]))
+
+    assert [job.name for job in jobs] == ["ended"]
+
+
+async def test_cancel_returns_the_job(daemon, client):
+    daemon.add("ants-bees")
+
+    assert (await client.cancel("ants-bees")).state is ftctl.JobState.CANCELLED
+
+
+async def test_watch_yields_typed_events_until_the_job_ends(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await story.tell(daemon, job_id, epochs=2)
+
+    events = await collected(client.watch("ants-bees"))
+
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[0].state is ftctl.JobState.QUEUED
+    assert events[1].plan["epochs"] == 2
+    epochs = [event.epoch for event in events if isinstance(event, ftctl.EpochEnded)]
+    assert [epoch.val.count for epoch in epochs] == [153, 153]
+    assert events[-1].outcome.message == "trained 2 epochs"
+
+
+async def test_watch_goes_on_from_a_sequence_number(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await story.tell(daemon, job_id, epochs=2)
+    whole = await collected(client.watch(job_id))
+
+    assert await collected(client.watch(job_id, after_sequence=9)) == whole[9:]
+    assert await collected(client.watch(job_id, after_sequence=len(whole))) == []
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        [(0, grpc.StatusCode.UNAVAILABLE)],
+        [(3, grpc.StatusCode.RESOURCE_EXHAUSTED)],
+        [(1, grpc.StatusCode.UNAVAILABLE)] * 5,
+        [(5, grpc.StatusCode.UNAVAILABLE), (0, grpc.StatusCode.UNAVAILABLE)],
+    ],
+)
+async def test_a_cut_watch_goes_on_without_gap_or_duplicate(daemon, client, cuts):
+    job_id = daemon.add("ants-bees")
+    await story.tell(daemon, job_id, epochs=2)
+    daemon.cuts = list(cuts)
+
+    events = await collected(client.watch(job_id))
+
+    assert [event.sequence for event in events] == list(range(1, len(daemon.events[job_id]) + 1))
+    assert len(await daemon.asked(pb.WatchJobRequest)) == len(cuts) + 1
+
+
+async def test_a_cut_watch_stays_with_the_job_it_began_with(daemon, client):
+    first = daemon.add("ants-bees")
+    await story.tell(daemon, first, epochs=1)
+    daemon.cuts = [(2, grpc.StatusCode.UNAVAILABLE)]
+    events = client.watch("ants-bees")
+
+    await anext(events)
+    daemon.add("ants-bees")
+    rest = await collected(events)
+
+    assert {event.job_id for event in rest} == {first}
+    again = (await daemon.asked(pb.WatchJobRequest, 2))[1]
+    assert (again.job, again.after_sequence) == (first, 2)
+
+
+async def test_watch_survives_a_restart_of_the_daemon(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
+    events = client.watch(job_id)
+    await anext(events)
+
+    await daemon.stop()
+    rest = asyncio.create_task(collected(events))
+    await daemon.start()
+    await daemon.emit(job_id, **story.failure())
+
+    assert [event.sequence for event in await rest] == [2]
+
+
+async def test_watch_gives_up_where_the_daemon_stays_away(daemon, tmp_path):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
+    async with ftctl.Client(daemon.socket, patience_s=0.3) as client:
+        events = client.watch(job_id)
+        await anext(events)
+        await daemon.stop()
+
+        with pytest.raises(ftctl.WatchInterrupted) as caught:
+            await anext(events)
+
+    assert str(caught.value) == (
+        f"the daemon at {daemon.socket} has been away for 0.3 s; job {job_id} goes on without it. "
+        f"`ftd serve` starts a daemon, `ftctl watch {job_id}` comes back"
+    )
+
+
+async def test_events_of_an_unknown_kind_are_passed_over(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id)
+    await daemon.emit(job_id, **story.failure())
+
+    assert [event.sequence for event in await collected(client.watch(job_id))] == [2]
+
+
+async def test_wait_returns_the_job_at_its_end(daemon, client):
+    handle = await client.submit(JOB)
+    waiting = asyncio.create_task(handle.wait())
+    await daemon.asked(pb.WatchJobRequest)
+    await story.tell(daemon, handle.id, epochs=1)
+
+    job = await waiting
+
+    assert job.state is ftctl.JobState.SUCCEEDED
+
+
+async def test_wait_returns_at_once_where_the_job_has_ended(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.failure())
+
+    job = await client.wait("ants-bees")
+
+    assert daemon._of(pb.WatchJobRequest) == []
+    with pytest.raises(ftctl.JobFailed, match=r"job ants-bees is failed: train/ants/0013035\.jpg"):
+        job.check()
+
+
+async def test_a_handle_reaches_its_job_in_every_way(daemon, client):
+    handle = await client.submit(JOB)
+    daemon.log = b"hello\n"
+
+    assert (await handle.get()).id == handle.id
+    assert "".join(await collected(handle.logs())) == "hello\n"
+    assert (await handle.cancel()).state is ftctl.JobState.CANCELLED
+    assert [event.state for event in await collected(handle.watch())] == [ftctl.JobState.CANCELLED]
+
+
+async def test_logs_join_characters_that_were_cut_in_their_middle(daemon, client):
+    daemon.add("ants-bees")
+    daemon.log = "Straße – 学習 – ok\n".encode() * 3
+    daemon.cuts = [(4, grpc.StatusCode.UNAVAILABLE)]
+
+    pieces = await collected(client.logs("ants-bees", last_lines=5))
+
+    assert "".join(pieces) == daemon.log.decode()
+    first, second = await daemon.asked(pb.TailLogRequest, 2)
+    assert (first.offset, first.last_lines) == (0, 5)
+    assert (second.offset, second.last_lines) == (28, 0)
+
+
+async def test_no_socket_names_the_place_and_the_remedy(tmp_path):
+    with pytest.raises(ftctl.DaemonUnreachable) as caught:
+        async with ftctl.Client(tmp_path / "ftd.sock"):
+            pass
+
+    assert str(caught.value) == (
+        f"no daemon answers at {tmp_path}/ftd.sock (there is no such socket); start one with "
+        "`ftd serve`, or name its socket with --socket or FTCTL_SOCKET"
+    )
+
+
+async def test_a_socket_that_a_daemon_left_behind_is_told_apart(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "ftd.sock"))
+
+    with pytest.raises(ftctl.DaemonUnreachable, match=r"\(the daemon that made it has ended\)"):
+        async with ftctl.Client(tmp_path / "ftd.sock"):
+            pass
+
+
+async def test_a_socket_path_beyond_the_limit_is_refused(tmp_path):
+    with pytest.raises(ftctl.DaemonUnreachable, match="is longer than the system's 107 bytes"):
+        async with ftctl.Client(tmp_path / ("x" * 120)):
+            pass
+
+
+async def test_an_error_without_details_is_the_daemons(daemon, client):
+    daemon.refusal = Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", "a bug")
+
+    with pytest.raises(ftctl.DaemonError, match="the daemon failed: a bug; its log says more"):
+        await client.submit(JOB)
+
+
+async def test_notices_and_checkpoints_are_read(daemon, client):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, notice=event_pb2.Notice(message="one file left out"))
+    await daemon.emit(job_id, checkpoint_saved=story.checkpoint("best", 3))
+    await daemon.emit(job_id, **story.failure())
+
+    notice, checkpoint, _ = await collected(client.watch(job_id))
+
+    assert notice.message == "one file left out"
+    assert (checkpoint.kind, checkpoint.epoch) == ("best", 3)

@@ -1,0 +1,341 @@
+"""What a job file may say, and what it is told where it says something else."""
+
+import io
+import json
+
+import pytest
+
+import ftctl
+from ftctl.jobfile import parse_override
+
+GOOD = """\
+name: ants-bees-frozen
+resources: {devices: 1}
+priority: 10
+after: [pretrain]
+labels: {team: vision}
+
+data:
+  folder: {path: photos, train: train, val: val}
+model:
+  name: mobilenet_v2
+  weights: file:weights/net.pth
+train:
+  epochs: 25
+  batch_size: 4
+  trains: head
+  optimizer: {sgd: {lr: 1e-3, momentum: 0.9}}
+outputs: [curves]
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "job.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def recipe(file):
+    return json.loads(file.request.recipe_json)
+
+
+def faults(text, **overrides):
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        ftctl.JobFile.parse(text, label="job.yaml", overrides=overrides)
+    return str(caught.value).split("\n")
+
+
+def test_a_job_file_is_split_into_the_daemons_part_and_the_recipe(write):
+    request = ftctl.JobFile.read(write(GOOD)).request
+
+    assert (request.name, request.devices, request.priority) == ("ants-bees-frozen", 1, 10)
+    assert (request.after, request.labels) == (("pretrain",), {"team": "vision"})
+    assert list(json.loads(request.recipe_json)) == ["data", "model", "train", "outputs"]
+
+
+def test_a_job_file_may_leave_the_daemons_part_out():
+    request = ftctl.JobFile.parse("model: {cnn: {}}\nname:\n").request
+
+    assert (request.name, request.devices, request.priority) == ("", None, 0)
+    assert request.after == ()
+
+
+def test_one_job_to_wait_for_needs_no_list():
+    assert ftctl.JobFile.parse("after: pretrain").request.after == ("pretrain",)
+
+
+def test_relative_paths_are_relative_to_the_job_file(write, tmp_path):
+    file = ftctl.JobFile.read(write(GOOD))
+
+    assert recipe(file)["data"]["folder"]["path"] == f"{tmp_path}/photos"
+    assert recipe(file)["model"]["weights"] == f"file:{tmp_path}/weights/net.pth"
+
+
+def test_a_path_that_is_typed_is_relative_to_where_one_stands(write, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    file = ftctl.JobFile.read(write(GOOD), overrides={"data.folder.path": "photos"})
+
+    assert recipe(file)["data"]["folder"]["path"] == f"{tmp_path}/elsewhere/photos"
+    assert recipe(file)["model"]["weights"] == f"file:{tmp_path}/weights/net.pth"
+
+
+def test_absolute_paths_and_other_weights_stay_as_they_are(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/user")
+    for weights in ("IMAGENET1K_V1", "none", "job:pretrain/best", "file:/w/net.pth"):
+        text = f"data: {{folder: {{path: ~/photos}}}}\nmodel: {{weights: '{weights}'}}"
+        file = ftctl.JobFile.parse(text)
+
+        assert recipe(file)["model"]["weights"] == weights
+        assert recipe(file)["data"]["folder"]["path"] == "/home/user/photos"
+
+
+def test_a_recipe_of_the_wrong_shape_is_left_to_the_daemon():
+    file = ftctl.JobFile.parse("data: {folder: photos}\nmodel: 3\n")
+
+    assert recipe(file) == {"data": {"folder": "photos"}, "model": 3}
+
+
+def test_standard_input_is_a_file_too(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name: piped\nprioritty: 1")))
+
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        ftctl.JobFile.read("-")
+
+    assert str(caught.value) == (
+        "<stdin>:2:1: prioritty: unknown key `prioritty`; did you mean `priority`?"
+    )
+
+
+def test_a_mapping_is_a_job_too():
+    assert ftctl.JobFile.of({"name": "x", "model": {"cnn": None}}).request.name == "x"
+    with pytest.raises(ftctl.InvalidJob, match="unknown key `nme`; did you mean `name`"):
+        ftctl.JobFile.of({"nme": "x"})
+    with pytest.raises(ftctl.BadInput, match="the job is not plain data: "):
+        ftctl.JobFile.of({"name": object()})
+
+
+# --- first mistakes -------------------------------------------------------------------------
+
+
+def test_yaml_that_does_not_parse_has_its_place(write):
+    path = write("name: x\ntrain:\n  epochs: 3\n batch_size: 4\n")
+
+    with pytest.raises(ftctl.BadJobFile) as caught:
+        ftctl.JobFile.read(path)
+
+    assert str(caught.value) == (
+        f"{path}:4:2: does not fit what stands above; check the indentation"
+    )
+
+
+def test_a_key_given_twice_has_its_place(write):
+    path = write("train:\n  epochs: 3\n  epochs: 4\n")
+
+    with pytest.raises(ftctl.BadJobFile) as caught:
+        ftctl.JobFile.read(path)
+
+    assert str(caught.value) == f"{path}:3:3: the key `epochs` is given twice; first in line 2"
+
+
+def test_an_unknown_key_is_answered_with_the_nearest():
+    assert faults("trian: {epochs: 3}\nresources: {device: 2}\nzzz: 1\n") == [
+        "job.yaml:1:1: trian: unknown key `trian`; did you mean `train`?",
+        "job.yaml:2:13: resources.device: unknown key `device`; did you mean `devices`?",
+        "job.yaml:3:1: zzz: unknown key `zzz`; known here: name, resources, priority, after, "
+        "labels, data, model, train, outputs",
+    ]
+
+
+def test_wrong_types_are_told_all_at_once():
+    text = (
+        "name: 3\nresources: {devices: two}\npriority: 1.5\n"
+        "after: [pretrain, 7]\nlabels: {team: vision, year: 2026, draft: true}\n"
+    )
+
+    assert faults(text) == [
+        "job.yaml:1:1: name: must be a text, not 3; put it in quotes",
+        'job.yaml:2:13: resources.devices: must be a whole number, not "two"',
+        "job.yaml:3:1: priority: must be a whole number, not 1.5",
+        "job.yaml:4:19: after[1]: must be a text, not 7; put it in quotes",
+        "job.yaml:5:24: labels.year: must be a text, not 2026; put it in quotes",
+        "job.yaml:5:36: labels.draft: must be a text, not true; put it in quotes",
+    ]
+
+
+def test_wrong_shapes_are_told_too():
+    assert faults("resources: 1\nafter: 3\nlabels: [a]\nname: [x]\npriority: yes\n") == [
+        "job.yaml:1:1: resources: must be keys and values, not 1",
+        "job.yaml:2:1: after: must be a list of job names, not 3",
+        'job.yaml:3:1: labels: must be keys and values, not ["a"]',
+        'job.yaml:4:1: name: must be a text, not ["x"]',
+        'job.yaml:5:1: priority: must be a whole number, not "yes"',
+    ]
+
+
+def test_a_bool_is_no_number_and_a_number_has_limits():
+    assert faults("priority: true\nresources: {devices: 4294967296}\n") == [
+        "job.yaml:1:1: priority: must be a whole number, not true",
+        "job.yaml:2:13: resources.devices: 4294967296 is out of range",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "retries",
+        "memory",
+        "not_before",
+        "timeout",
+        "preemptible",
+        "min_runtime",
+        "sweep",
+        "repeats",
+    ],
+)
+def test_what_is_not_built_is_refused_by_name(key):
+    assert faults(f"{key}: 3") == [
+        f"job.yaml:1:1: {key}: `{key}` is not built in this version; leave it out"
+    ]
+
+
+@pytest.mark.parametrize("key", ["memory", "cpus"])
+def test_resources_that_are_not_built_are_refused_by_name(key):
+    assert faults(f"resources: {{{key}: 3}}") == [
+        f"job.yaml:1:13: resources.{key}: `{key}` is not built in this version; leave it out"
+    ]
+
+
+def test_a_file_over_one_mebibyte_is_refused_unread(tmp_path):
+    path = tmp_path / "job.yaml"
+    with path.open("wb") as file:
+        file.truncate(2**20 + 1)
+
+    with pytest.raises(ftctl.BadJobFile) as caught:
+        ftctl.JobFile.read(path)
+
+    assert str(caught.value) == (
+        f"{path} has 1,048,577 bytes; a job file has at most 1 MiB. "
+        "Data belongs in files that it names"
+    )
+
+
+def test_too_much_on_standard_input_is_refused(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"#" * (2**20 + 1))))
+
+    with pytest.raises(ftctl.BadJobFile, match="<stdin> has more than 1 MiB; a job file has at"):
+        ftctl.JobFile.read("-")
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(ftctl.BadJobFile, match=r"^there is no file nowhere\.yaml$"):
+        ftctl.JobFile.read("nowhere.yaml")
+    with pytest.raises(ftctl.BadJobFile, match="is a folder; name the job file in it"):
+        ftctl.JobFile.read(tmp_path)
+
+
+def test_a_file_that_is_no_text_says_so(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"PK\n\x80\x02")
+
+    with pytest.raises(ftctl.BadJobFile, match=r"net\.pth:2: is not UTF-8 text; is it a job file"):
+        ftctl.JobFile.read(tmp_path / "net.pth")
+
+
+# --- --set ----------------------------------------------------------------------------------
+
+
+def test_set_replaces_creates_and_reaches_into_lists():
+    file = ftctl.JobFile.parse(
+        "train: {groups: [{lr: 1}, {lr: 2}]}\nmodel: {cnn: }\n",
+        overrides={
+            "name": "x",
+            "train.groups[1].lr": 3,
+            "train.warmup.epochs": 2,
+            "model.cnn.channels": [8],
+        },
+    )
+
+    assert file.request.name == "x"
+    assert recipe(file) == {
+        "train": {"groups": [{"lr": 1}, {"lr": 3}], "warmup": {"epochs": 2}},
+        "model": {"cnn": {"channels": [8]}},
+    }
+
+
+def test_a_fault_of_what_was_set_has_set_as_its_place():
+    text = "name: x\ntrain: {epochs: 3}\n"
+    file = ftctl.JobFile.parse(text, overrides={"train.epochs": 0, "train.warmup.steps": 1})
+
+    located = file.located([
+        ftctl.Fault(field="train.warmup", description="c"),
+        ftctl.Fault(field="train.epochs", description="b"),
+        ftctl.Fault(field="name", description="a"),
+        ftctl.Fault(field="train", description="d"),
+    ])  # fmt: skip
+
+    assert [str(fault) for fault in located] == [
+        "job:1:1: name: a",
+        "--set train.warmup.steps: train.warmup: c",
+        "job:2:1: train: d",
+        "--set train.epochs: train.epochs: b",
+    ]
+
+
+def test_a_section_that_set_invents_is_an_unknown_key():
+    assert faults("name: x", **{"trian.epochs": 3}) == [
+        "--set trian.epochs: trian: unknown key `trian`; did you mean `train`?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "train.optimizer.sgd.lr",
+            '`train.optimizer` is "sgd" and has no fields; set it as a whole',
+        ),
+        ("train.groups[2].lr", "`train.groups` has 2 entries, counted from 0"),
+        ("train.groups.lr", "`train.groups` is a list; name an entry, such as train.groups[0]"),
+        ("train[0]", "`train` is not a list"),
+        ("train..lr", "`train..lr` is not a field path such as train.groups[1].lr"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused(path, message):
+    text = "train: {optimizer: sgd, groups: [{}, {}]}"
+
+    with pytest.raises(ftctl.BadInput) as caught:
+        ftctl.JobFile.parse(text, overrides={path: 1})
+
+    assert str(caught.value) == f"--set {path}: {message}"
+
+
+def test_the_value_of_set_is_yaml():
+    assert parse_override("train.optimizer={sgd: {lr: 1e-3}}") == (
+        "train.optimizer",
+        {"sgd": {"lr": 0.001}},
+    )
+    assert parse_override("name=a=b") == ("name", "a=b")
+    assert parse_override("model.weights=none") == ("model.weights", "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train.epochs", "--set train.epochs: write PATH=VALUE, such as train.epochs=3"),
+        (
+            "train.trains=[head",
+            "--set train.trains: the value is not YAML: "
+            "the `[` opened in line 1, column 1 is not closed properly",
+        ),
+    ],
+)
+def test_set_of_another_form_is_refused(text, message):
+    with pytest.raises(ftctl.BadInput) as caught:
+        parse_override(text)
+
+    assert str(caught.value) == message
