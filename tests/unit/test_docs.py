@@ -1,0 +1,61 @@
+"""What the pages show is true: links lead somewhere, job files are accepted, targets exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ftctl import JobFile
+from fttrain.spec import faults
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted(
+    page
+    for folder in (".", "docs", "docs/adr", "deploy", "examples/*")
+    for page in CHECKOUT.glob(f"{folder}/*.md")
+)
+EXAMPLES = sorted(CHECKOUT.glob("examples/*/*.yaml"))
+WELL_KNOWN_TARGETS = {"help", "demo", "test", "test-all", "check", "fmt", "proto", "bench"}
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_job_file_on_a_page_is_accepted(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        faults.parse(JobFile.parse(block).request.recipe_json)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=named)
+def test_every_example_is_accepted(example: Path) -> None:
+    faults.parse(JobFile.read(example).request.recipe_json)
+
+
+def test_every_target_on_a_page_is_in_the_makefile() -> None:
+    rules = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    told = {
+        target for page in PAGES for target in re.findall(r"`?\bmake ([a-z-]+)`", page.read_text())
+    }
+
+    assert told | WELL_KNOWN_TARGETS <= rules
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
+
+    assert blocks[0] == "make demo\n"
+    assert blocks[1].startswith("ftd serve &\nftctl submit examples/")
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert "make test  " in (CHECKOUT / "README.md").read_text()
+    assert "step test\n" in (CHECKOUT / ".ci" / "run").read_text()
