@@ -1,6 +1,7 @@
 """What all tests share: where the real material lies, and that CI may skip nothing."""
 
 import os
+import tarfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def shared() -> Path:
     if not (place / "data").is_dir():
         pytest.skip(f"no test material at {place}; set FINETUNED_TEST_DATA")
     return place
+
+
+@pytest.fixture(scope="session")
+def hymenoptera(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the real photos of ants and bees, unpacked once per session."""
+    root = tmp_path_factory.mktemp("photos")
+    with tarfile.open(shared / "data" / "hymenoptera_data.tar") as archive:
+        archive.extractall(root, filter="data")
+    return root / "hymenoptera_data"
 
 
 def _refuse_a_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

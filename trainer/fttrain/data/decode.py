@@ -8,20 +8,34 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 Pixels = NDArray[np.uint8]
 
 PIXEL_LIMIT = 100_000_000
 """Larger images are refused: 100 megapixels are 0.4 GB in memory."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""What a file may hold, whatever its name says."""
+# Named here, so that Pillow does not look for them among all that it could read.
+_KINDS = (
+    JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile, WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile, TiffImagePlugin.TiffImageFile, GifImagePlugin.GifImageFile,
+)  # fmt: skip
+FORMATS = tuple(str(kind.format) for kind in _KINDS)
+"""What a file may hold, whatever its name says: JPEG (MPO, too), PNG, WEBP, BMP, TIFF, GIF."""
 
 # What Pillow raises for damaged files; it promises no common base.
 _DAMAGE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError,
-    EOFError, MemoryError, NotImplementedError, RuntimeError, AssertionError,
+    EOFError, RuntimeError, AssertionError,
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from fttrain.spec.recipe import Digits, Preprocess
 CLASSES = tuple("0123456789")
 _SIDE = 8
 _GREYS = 16  # The set's own brightest value.
+_TABLE = "datasets/data/digits.csv.gz"
 # Keep the split and the noise apart from other chance of the same seed.
 _SPLIT, _NOISE = 2, 3
 
@@ -55,7 +56,7 @@ def _read() -> tuple[NDArray[np.float64], Indices]:
     if found is None or found.origin is None:
         raise RecipeFaults([Fault(field="data.digits", description=_MISSING)])
     # Importing scikit-learn takes a second and brings threads of its own; its table does not.
-    table = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    table = Path(found.origin).parent / _TABLE
     if table.is_file():
         rows = np.loadtxt(table, delimiter=",")
     else:

@@ -22,6 +22,6 @@ def batches(order: Indices, batch_size: int, merge_single: bool) -> list[Indices
     cannot take the statistics of a single image.
     """
     cuts = list(range(batch_size, len(order), batch_size))
-    if merge_single and cuts and len(order) - cuts[-1] == 1:
+    if merge_single and batch_size > 1 and cuts and len(order) - cuts[-1] == 1:
         cuts.pop()
     return list(np.split(order, cuts)) if len(order) else []
