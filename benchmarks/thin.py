@@ -12,9 +12,8 @@ import time
 import venv
 from pathlib import Path
 
-from benchmarks.table import Row, at_most, finish, spread
+from benchmarks.table import CHECKOUT, Row, at_most, finish, spread
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 TITLE = "Thin client"
 ABSENT = ("torch", "torchvision", "numpy", "pydantic", "sqlalchemy", "structlog")
 RUNS = 10

@@ -1,0 +1,35 @@
+"""Run every measurement and write docs/benchmarks.md from what was measured."""
+
+import datetime
+import sys
+
+from benchmarks import idle, start, thin
+from benchmarks.table import CHECKOUT, Row, finish, machine, markdown
+
+PAGE = CHECKOUT / "docs" / "benchmarks.md"
+HEAD = """\
+# Benchmarks
+
+Written by `make bench` on {date}, on {machine}.
+Spreads are given as median (least to greatest).
+"""
+
+
+def main() -> int:
+    """Measure, print, write the page; return 1 where a goal is missed."""
+    sections: list[tuple[str, list[Row]]] = []
+    codes = []
+    for title, measure in (
+        (thin.TITLE, thin.measure),
+        (start.TITLE, start.measure),
+        (idle.TITLE, idle.measure),
+    ):
+        sections.append((title, measure()))
+        codes.append(finish(*sections[-1]))
+    head = HEAD.format(date=datetime.datetime.now(tz=datetime.UTC).date(), machine=machine())
+    PAGE.write_text("\n".join([head, *(markdown(title, rows) for title, rows in sections)]))
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
