@@ -20,6 +20,8 @@ NEVER_LOADED = {
     "fttrain.spec": [*HEAVY, "grpc", "finetuned"],
     "fttrain.yamltext": [*HEAVY, "pydantic"],
 }
+# Alembic runs it by path, with a context set up before; it is not imported by name.
+SCRIPTS = {"ftd.jobs.migrations.env"}
 # Imports modules in turn and prints the first that brings a forbidden one, with that one.
 PROBE = """
 import importlib, json, sys
@@ -46,8 +48,8 @@ def first_to_load(modules: list[str], never: list[str], root: Path) -> list[str]
 
 
 def modules_beneath(root: Path, prefix: str) -> list[str]:
-    names = [layers.module_name(root, path) for path in layers.sources(root)]
-    return [name for name in names if name == prefix or name.startswith(f"{prefix}.")]
+    names = {layers.module_name(root, path) for path in layers.sources(root)} - SCRIPTS
+    return sorted(name for name in names if name == prefix or name.startswith(f"{prefix}."))
 
 
 def plant(root: Path, file: str, text: str) -> None:
