@@ -35,6 +35,11 @@ class Broadcast:
         self._lines: dict[JobId, set[_Line]] = defaultdict(set)
         self._is_closed = False
 
+    @property
+    def watchers(self) -> int:
+        """Number of watchers at this moment."""
+        return sum(map(len, self._lines.values()))
+
     def publish(self, events: Iterable[Event]) -> None:
         """Hand on events that are stored. Never waits: a watcher that is behind is cut."""
         for event in events:
@@ -89,6 +94,8 @@ class Broadcast:
                 if event.sequence == seen + 1:
                     yield event
                     seen += 1
+                elif is_last(event):
+                    return
             # Events are missing between; all that is published is stored, so they are there.
 
     async def _stored(self, job_id: JobId, seen: int) -> AsyncGenerator[Event, None]:

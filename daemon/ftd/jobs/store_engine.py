@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from ftd.errors import BadConfig
@@ -35,7 +35,9 @@ def open_engines(path: Path, *, readers: int) -> tuple[Engine, Engine]:
 
 
 def _engine(path: Path, *, begin: str, pragmas: tuple[str, ...], connections: int) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", pool_size=connections, max_overflow=0)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), pool_size=connections, max_overflow=0
+    )
 
     def prepare(connection: Any, _record: Any) -> None:
         # Transactions are ours alone: the driver's own begin too late for a savepoint.

@@ -93,14 +93,17 @@ def _commit(connection: Connection, batch: Sequence[_Write]) -> list[_Ending]:
 
 
 def _try(connection: Connection, write: _Write) -> _Ending:
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return _Ending(write=write, result=write.run(connection))
+        result = write.run(connection)
     except Exception as error:
         if not _is_in_transaction(connection):
             # SQLite gave the whole transaction up (disk full, I/O error), the others with it.
             raise
+        savepoint.rollback()
         return _Ending(write=write, error=error)
+    savepoint.commit()
+    return _Ending(write=write, result=result)
 
 
 def _is_in_transaction(connection: Connection) -> bool:
