@@ -1,0 +1,94 @@
+"""Whether the engine learns what a plain loop learns: ants and bees, full fine-tuning, 3 seeds.
+
+Run as `python -m benchmarks.photos`: six runs, about half an hour on 2 cores. The job is
+examples/ants-bees/full.yaml, the plain loop benchmarks/tutorial.py with the same settings.
+"""
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.serving import Material, material
+from benchmarks.table import CHECKOUT, Row, finish
+from ftctl import JobFile
+from fttrain import events
+
+TITLE = "Full fine-tuning of MobileNetV2 on ants and bees"
+JOB = CHECKOUT / "examples/ants-bees/full.yaml"
+SEEDS = range(3)
+LEAST = 0.92
+MOST_APART = 0.02
+
+
+def measure() -> list[Row]:
+    """Train with both, seed by seed."""
+    with TemporaryDirectory() as folder:
+        given = material(Path(folder))
+        pairs = [(engine(given, seed, Path(folder)), plain(given, seed)) for seed in SEEDS]
+    rows = [
+        row
+        for seed, (ours, theirs) in zip(SEEDS, pairs, strict=True)
+        for row in (
+            _best(f"finetuned, seed {seed}", ours),
+            _best(f"plain loop, seed {seed}", theirs),
+        )
+    ]
+    means = [statistics.mean(column) for column in zip(*pairs, strict=True)]
+    apart = abs(means[0] - means[1])
+    return [
+        *rows,
+        Row(
+            what=f"means {means[0]:.4f} and {means[1]:.4f}, apart",
+            value=f"{apart:.4f}",
+            goal=f"≤ {MOST_APART:g}",
+            holds=apart <= MOST_APART,
+        ),
+    ]
+
+
+def engine(given: Material, seed: int, folder: Path) -> float:
+    """Return the best validation accuracy of the engine alone."""
+    overrides = {"data.folder.path": str(given.photos), "train.seed": seed}
+    job = JobFile.read(JOB, overrides=overrides)
+    recipe, out = folder / "recipe.json", folder / f"run-{seed}"
+    recipe.write_text(job.request.recipe_json)
+    run([sys.executable, "-m", "fttrain", "run", str(recipe), "--out", str(out)], given)
+    entries, _ = events.read(out / "journal.jsonl")
+    scores = [e.record.val.accuracy for e in entries if isinstance(e.record, events.EpochEnded)]
+    return max(scores)
+
+
+def plain(given: Material, seed: int) -> float:
+    """Return the best validation accuracy of the plain loop with the job's settings."""
+    settings = json.loads(JobFile.read(JOB).request.recipe_json)["train"]
+    options = {
+        "--seed": seed,
+        "--epochs": settings["epochs"],
+        "--batch-size": settings["batch_size"],
+        "--lr": settings["optimizer"]["sgd"]["lr"],
+    }
+    words = [str(word) for option in options.items() for word in option]
+    program = [sys.executable, str(CHECKOUT / "benchmarks/tutorial.py")]
+    said = run([*program, str(given.photos), "--flip", *words], given)
+    right, count = re.findall(r"best (\d+) of (\d+)", said)[-1]
+    return int(right) / int(count)
+
+
+def run(command: list[str], given: Material) -> str:
+    """Run a command with the weights at hand; return what it prints."""
+    print(f"  {' '.join(command)}", file=sys.stderr)
+    return subprocess.run(
+        command, env=given.environment(), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def _best(what: str, accuracy: float) -> Row:
+    return Row(what=what, value=f"{accuracy:.4f}", goal=f"≥ {LEAST:g}", holds=accuracy >= LEAST)
+
+
+if __name__ == "__main__":
+    sys.exit(finish(TITLE, measure()))
