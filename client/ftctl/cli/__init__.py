@@ -1,0 +1,84 @@
+"""The command `ftctl`: one file per verb. This one parses, and loads only what is used."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+INTERRUPTED = 130
+
+VERBS = {
+    "submit": "submit a job file and follow its planning",
+    "watch": "follow a job to its end",
+    "list": "list jobs, the latest first",
+    "get": "show a job",
+    "cancel": "cancel a job",
+    "logs": "print a job's log",
+}
+
+EPILOG = """\
+A JOB is an id, at least four characters of one, or a name; a name means the latest job of it.
+
+exit codes:
+  0    done
+  1    the job failed or was cancelled
+  2    bad input: arguments, the job file, its plan, an unknown job
+  3    no daemon answers; `ftd serve` starts one
+  130  left by Ctrl-C; the job goes on
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = parser(given).parse_args(given)
+        code: int = import_module("ftctl.cli.dispatch").run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser; of the verbs, only those that stand in `argv` are loaded."""
+    whole = argparse.ArgumentParser(
+        prog="ftctl",
+        description="Submit fine-tuning jobs to a finetuned daemon, follow them, fetch results.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    _add_socket(whole, default=None)
+    verbs = whole.add_subparsers(title="commands", dest="verb", metavar="COMMAND", required=True)
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary)
+        _add_socket(verb, default=argparse.SUPPRESS)
+        if name in argv:
+            module = import_module(f"ftctl.cli.{name}")
+            verb.description = module.__doc__
+            module.configure(verb)
+    return whole
+
+
+def _add_socket(to: argparse.ArgumentParser, *, default: str | None) -> None:
+    to.add_argument(
+        "--socket", metavar="PATH", default=default, help="the daemon's socket [FTCTL_SOCKET]"
+    )
+
+
+class _Version(argparse.Action):
+    """Prints the version: looked up only when it is asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        metadata = import_module("importlib.metadata")
+        try:
+            version = metadata.version("finetuned")
+        except metadata.PackageNotFoundError:
+            version = "of a checkout that is not installed"
+        parser.exit(message=f"ftctl {version}\n")

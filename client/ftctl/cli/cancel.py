@@ -1,0 +1,22 @@
+"""Cancel a job and end its processes. Its history and its last good checkpoint stay."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from ftctl._async.client import Client
+from ftctl.cli import codes
+from ftctl.models import JobState
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("job", metavar="JOB", help="id, start of an id, or name")
+
+
+async def run(args: Namespace) -> int:
+    """Run the verb."""
+    async with Client(args.socket) as client:
+        job = await client.cancel(args.job)
+    ended = job.state in (JobState.SUCCEEDED, JobState.FAILED)
+    sys.stdout.write(f"{job.name} {'had already ' if ended else 'is '}{job.state}\n")
+    return codes.DONE

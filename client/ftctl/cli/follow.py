@@ -1,0 +1,69 @@
+"""Following a job's events: on a terminal, in a pipe, until its end or Ctrl-C."""
+
+import asyncio
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+
+from ftctl._async.client import Client
+from ftctl.cli import codes
+from ftctl.models import Event, Job, StateChanged
+from ftctl.view import console
+from ftctl.view.live import LiveView
+from ftctl.view.plain import LineView
+
+
+async def to_the_end(
+    client: Client, job: Job, events: AsyncIterator[Event], args: Namespace
+) -> int:
+    """Show a job's events up to the last; return the job's exit code."""
+    with Leaving(job.name, args), _view_of(job) as show:
+        last = await follow(events, show=show)
+    if isinstance(last, StateChanged):
+        return codes.of_job(last.state, last.outcome)
+    job = await client.get(job.id)
+    return codes.of_job(job.state, job.outcome)
+
+
+async def follow(
+    events: AsyncIterator[Event],
+    *,
+    show: Callable[[Event], None] = lambda event: None,
+    until: Callable[[Event], bool] = lambda event: False,
+) -> Event | None:
+    """Show events until one is the last; return it."""
+    last = None
+    async for last in events:
+        show(last)
+        if until(last):
+            break
+    return last
+
+
+class Leaving(AbstractContextManager["Leaving"]):
+    """Says, where Ctrl-C ends what is done within, that the job goes on and how to come back."""
+
+    def __init__(self, name: str, args: Namespace) -> None:
+        self._name = name
+        self._args = args
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            sys.stderr.write(
+                f"left {self._name}, which goes on. `{command(self._args, 'watch', self._name)}` "
+                f"comes back, `{command(self._args, 'cancel', self._name)}` ends it.\n"
+            )
+
+
+def command(args: Namespace, *words: str) -> str:
+    """Return a command as its user would type it, for the same daemon."""
+    socket = ("--socket", args.socket) if args.socket else ()
+    return shlex.join(("ftctl", *socket, *words))
+
+
+def _view_of(job: Job) -> AbstractContextManager[Callable[[Event], None]]:
+    if console.is_live(sys.stdout):
+        return LiveView(name=job.name, job_id=job.id, recipe=job.recipe, console=console.out())
+    return LineView(out=sys.stdout, err=sys.stderr)

@@ -1,0 +1,30 @@
+"""Show a job: its plan, its epochs, how it ended and where its files lie."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+
+from ftctl._async.client import Client
+from ftctl.cli import codes
+from ftctl.view import card, console, jsontext
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("job", metavar="JOB", help="id, start of an id, or name")
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"], help="json: the whole job"
+    )
+
+
+async def run(args: Namespace) -> int:
+    """Run the verb."""
+    async with Client(args.socket) as client:
+        job = await client.get(args.job)
+    if args.format == "json":
+        sys.stdout.write(jsontext.job(job) + "\n")
+        return codes.DONE
+    out = console.out()
+    for line in card.lines(job, now=datetime.now(UTC), console=out):
+        out.print(line, soft_wrap=line.overflow == "ignore")
+    return codes.DONE

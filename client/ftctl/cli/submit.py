@@ -1,0 +1,119 @@
+"""Submit a job file and follow its planning: its faults, each with line and column, or its plan.
+The job then runs by itself; --watch stays with it to its end."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from rich.console import Console
+from rich.text import Text
+
+from ftctl._async.client import Client
+from ftctl.cli import codes
+from ftctl.cli.follow import Leaving, command, follow, to_the_end
+from ftctl.jobfile import JobFile, parse_override
+from ftctl.models import Event, Job, JobState, Outcome, Planned, StateChanged
+from ftctl.view import console, plan, text
+
+# How the daemon says that a plan needs what another job will make.
+PLAN_WAITS = "plan waits for"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("file", metavar="FILE", help="the job file, YAML or JSON; - is stdin")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="set a field, such as train.epochs=3; may be given again",
+    )
+    parser.add_argument("--watch", action="store_true", help="follow the job to its end")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and submit nothing")
+
+
+async def run(args: Namespace) -> int:
+    """Run the verb."""
+    overrides = dict(parse_override(text) for text in args.overrides)
+    file = JobFile.read(args.file, overrides=overrides)
+    async with Client(args.socket) as client:
+        if args.dry_run:
+            return await _dry_run(client, file)
+        try:
+            handle = await client.submit(file)
+        except asyncio.CancelledError:
+            sys.stderr.write("left before the daemon answered; `ftctl list` shows what it has\n")
+            raise
+        events = _located(handle.watch(), file)
+        if args.watch:
+            return await to_the_end(client, handle.submitted, events, args)
+        return await _planning(handle.submitted, events, args)
+
+
+async def _dry_run(client: Client, file: JobFile) -> int:
+    out = console.out()
+    with console.waiting(out, "planning"):
+        job = await client.validate(file)
+    if job.plan is None:
+        out.print(f"the job is sound as far as can be said: {job.reason}")
+    else:
+        _print_plan(job, out)
+    out.print("nothing was submitted")
+    return codes.DONE
+
+
+async def _planning(job: Job, events: AsyncIterator[Event], args: Namespace) -> int:
+    out = console.out()
+    out.print(Text.assemble("submitted ", (job.name, "title"), ("  " + job.id, "label")))
+    with Leaving(job.name, args), console.waiting(out, "planning"):
+        last = await follow(events, until=_is_settled)
+    match last:
+        case Planned():
+            _print_plan(replace(job, plan=last.plan), out)
+        case StateChanged(outcome=Outcome() as outcome):
+            _complain(job, outcome)
+            return codes.of_job(last.state, outcome)
+        case StateChanged(state=JobState.QUEUED):
+            out.print(f"{last.reason}; the job goes on by itself")
+    if out.is_terminal:
+        out.print(f"`{command(args, 'watch', job.name)}` follows it", style="label")
+    return codes.DONE
+
+
+def _is_settled(event: Event) -> bool:
+    """Return whether no more can be said of the plan for now."""
+    match event:
+        case Planned():
+            return True
+        case StateChanged(state=JobState.QUEUED):
+            return event.reason.startswith(PLAN_WAITS)
+        case StateChanged():
+            return True
+        case _:
+            return False
+
+
+def _print_plan(job: Job, out: Console) -> None:
+    for line in plan.card(job.plan or {}, job.recipe, out):
+        out.print(line)
+
+
+def _complain(job: Job, outcome: Outcome) -> None:
+    """Say why the plan failed, each fault with its place."""
+    told = [text.clean(str(fault)) for fault in outcome.faults]
+    told.append(f"ftctl: {job.name} ended before it used a device: {text.clean(outcome.message)}")
+    told += [text.clean(outcome.remedy)] if outcome.remedy else []
+    sys.stderr.write("\n".join(told) + "\n")
+
+
+async def _located(events: AsyncIterator[Event], file: JobFile) -> AsyncIterator[Event]:
+    """Yield events whose faults have their places in the job file."""
+    async for event in events:
+        if isinstance(event, StateChanged) and event.outcome and event.outcome.faults:
+            outcome = replace(event.outcome, faults=file.located(event.outcome.faults))
+            event = replace(event, outcome=outcome)
+        yield event

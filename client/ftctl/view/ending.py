@@ -1,0 +1,61 @@
+"""How a job ended: what it reached, or what went wrong and what to do, and where its files lie."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from ftctl.models import Epoch, Outcome, OutcomeReason
+from ftctl.view import text
+from ftctl.view.console import STATE_STYLES
+from ftctl.view.labels import labelled, paths
+from ftctl.view.standing import Standing
+
+RULE_COLUMNS = 78
+
+
+def lines(standing: Standing, console: Console) -> Iterator[Text]:
+    """Yield the lines of an ending."""
+    assert standing.outcome is not None
+    yield _headline(standing, standing.outcome, console)
+    if standing.outcome.reason is not OutcomeReason.COMPLETED:
+        yield from trouble(standing.outcome, console)
+    if standing.best:
+        yield from labelled("best", [best(standing.best)], console)
+    yield from paths(standing.files)
+
+
+def best(epoch: Epoch) -> Text:
+    """Say what the best epoch reached."""
+    return Text.assemble(
+        (f"{text.percent(epoch.val.accuracy)} %", "title"),
+        f" of {text.count(epoch.val.count)} ",
+        (f"({text.interval(epoch.val)})", "label"),
+        f", loss {epoch.val.loss:.4f}, epoch {epoch.epoch}",
+    )
+
+
+def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
+    """Say what went wrong, what to do next, and what the log said last."""
+    yield from labelled("what", [text.clean(outcome.message)], console)
+    faults = [f"{fault.field}: {text.clean(fault.description)}" for fault in outcome.faults]
+    yield from labelled("", faults, console)
+    if outcome.remedy:
+        yield from labelled("next", [Text(text.clean(outcome.remedy), "title")], console)
+    tail = [Text(text.clean_line(line), "label") for line in outcome.log_tail]
+    yield from labelled("log", tail, console)
+
+
+def _headline(standing: Standing, outcome: Outcome, console: Console) -> Text:
+    title = standing.state.value
+    if outcome.reason not in (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER):
+        title += f": {outcome.reason.replace('_', ' ')}"
+    if standing.start_time and standing.end_time:
+        title += f" after {text.duration(standing.end_time - standing.start_time)}"
+    width = min(console.width, RULE_COLUMNS) - len(title) - 5
+    return Text.assemble(
+        (" ── ", "label"),
+        (title, f"bold {console.get_style(STATE_STYLES[standing.state])}"),
+        (" " + "─" * max(width, 2), "label"),
+        no_wrap=True,
+    )

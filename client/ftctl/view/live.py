@@ -1,0 +1,125 @@
+"""A job on a terminal: epochs come to stay, below them a bar that moves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.text import Text
+
+from ftctl.models import EpochEnded, Event, JobState, Notice, Phase, Planned, Progress
+from ftctl.view import ending, epochs, plan, text
+from ftctl.view.console import STATE_STYLES
+from ftctl.view.labels import labelled
+from ftctl.view.standing import Standing
+
+FRAMES_PER_SECOND = 6
+BAR_COLUMNS = 76
+_DOING = {
+    Phase.SETUP: "loading data, weights and net",
+    Phase.EVALUATING: "evaluating",
+    Phase.CHECKPOINTING: "writing a checkpoint",
+    Phase.EXPORTING: "writing the model",
+}
+
+
+class LiveView(AbstractContextManager[Callable[[Event], None]]):
+    """Draws a job's events as they come."""
+
+    def __init__(
+        self, *, name: str, job_id: str, recipe: Mapping[str, Any], console: Console
+    ) -> None:
+        self.standing = Standing()
+        self._title = Text.assemble(" ", (name, "title"), ("  " + text.short_id(job_id), "label"))
+        self._recipe = recipe
+        self._console = console
+        self._columns: tuple[epochs.Column, ...] = ()
+        self._live = Live(
+            get_renderable=self._footer,
+            console=console,
+            refresh_per_second=FRAMES_PER_SECOND,
+            transient=True,
+        )
+
+    def __enter__(self) -> Callable[[Event], None]:
+        """Return what draws an event."""
+        self._console.print(self._title)
+        self._live.start()
+        return self.show
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Draw what happened."""
+        self.standing.apply(event)
+        for line in self._lasting(event):
+            self._console.print(line, soft_wrap=line.overflow == "ignore")
+
+    def _lasting(self, event: Event) -> Iterator[Text]:
+        """Yield what stays on the screen of an event."""
+        match event:
+            case Planned():
+                yield from plan.card(event.plan, self._recipe, self._console)
+            case EpochEnded():
+                yield from self._epoch(event)
+            case Notice():
+                yield from labelled("note", [text.clean(event.message)], self._console)
+        if self.standing.outcome is not None:
+            yield Text()
+            yield from ending.lines(self.standing, self._console)
+
+    def _epoch(self, event: EpochEnded) -> Iterator[Text]:
+        if not self._columns:
+            self._columns = epochs.chosen(self._console.width)
+            yield Text()
+            yield from epochs.heading(self._columns)
+        yield epochs.row(event.epoch, self._columns)
+
+    # --- the part that moves ----------------------------------------------------------------
+
+    def _footer(self) -> RenderableType:
+        progress = self.standing.progress
+        if self.standing.state is not JobState.RUNNING or progress is None:
+            return Group("", self._waiting())
+        bar = ProgressBar(
+            total=max(progress.steps, 1),
+            completed=progress.step,
+            width=min(self._console.width - 2, BAR_COLUMNS),
+        )
+        return Group("", _indented(bar), self._numbers(progress))
+
+    def _waiting(self) -> RenderableType:
+        state = self.standing.state
+        told = Text.assemble((state.value, STATE_STYLES[state]))
+        if self.standing.reason:
+            told.append(f"  {text.clean(self.standing.reason)}")
+        return _indented(Spinner("dots", told, style="accent"))
+
+    def _numbers(self, progress: Progress) -> Text:
+        left = self.standing.seconds_left
+        facts = [
+            f"epoch {progress.epoch} of {progress.epochs}",
+            f"step {text.count(progress.step)} of {text.count(progress.steps)}",
+        ]
+        if progress.phase in _DOING:
+            facts.append(_DOING[progress.phase])
+        elif progress.step:
+            facts += [f"loss {progress.loss:.4f}", f"{text.rate(progress.images_per_second)} img/s"]
+        if left is not None:
+            facts.append(f"{text.clock(left)} left")
+        return Text(" " + "  ".join(facts), no_wrap=True, overflow="ellipsis")
+
+
+def _indented(content: RenderableType) -> RenderableType:
+    return Padding(content, (0, 0, 0, 1))

@@ -1,0 +1,122 @@
+"""Events as plain lines, for pipes and logs. Needs no rich."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, TextIO
+
+from ftctl.models import (
+    ArtifactMade,
+    CheckpointSaved,
+    Epoch,
+    EpochEnded,
+    Event,
+    Notice,
+    Outcome,
+    Planned,
+    Progress,
+    ProgressMade,
+    StateChanged,
+)
+from ftctl.view import text
+
+KIND_COLUMNS = 10
+
+
+class LineView(AbstractContextManager[Callable[[Event], None]]):
+    """Writes each event as a line; what a failure leaves to say goes to standard error."""
+
+    def __init__(self, *, out: TextIO, err: TextIO) -> None:
+        self._out = out
+        self._err = err
+
+    def __enter__(self) -> Callable[[Event], None]:
+        """Return what writes an event."""
+        return self.show
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind."""
+
+    def show(self, event: Event) -> None:
+        """Write what happened."""
+        self._out.write(line(event) + "\n")
+        self._out.flush()
+        if isinstance(event, StateChanged) and event.outcome:
+            for fault in event.outcome.faults:
+                self._err.write(f"{text.clean(str(fault))}\n")
+            for entry in event.outcome.log_tail:
+                self._err.write(f"| {text.clean_line(entry)}\n")
+
+
+def line(event: Event) -> str:
+    """Return an event as one line: time in UTC, kind, what happened."""
+    kind, told = _tell(event)
+    return f"{stamp(event.time)}  {kind:<{KIND_COLUMNS}}  {told}".rstrip()
+
+
+def stamp(time: datetime) -> str:
+    """Return a moment such as 2026-11-21T03:04:05Z."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _tell(event: Event) -> tuple[str, str]:
+    match event:
+        case StateChanged():
+            told = _outcome(event.outcome) if event.outcome else event.reason
+            return event.state, text.clean(told)
+        case Planned():
+            return "planned", _plan(event.plan)
+        case ProgressMade():
+            return "progress", _progress(event.progress)
+        case EpochEnded():
+            return "epoch", _epoch(event.epoch)
+        case CheckpointSaved():
+            return "checkpoint", f"{event.kind} of epoch {event.epoch}: {event.path}"
+        case ArtifactMade():
+            return "artifact", f"{event.artifact.kind}: {event.artifact.path}"
+        case Notice():
+            return "notice", text.clean(event.message)
+        case _:
+            return "event", ""
+
+
+def _outcome(outcome: Outcome) -> str:
+    told = f"{outcome.reason}: {outcome.message}"
+    return f"{told}; {outcome.remedy}" if outcome.remedy else told
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    try:
+        data = plan["data"]
+        return (
+            f"{text.counted(len(data['classes']), 'class')}, "
+            f"{text.count(data['train']['images'])} + {text.count(data['val']['images'])} images, "
+            f"{text.count(plan['parameters_trained'])} of {text.count(plan['parameters'])} "
+            f"parameters train, {text.counted(plan['epochs'], 'epoch')}, "
+            f"{text.counted(plan['steps'], 'step')}"
+        )
+    except (KeyError, TypeError):
+        return "a plan of another version"
+
+
+def _progress(progress: Progress) -> str:
+    return (
+        f"epoch {progress.epoch}/{progress.epochs}, step {progress.step}/{progress.steps}, "
+        f"loss {progress.loss:.4f}, {text.rate(progress.images_per_second)} img/s, "
+        f"{progress.phase}"
+    )
+
+
+def _epoch(epoch: Epoch) -> str:
+    train = (
+        f"train loss {epoch.train.loss:.4f} acc {text.percent(epoch.train.accuracy)} %, "
+        if epoch.train
+        else ""
+    )
+    rates = "/".join(text.learning_rate(lr) for lr in epoch.lrs)
+    return (
+        f"{epoch.epoch}: {train}val loss {epoch.val.loss:.4f} acc {text.accuracy(epoch.val)}, "
+        f"{f'lr {rates}, ' if rates else ''}{text.rate(epoch.images_per_second)} img/s, "
+        f"{text.size(epoch.memory_bytes)}, {text.seconds(epoch.seconds)}"
+        f"{', best' if epoch.best else ''}"
+    )

@@ -1,0 +1,145 @@
+"""The plan in a few lines: what the data turned out to be, what trains, for how long."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ftctl.view import grid, text
+from ftctl.view.labels import labelled
+
+SHOWN_CLASSES = 6
+SHOWN_FILES = 3
+Card = Mapping[str, Any]
+
+
+def card(plan: Card, recipe: Card, console: Console) -> list[Text]:
+    """Return the card of a plan."""
+    try:
+        facts = _facts(plan, recipe)
+    except (KeyError, TypeError, IndexError):
+        # A plan belongs to the engine; that of another version may look otherwise.
+        facts = [("plan", ["of another version; `ftctl get -o json` shows it whole"])]
+    return [line for label, entries in facts for line in labelled(label, entries, console)]
+
+
+def net_name(recipe: Card) -> str:
+    """Return what the net is called."""
+    model = recipe.get("model") or {}
+    if model.get("name"):
+        return str(model["name"])
+    channels = (model.get("cnn") or {}).get("channels", ())
+    return " ".join(["cnn", "-".join(str(width) for width in channels)]).strip() if model else ""
+
+
+def _facts(plan: Card, recipe: Card) -> list[tuple[str, Sequence[str | Text]]]:
+    return [
+        ("data", _data(plan["data"])),
+        ("net", _net(plan, recipe)),
+        ("weights", _weights(plan["weights"])),
+        ("input", _input(plan["preprocess"])),
+        ("trains", _groups(plan["groups"])),
+        ("frozen", _frozen(plan)),
+        ("steps", _steps(plan)),
+        ("runs on", _machine(plan)),
+        ("note", [text.clean(notice) for notice in plan["notices"]]),
+    ]
+
+
+def _data(data: Card) -> list[str]:
+    train, val, names = data["train"], data["val"], data["classes"]
+    shown = [
+        f"{text.clean(name)} {text.count(a)} + {text.count(b)}"
+        for name, a, b in zip(names, train["per_class"], val["per_class"], strict=True)
+    ][:SHOWN_CLASSES]
+    rest = len(names) - len(shown)
+    more = [f"{text.count(rest)} more"] if rest else []
+    total = (
+        f"{text.count(train['images'])} training + {text.count(val['images'])} validation images, "
+        f"{text.counted(len(names), 'class')}"
+    )
+    return [total, " · ".join(shown + more), *_left_out(data["left_out"])]
+
+
+def _left_out(paths: Sequence[str]) -> list[str]:
+    if not paths:
+        return []
+    shown = [text.clean(path) for path in paths[:SHOWN_FILES]]
+    rest = len(paths) - len(shown)
+    names = ", ".join(shown + ([f"{rest} more"] if rest else []))
+    return [f"{text.counted(len(paths), 'file')} left out: {names}"]
+
+
+def _net(plan: Card, recipe: Card) -> list[str]:
+    total, trained = plan["parameters"], plan["parameters_trained"]
+    part = "all of them train" if total == trained else f"{text.count(trained)} of them train"
+    return [f"{net_name(recipe) or 'net'}, {text.count(total)} parameters, {part}"]
+
+
+def _weights(weights: Card) -> list[str]:
+    if not weights["tensors_loaded"]:
+        return ["none: every parameter begins random"]
+    told = f"{text.clean(weights['source'])}, {weights['tensors_loaded']} tensors loaded"
+    return [f"{told}, head {weights['head']}", *_new_tensors(weights["tensors_new"])]
+
+
+def _new_tensors(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(names[:SHOWN_FILES])
+    rest = len(names) - SHOWN_FILES
+    return [f"begin random: {shown}{f', {rest} more' if rest > 0 else ''}"]
+
+
+def _input(card: Card) -> list[str]:
+    steps = card["steps"]
+    parts = [f"{verb} {steps[verb]}" for verb in ("resize", "crop") if steps.get(verb) is not None]
+    if parts:
+        parts.append(steps["interpolation"])
+    origin = f"as {text.clean(card['origin'])} says"
+    return [f"{', '.join(parts) or 'as it is'}, normalised; {origin}"]
+
+
+def _groups(groups: Sequence[Card]) -> list[Text]:
+    titles = [Text(title, "label") for title in ("group", "tensors", "parameters", "lr", "decay")]
+    rows: list[list[Text | str]] = [[*titles]]
+    rows += [
+        [
+            text.clean(group["name"]),
+            text.count(group["tensors"]),
+            text.count(group["parameters"]),
+            text.number(group["lr"]),
+            text.number(group["weight_decay"]),
+        ]
+        for group in groups
+    ]
+    return grid.lines(rows, aligns="<>>>>")
+
+
+def _frozen(plan: Card) -> list[str]:
+    told = []
+    if plan["prefix"]:
+        blocks = plan["prefix"]
+        span = blocks[0] if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
+        told.append(f"{span} run ahead in eval mode, {plan['chunk']} images at a time")
+    if plan["batch_norm_eval"]:
+        told.append(f"{text.counted(plan['batch_norm_eval'], 'BatchNorm layer')} keep statistics")
+    return told
+
+
+def _steps(plan: Card) -> list[str]:
+    images = f"{text.count(plan['batch_size'])} images"
+    if plan["accumulate"] > 1:
+        images = f"{plan['accumulate']} × {images}"
+    epochs = f"{text.counted(plan['epochs'], 'epoch')} × {text.count(plan['steps_per_epoch'])}"
+    cut = plan["epochs"] * plan["steps_per_epoch"] != plan["steps"]
+    return [f"{epochs}{', cut to' if cut else ' ='} {text.count(plan['steps'])} steps of {images}"]
+
+
+def _machine(plan: Card) -> list[str]:
+    threads = text.counted(plan["threads"], "thread")
+    loaders = text.counted(plan["loader_workers"], "loader process").replace(
+        "processs", "processes"
+    )
+    return [f"{plan['device']}, {threads}, {loaders}, {plan['precision']}, {plan['layout']}"]

@@ -1,0 +1,47 @@
+"""The list of jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from ftctl.models import Job, JobState, OutcomeReason
+from ftctl.view import grid, text
+from ftctl.view.console import STATE_STYLES
+
+TITLES = ("id", "name", "state", "progress", "best %", "age")
+ALIGNS = "<<<<>>"
+PROGRESS = TITLES.index("progress")
+
+
+def lines(jobs: Sequence[Job], *, now: datetime, width: int) -> list[Text]:
+    """Return a heading and one line per job."""
+    rows: list[list[str | Text]] = [[Text(title, "label") for title in TITLES]]
+    rows += [_row(job, now) for job in jobs]
+    return grid.lines(rows, aligns=ALIGNS, width=width, flexible=PROGRESS)
+
+
+def _row(job: Job, now: datetime) -> list[str | Text]:
+    return [
+        Text(text.short_id(job.id), "label"),
+        job.name,
+        Text(job.state, STATE_STYLES[job.state]),
+        text.clean(progress(job)),
+        text.percent(job.best.val.accuracy) if job.best else "–",
+        text.age(now - job.create_time) if job.create_time else "–",
+    ]
+
+
+def progress(job: Job) -> str:
+    """Say how far a job is, or what it waits for, or why it ended."""
+    if job.state in (JobState.QUEUED, JobState.PAUSED):
+        return job.reason
+    if job.outcome and job.outcome.reason not in (
+        OutcomeReason.COMPLETED,
+        OutcomeReason.CANCELLED_BY_USER,
+    ):
+        return job.outcome.reason.replace("_", " ")
+    if job.progress is None:
+        return ""
+    share = 100 * job.progress.step // max(job.progress.steps, 1)
+    return f"epoch {job.progress.epoch}/{job.progress.epochs}, {share} %"
