@@ -1,6 +1,7 @@
 """Faults of a recipe: all at once, each with its place and what would be right."""
 
 import difflib
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ NOT_BUILT = {
     "train.bn", "train.clip_value", "train.early_stopping", "train.ema", "train.precision",
     "train.repeats", "train.stages", "sweep",
 }  # fmt: skip
+
+# Faults that are described one by one: nobody reads more, and each unknown key is looked up.
+MOST_FAULTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,12 @@ def parse(recipe_json: str) -> Recipe:
 
 
 def _faults(error: ValidationError) -> Iterator[Fault]:
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    for item in items[:MOST_FAULTS]:
         location = item["loc"]
         yield Fault(field=path_text(location), description=_describe(item, location))
+    if len(items) > MOST_FAULTS:
+        yield Fault(field="", description=f"and {len(items) - MOST_FAULTS} more faults")
 
 
 def path_text(location: Iterable[str | int]) -> str:
@@ -100,11 +107,16 @@ def unknown_key(location: tuple[str | int, ...]) -> str:
 
 def keys_at(location: Sequence[str | int]) -> list[str]:
     """Return the keys that a recipe may have at a location, in the schema's order."""
-    root = schema()
+    root = _root()
     nodes = [root]
     for part in location:
         nodes = [child for node in nodes for child in _children(root, node, part)]
     return list(dict.fromkeys(key for node in nodes for key in _properties(root, node)))
+
+
+@functools.cache
+def _root() -> dict[str, Any]:
+    return schema()
 
 
 def _expand(root: dict[str, Any], node: dict[str, Any]) -> Iterator[dict[str, Any]]:
