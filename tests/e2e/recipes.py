@@ -1,0 +1,28 @@
+"""Job files for tests: small nets on small photos."""
+
+from pathlib import Path
+from typing import Any
+
+
+def small(photos: Path, *, epochs: int = 3, name: str = "", **train: Any) -> dict[str, Any]:
+    """Return a job that is done in seconds."""
+    return {
+        **({"name": name} if name else {}),
+        "data": {
+            "folder": {"path": str(photos)},
+            "augment": ["horizontal_flip"],
+            "preprocess": {"resize": 32, "crop": 32, "mean": [0.5] * 3, "std": [0.25] * 3},
+        },
+        "model": {"cnn": {"channels": [8, 16], "pool": 2}},
+        "train": {
+            "epochs": epochs,
+            "batch_size": 8,
+            "optimizer": {"sgd": {"lr": 0.05, "momentum": 0.9}},
+            **train,
+        },
+    }
+
+
+def endless(photos: Path, *, name: str = "") -> dict[str, Any]:
+    """Return a job that runs until it is cancelled."""
+    return small(photos, epochs=100_000, name=name)

@@ -1,0 +1,111 @@
+"""A real `ftd serve` for a test, over a state directory and a socket of its own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from ftctl import Client, DaemonUnreachable, Job
+from fttrain import events
+from fttrain.spec import rundir
+from tests.wait import wait_until
+
+START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A running daemon and a client that is connected to it."""
+
+    client: Client
+    process: asyncio.subprocess.Process
+    socket: Path
+    state: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which `ftctl` finds this daemon."""
+        return {**os.environ, "FTCTL_SOCKET": str(self.socket), "NO_COLOR": "1"}
+
+    async def ftctl(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Run `ftctl`; return its exit code and what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ftctl", *map(str, arguments),
+            env=self.environment(),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+@contextlib.asynccontextmanager
+async def serving(state: Path) -> AsyncIterator[Serving]:
+    """Start a daemon and connect; end it, and every job, when the block ends."""
+    with TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
+        socket = Path(short, "ftd.sock")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ftd", "serve", "--state", str(state), "--socket", str(socket),
+            stdout=asyncio.subprocess.DEVNULL, stderr=(state.parent / "daemon.log").open("ab"),
+        )  # fmt: skip
+        try:
+            await wait_until(lambda: _listens(socket), START_S)
+            async with Client(socket) as client:
+                yield Serving(client=client, process=process, socket=socket, state=state)
+                await _cancel_all(client)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+def _listens(socket: Path) -> bool:
+    from ftctl import channel
+
+    try:
+        channel.probe(socket)
+    except DaemonUnreachable:
+        return False
+    return True
+
+
+async def _cancel_all(client: Client) -> None:
+    async for job in client.list():
+        if not job.state.is_terminal:
+            await client.cancel(job.id)
+            await client.wait(job.id)
+
+
+def records(job: Job) -> list[events.Record]:
+    """Return the records of a job's journal as they stand."""
+    return [entry.record for entry in events.read(Path(job.run_dir) / rundir.JOURNAL)[0]]
+
+
+def family(job: Job) -> list[psutil.Process]:
+    """Return the shim of a job's attempt and all that is beneath it."""
+    identity = rundir.read_shim(Path(job.run_dir))
+    assert identity is not None
+    shim = psutil.Process(identity.pid)
+    return [shim, *shim.children(recursive=True)]
+
+
+async def freeze_when(job: Job, moment: Callable[[list[events.Record]], bool]) -> psutil.Process:
+    """Stop a worker (SIGSTOP) while its journal says that it is at a moment; return it.
+
+    If it has moved on before the signal reached it, it goes on and the next chance is taken.
+    """
+    identity = rundir.read_shim(Path(job.run_dir))
+    assert identity is not None
+    worker = psutil.Process(identity.pid).children()[0]
+    while True:
+        await wait_until(lambda: moment(records(job)))
+        worker.suspend()
+        if moment(records(job)):
+            return worker
+        worker.resume()
