@@ -1,6 +1,8 @@
 """Batches of images in a stated order, made here or by loader processes, bit for bit the same."""
 
+import contextlib
 import signal
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,6 +27,10 @@ Task = tuple[int, Indices]
 _AHEAD = 2  # Batches per loader process that wait to be used.
 
 
+class LoaderDied(Exception):
+    """A loader process ended before its work did."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Some images and what they show."""
@@ -38,7 +44,7 @@ class Batch:
 
 
 class Stream:
-    """A source of batches. Loader processes start with the first batch and end with `close`."""
+    """A source of batches. Loader processes start with the first run and end with `close`."""
 
     def __init__(self, samples: Samples, view: View, workers: int) -> None:
         self._samples = samples
@@ -62,20 +68,16 @@ class Stream:
     def run(self, plan: Iterable[Task]) -> Iterator[Batch]:
         """Yield the batches of a plan, in its order. One run at a time.
 
+        Loader processes set to work at once, before the first batch is asked for.
+
         Raises:
             BadImage: where an image cannot be read, when its batch is due.
+            LoaderDied: where a loader process was ended by something else.
         """
         if self._workers == 0:
-            for task in plan:
-                yield self._batch(task, self._making[task])
-            return
-        is_done = False
-        try:
-            yield from self._run_processes(plan)
-            is_done = True
-        finally:
-            if not is_done:  # What is under way belongs to nobody: begin anew next time.
-                self.close()
+            return (self._batch(task, self._making[task]) for task in plan)
+        self._set_to_work(plan)
+        return self._collected()
 
     def close(self) -> None:
         """End the loader processes. May be called again."""
@@ -84,15 +86,34 @@ class Stream:
             # Dropping the last reference would do the same, but tracebacks hold references.
             results._shutdown_workers()
 
-    def _run_processes(self, plan: Iterable[Task]) -> Iterator[Batch]:
+    def _set_to_work(self, plan: Iterable[Task]) -> None:
         self._tasks.begin(plan)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_child_handler():
             # How many processes there are is the plan's decision; torch would second-guess it.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            self._loader = self._loader or self._start()
+            if self._loader is None:
+                self._loader = self._start()
             self._results = iter(self._loader)
-        for made in self._results:
-            yield self._batch(self._tasks.handed_out.popleft(), made)
+
+    def _collected(self) -> Iterator[Batch]:
+        is_done = False
+        try:
+            while (made := self._next()) is not None:
+                yield self._batch(self._tasks.handed_out.popleft(), made)
+            is_done = True
+        finally:
+            if not is_done:  # What is under way belongs to nobody: begin anew next time.
+                self.close()
+
+    def _next(self) -> "Pixels | BadImage | None":
+        try:
+            made: Pixels | BadImage | None = next(self._results, None)
+        except RuntimeError as error:
+            raise LoaderDied(
+                f"a loader process ended by itself ({str(error).rstrip('. ')}); "
+                "if memory ran out, state fewer of them as data.workers"
+            ) from error
+        return made
 
     def _start(self) -> DataLoader[Any]:
         return DataLoader(
@@ -175,6 +196,18 @@ class _Tasks(torch.utils.data.Sampler[Task]):
         for task in self._plan:
             self.handed_out.append(task)
             yield task
+
+
+@contextlib.contextmanager
+def _own_child_handler() -> Iterator[None]:
+    """Keep torch from handling SIGCHLD: it would raise amid whatever the trainer just does.
+
+    A dead loader process is found where a batch is waited for, within 5 seconds.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _as_it_is(made: Any) -> Any:

@@ -1,0 +1,198 @@
+"""A plan in the making: its parts, and what must hold between them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fttrain.data import sources
+from fttrain.data.decode import BadImage
+from fttrain.data.order import batches
+from fttrain.data.samples import Source
+from fttrain.data.view import EvalView, TrainView, check_geometry
+from fttrain.models import build, fit, frozen, weights
+from fttrain.models.fit import Fit
+from fttrain.models.weights import Lineage, Weights
+from fttrain.models.zoo import Net
+from fttrain.optim import groups
+from fttrain.optim.schedules import Course
+from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.plan import GroupCard, PreprocessCard
+from fttrain.spec.recipe import Preprocess, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a recipe turns out to mean. Each part is worked out when it is first asked for.
+
+    Every part raises RecipeFaults where it, or a part that it depends on, cannot be.
+    """
+
+    recipe: Recipe
+    references: Mapping[str, str]
+
+    def check(self) -> None:
+        """Work out and check everything.
+
+        Raises:
+            RecipeFaults: with all faults, each once.
+        """
+        parts = ("source", "start", "net", "table", "fit", "preprocess")
+        works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
+        works += [self._check_geometry, self._check_batches, self._check_warmup, self._check_sizes]
+        faults: dict[Fault, None] = {}
+        for work in works:
+            try:
+                work()
+            except RecipeFaults as found:
+                faults |= dict.fromkeys(found.faults)
+        if faults:
+            raise RecipeFaults(list(faults))
+
+    @cached_property
+    def source(self) -> Source:
+        """The images."""
+        return sources.load(self.recipe.data)
+
+    @cached_property
+    def start(self) -> Weights | None:
+        """The weights; None for random values."""
+        return weights.read(self.recipe.model, self.references, cache=weights.published_cache())
+
+    @property
+    def lineage(self) -> Lineage | None:
+        """Where the weights come from."""
+        return self.start.lineage if self.start is not None else None
+
+    @cached_property
+    def net(self) -> Net:
+        """The net, without values."""
+        try:
+            classes, channels = len(self.source.classes), self.source.channels
+        except RecipeFaults:
+            # Selectors can be checked on a net of any number of classes.
+            classes, channels = 2, 3
+        return build.skeleton(self.recipe.model, classes=classes, channels=channels)
+
+    @cached_property
+    def table(self) -> list[GroupCard]:
+        """The group table."""
+        return groups.table(self.net, self.recipe.train)
+
+    @property
+    def trained(self) -> list[str]:
+        """The names of all parameters that train."""
+        return [name for group in self.table for name in group.names]
+
+    @cached_property
+    def keeps_head(self) -> bool:
+        """True if the head of the weights stays."""
+        return weights.keeps_head(self.recipe.model, self.lineage, self.source.classes)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """Which tensors come from the weights."""
+        if self.start is None:
+            return Fit(loaded=[], new=list(self.net.module.state_dict()))
+        return fit.compare(
+            self.net,
+            self.start.tensors,
+            keep_head=self.keeps_head,
+            source=self.recipe.model.weights,
+        )
+
+    @cached_property
+    def preprocess(self) -> PreprocessCard:
+        """How an image becomes the net's input."""
+        stated = self.recipe.data.preprocess
+        if stated is not None:
+            return PreprocessCard(steps=stated, origin="recipe")
+        if self.lineage is not None:
+            return PreprocessCard(steps=self.lineage.preprocess, origin=self.lineage.origin)
+        if self.source.preprocess is not None:
+            return PreprocessCard(steps=self.source.preprocess, origin=self.source.name)
+        raise _fault(
+            "data.preprocess",
+            f"must be stated: `{self.recipe.model.weights}` does not say how images are "
+            "prepared; give mean and std, and resize and crop",
+        )
+
+    @cached_property
+    def moving_norms(self) -> int:
+        """The number of BatchNorm layers whose statistics move."""
+        return len(frozen.norms(self.net, self.trained)[0])
+
+    @cached_property
+    def course(self) -> Course:
+        """The course of the learning rate."""
+        train = self.recipe.train
+        order = np.arange(len(self.source.train))
+        cut = batches(order, train.batch_size, self.moving_norms > 0)
+        return Course(
+            schedule=train.schedule,
+            warmup=train.warmup,
+            epochs=train.epochs,
+            steps_per_epoch=-(-len(cut) // train.accumulate),
+        )
+
+    # --- what must hold -------------------------------------------------------------------
+
+    def _check_geometry(self) -> None:
+        faults = check_geometry(self.recipe.data, self.preprocess.steps)
+        if faults:
+            raise RecipeFaults(faults)
+
+    def _check_channels(self) -> None:
+        name, channels = self.recipe.model.name, self.source.channels
+        if name is not None and channels != 3:
+            what = f"{name} takes 3 channels, {self.source.name} has {channels}; use a `cnn`"
+            raise _fault("model.name", what)
+
+    def _check_batches(self) -> None:
+        size, images = self.recipe.train.batch_size, len(self.source.train)
+        if size > images:
+            what = f"is {size}, but there are {images} images to train on"
+            raise _fault("train.batch_size", what)
+        if size == 1 and self.moving_norms:
+            what = (
+                "is 1, of which BatchNorm cannot take statistics; use at least 2, or train "
+                "nothing of BatchNorm"
+            )
+            raise _fault("train.batch_size", what)
+
+    def _check_warmup(self) -> None:
+        warmup, course = self.recipe.train.warmup, self.course
+        if warmup is not None and course.warmup_steps >= course.steps:
+            unit = "epochs" if warmup.epochs is not None else "steps"
+            what = f"takes {course.warmup_steps} steps, all that the run has is {course.steps}"
+            raise _fault(f"train.warmup.{unit}", what)
+
+    def _check_sizes(self) -> None:
+        self._check_channels()
+        self._check_geometry()
+        recipe, steps = self.recipe, self.preprocess.steps
+        views = (EvalView(steps), TrainView(steps, recipe.data.augment, recipe.train.seed))
+        try:
+            shapes = [view(self.source.train.picture(0), epoch=1, index=0).shape for view in views]
+        except BadImage as bad:
+            raise _fault("data", str(bad)) from None
+        for shape in shapes:
+            if not _passes(self.net, torch.empty((2, *shape), device="meta")):
+                what = f"images of {shape[2]} x {shape[1]} pixels are too small for {self.net.name}"
+                raise _fault("data", what)
+
+
+def _passes(net: Net, images: Tensor) -> bool:
+    """Tell whether images of such a shape go through, on the meta device."""
+    try:
+        net.module(images)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _fault(field: str, description: str) -> RecipeFaults:
+    return RecipeFaults([Fault(field=field, description=description)])

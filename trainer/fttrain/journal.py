@@ -1,0 +1,86 @@
+"""Writing the journal: one write per record, never waiting for a reader."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fttrain import events
+from fttrain.loop import Step
+from fttrain.score import Tally
+
+_INTERVAL_S = 0.5  # Between two records of steps.
+Clock = Callable[[], float]
+
+
+class Journal:
+    """A journal that is being written."""
+
+    def __init__(self, path: Path, header: events.Header) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self.write(header)
+
+    def write(self, record: events.Record) -> None:
+        """Append a record."""
+        left = memoryview(events.encode(record, time=time.time()))
+        while left:
+            left = left[os.write(self._file, left) :]
+
+    def close(self) -> None:
+        """Bring it to the disk and close it."""
+        os.fsync(self._file)
+        os.close(self._file)
+
+
+class StepLog:
+    """Gathers the steps of an epoch into at most two records per second.
+
+    The first step of a run is written at once.
+    """
+
+    def __init__(
+        self, journal: Journal, *, epochs: int, steps: int, clock: Clock = time.monotonic
+    ) -> None:
+        self._journal = journal
+        self._epochs = epochs
+        self._steps = steps
+        self._clock = clock
+        self._written_at = float("-inf")
+        self._waiting: list[Step] = []
+        self.begin(epoch=0)
+
+    def begin(self, *, epoch: int) -> None:
+        """Turn to an epoch."""
+        self._epoch = epoch
+        self._since = self._clock()
+        self.tally = Tally()
+        """Over the epoch so far."""
+
+    def add(self, step: Step) -> None:
+        """Take a finished step."""
+        self._waiting.append(step)
+        self.tally.add(loss_sum=step.loss * step.images, correct=step.correct, count=step.images)
+        if self._clock() - self._written_at >= _INTERVAL_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self._waiting:
+            return
+        now = self._clock()
+        images = sum(step.images for step in self._waiting)
+        self._journal.write(
+            events.Steps(
+                epoch=self._epoch,
+                epochs=self._epochs,
+                first=self._waiting[0].step + 1,
+                steps=self._steps,
+                lrs=[step.lrs for step in self._waiting],
+                losses=[step.loss for step in self._waiting],
+                mean_loss=self.tally.loss,
+                images_per_second=images / max(now - self._since, 1e-9),
+            )
+        )
+        self._waiting = []
+        self._written_at = self._since = now

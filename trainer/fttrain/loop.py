@@ -1,0 +1,198 @@
+"""The loop: batches in, steps out. No files, no clock, no logging.
+
+The blocks before the first that trains run as a pass of their own: frozen, in eval mode, in
+chunks of a fixed size, ahead of the steps. What a step computes does not depend on how far ahead.
+"""
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from fttrain import generator
+from fttrain.data.stream import Batch
+from fttrain.data.view import normalise
+from fttrain.models.zoo import Net
+from fttrain.score import Tally
+from fttrain.spec.recipe import Preprocess
+
+Input = tuple[Tensor, Tensor]
+"""What the trained part of the net sees of a batch, and the labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """All that a step depends on, beside its images."""
+
+    net: Net
+    prefix: int
+    """So many blocks, from the first on, are frozen and run ahead."""
+    frozen_norms: tuple[nn.Module, ...]
+    """BatchNorm layers whose statistics stay."""
+    optimizer: Optimizer
+    rates: Callable[[int], list[float]]
+    """The learning rate of each group at a step, counted from 0."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """Logits and labels to their mean loss."""
+    preprocess: Preprocess
+    layout: torch.memory_format
+    chunk: int
+    accumulate: int
+    clip_norm: float | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A finished optimizer step."""
+
+    step: int
+    """Counted from 0 over the run."""
+    lrs: list[float]
+    loss: float
+    """Mean over its images."""
+    correct: int
+    images: int
+
+
+class NonFiniteLoss(Exception):
+    """A loss that is no number. The step was not taken."""
+
+    def __init__(self, loss: float, *, step: int, lrs: list[float]) -> None:
+        super().__init__(f"the loss is {loss} at step {step + 1}")
+        self.loss = loss
+        self.step = step
+        self.lrs = lrs
+
+
+def train(training: Training, batches: Iterable[Batch], *, first_step: int) -> Iterator[Step]:
+    """Train on the batches, `accumulate` of them per step; a last group may be shorter.
+
+    Raises:
+        NonFiniteLoss: before the step that it would spoil.
+    """
+    _enter_training(training)
+    inputs = _inputs(training, iter(batches))
+    for step in itertools.count(first_step):
+        group = list(itertools.islice(inputs, training.accumulate))
+        if not group:
+            return
+        yield _step(training, group, step)
+
+
+def evaluate(training: Training, batches: Iterable[Batch]) -> Tally:
+    """Evaluate on batches of at most `chunk` images, in eval mode."""
+    training.net.module.eval()
+    tally = Tally()
+    with torch.inference_mode():
+        for batch in batches:
+            logits = _chunkwise(training, batch.images, len(training.net.blocks))
+            loss = training.loss(logits, batch.labels).item()
+            count = len(batch.labels)
+            tally.add(loss_sum=loss * count, correct=_correct(logits, batch.labels), count=count)
+    return tally
+
+
+def _step(training: Training, group: list[Input], step: int) -> Step:
+    lrs = training.rates(step)
+    for table, lr in zip(training.optimizer.param_groups, lrs, strict=True):
+        table["lr"] = lr
+    tally = Tally()
+    images = sum(len(labels) for _, labels in group)
+    for place, (seen, labels) in enumerate(group):
+        generator.reseed(generator.derive(training.seed, "step", step, place))
+        logits = _run(training.net, seen, first=training.prefix)
+        loss = training.loss(logits, labels)
+        # Each batch counts by its share of the images, so that the split does not matter.
+        (loss * (len(labels) / images)).backward()  # type: ignore[no-untyped-call]
+        tally.add(
+            loss_sum=loss.item() * len(labels),
+            correct=_correct(logits, labels),
+            count=len(labels),
+        )
+    if not math.isfinite(tally.loss):
+        raise NonFiniteLoss(tally.loss, step=step, lrs=lrs)
+    if training.clip_norm is not None:
+        trained = [p for table in training.optimizer.param_groups for p in table["params"]]
+        clip_grad_norm_(trained, training.clip_norm)
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
+    return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=images)
+
+
+def _enter_training(training: Training) -> None:
+    training.net.module.train()
+    for block in training.net.blocks[: training.prefix]:
+        if block.module is not None:
+            block.module.eval()
+    for norm in training.frozen_norms:
+        norm.eval()
+
+
+def _inputs(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
+    if training.prefix == 0:
+        for batch in batches:
+            yield _prepared(training, batch.images), batch.labels
+    else:
+        yield from _features(training, batches)
+
+
+def _features(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
+    """Run the prefix over chunks that know nothing of batches, then cut them into batches."""
+    labels: deque[Tensor] = deque()
+
+    def images() -> Iterator[Tensor]:
+        for batch in batches:
+            labels.append(batch.labels)
+            yield batch.images
+
+    made: Tensor | None = None
+    for chunk in _cut(images(), training.chunk):
+        with torch.no_grad():
+            features = _chunkwise(training, chunk, training.prefix)
+        made = features if made is None else torch.cat([made, features])
+        while labels and len(made) >= len(labels[0]):
+            count = len(labels[0])
+            yield made[:count], labels.popleft()
+            made = made[count:]
+
+
+def _cut(rows: Iterator[Tensor], size: int) -> Iterator[Tensor]:
+    """Cut rows anew into tensors of `size`; the last may be shorter."""
+    waiting: Tensor | None = None
+    for part in rows:
+        waiting = part if waiting is None else torch.cat([waiting, part])
+        while len(waiting) >= size:
+            yield waiting[:size]
+            waiting = waiting[size:]
+    if waiting is not None and len(waiting):
+        yield waiting
+
+
+def _chunkwise(training: Training, images: Tensor, blocks: int) -> Tensor:
+    """Run the first blocks on at most `chunk` images, filled up with black to the full chunk."""
+    count = len(images)
+    if count < training.chunk:
+        black = images.new_zeros((training.chunk - count, *images.shape[1:]))
+        images = torch.cat([images, black])
+    return _run(training.net, _prepared(training, images), last=blocks)[:count]
+
+
+def _run(net: Net, seen: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
+    for block in net.blocks[first:last]:
+        seen = block.run(seen)
+    return seen
+
+
+def _prepared(training: Training, images: Tensor) -> Tensor:
+    return normalise(images.contiguous(memory_format=training.layout), training.preprocess)
+
+
+def _correct(logits: Tensor, labels: Tensor) -> int:
+    return int((logits.argmax(1) == labels).sum().item())

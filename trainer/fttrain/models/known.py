@@ -1,0 +1,56 @@
+"""What torchvision knows of its own weights: where they come from and how images are prepared."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torchvision
+
+from fttrain.spec.recipe import Preprocess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Weights that torchvision publishes for a net."""
+
+    net: str
+    member: str
+    """`IMAGENET1K_V1`."""
+    url: str
+    file: str
+    sha256_begin: str
+    """The first hexadecimal digits of the file's SHA-256, as its name tells them."""
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+
+    @property
+    def origin(self) -> str:
+        """Who says how images are prepared."""
+        return f"weights {self.net} {self.member}"
+
+
+def published(net: str) -> list[Published]:
+    """Return all weights that torchvision publishes for one of its nets."""
+    return [_published(net, member) for member in torchvision.models.get_model_weights(net)]
+
+
+def _published(net: str, member: Any) -> Published:
+    file = member.url.rpartition("/")[2]
+    digits = re.search(r"-([0-9a-f]{8,})\.", file)
+    assert digits is not None, f"torchvision names no digest in {file}"
+    view = member.transforms()
+    return Published(
+        net=net,
+        member=member.name,
+        url=member.url,
+        file=file,
+        sha256_begin=digits[1],
+        preprocess=Preprocess(
+            resize=view.resize_size[0],
+            crop=view.crop_size[0],
+            interpolation=view.interpolation.value,
+            mean=list(view.mean),
+            std=list(view.std),
+        ),
+        classes=tuple(member.meta["categories"]),
+    )

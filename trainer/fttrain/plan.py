@@ -1,0 +1,185 @@
+"""The one place that decides how a recipe will be run."""
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from pydantic import ValidationError
+
+from fttrain.data import sources
+from fttrain.data.samples import Samples, Source
+from fttrain.draft import Draft
+from fttrain.models import frozen, weights
+from fttrain.spec import recipe as recipes
+from fttrain.spec import rundir
+from fttrain.spec.faults import RecipeFaults
+from fttrain.spec.plan import DataCard, Environment, Plan, Split, WeightsCard
+from fttrain.spec.recipe import Recipe
+
+CHUNK = 16
+
+
+def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
+    """Decide how a recipe runs on so many CPU cores.
+
+    A pure function of the arguments and of the files that the recipe names; `references` maps
+    `job:NAME/best` to a file.
+
+    Raises:
+        RecipeFaults: with all faults found.
+    """
+    draft = Draft(recipe=recipe, references=references)
+    draft.check()
+    train, course, module = recipe.train, draft.course, draft.net.module
+    steps = min(course.steps, train.max_steps or course.steps)
+    prefix = draft.net.blocks[: frozen.prefix(draft.net, draft.trained)]
+    moving, staying = frozen.norms(draft.net, draft.trained)
+    return Plan(
+        recipe_digest=recipes.digest(recipe),
+        environment=environment(),
+        device="cpu",
+        threads=cpus,
+        layout="channels_last",
+        precision="fp32",
+        loader_workers=_loader_workers(recipe),
+        chunk=CHUNK,
+        prefix=[block.name for block in prefix],
+        batch_size=train.batch_size,
+        accumulate=train.accumulate,
+        steps_per_epoch=course.steps_per_epoch,
+        steps=steps,
+        epochs=-(-steps // course.steps_per_epoch),
+        data=_data_card(draft.source),
+        preprocess=draft.preprocess,
+        weights=_weights_card(draft),
+        groups=draft.table,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters_trained=sum(group.parameters for group in draft.table),
+        batch_norm_eval=len(staying),
+        batch_norm_train=len(moving),
+        notices=list(_notices(draft)),
+    )
+
+
+def memoised(recipe: Recipe, *, references: Mapping[str, str], cpus: int, cache: Path) -> Plan:
+    """Do as `make`, or return what it made before of the same recipe and files.
+
+    Raises:
+        RecipeFaults: as `make`; faults are not kept.
+    """
+    try:
+        known = cache / f"{digest_inputs(recipe, references=references, cpus=cpus)}.json"
+    except RecipeFaults:
+        # The data has faults. There may be more; only a whole plan finds them all.
+        return make(recipe, references=references, cpus=cpus)
+    try:
+        return Plan.model_validate_json(known.read_text())
+    except (FileNotFoundError, ValidationError):
+        made = make(recipe, references=references, cpus=cpus)
+        cache.mkdir(parents=True, exist_ok=True)
+        rundir.write_aside(known, made.model_dump_json().encode())
+        return made
+
+
+def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> str:
+    """Return a digest of all that a plan depends on: another one wherever the plan could differ.
+
+    Files count by path, size and time of change; none is read.
+
+    Raises:
+        RecipeFaults: where the data or the name of the weights has faults.
+    """
+    path = weights.find(recipe.model, references, cache=weights.published_cache())
+    body = {
+        "recipe": recipes.canonical(recipe),
+        "data": sources.load(recipe.data).fingerprint,
+        "weights": _stamp(path) if path is not None else None,
+        "references": dict(references),
+        "environment": environment().model_dump(),
+        "cpus": cpus,
+        # The engine itself decides, too.
+        "engine": [_stamp(file) for file in sorted(Path(__file__).parent.rglob("*.py"))],
+    }
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def environment() -> Environment:
+    """Return what decides about the last bit of a result."""
+    return Environment(
+        torch=torch.__version__,
+        torchvision=torchvision.__version__,
+        python=platform.python_version(),
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+    )
+
+
+def _stamp(path: Path) -> list[str | int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path), status.st_size, status.st_mtime_ns]
+
+
+def _loader_workers(recipe: Recipe) -> int:
+    if recipe.data.workers is not None:
+        return recipe.data.workers
+    return 0 if recipe.data.digits is not None else 1
+
+
+def _data_card(source: Source) -> DataCard:
+    split = partial(_split, classes=len(source.classes))
+    return DataCard(
+        source=source.name,
+        classes=list(source.classes),
+        train=split(source.train),
+        val=split(source.val),
+        channels=source.channels,
+        left_out=list(source.left_out),
+        fingerprint=source.fingerprint,
+    )
+
+
+def _split(samples: Samples, *, classes: int) -> Split:
+    per_class = np.bincount(samples.labels, minlength=classes)
+    return Split(images=len(samples), per_class=per_class.tolist())
+
+
+def _weights_card(draft: Draft) -> WeightsCard:
+    start = draft.start
+    return WeightsCard(
+        source=draft.recipe.model.weights,
+        path=str(start.path.absolute()) if start is not None else None,
+        sha256=start.sha256 if start is not None else None,
+        tensors_loaded=len(draft.fit.loaded),
+        tensors_new=draft.fit.new,
+        head="kept" if draft.keeps_head else "new",
+    )
+
+
+def _notices(draft: Draft) -> Iterator[str]:
+    left_out = draft.source.left_out
+    if left_out:
+        shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+        files = "files are no images and are" if len(left_out) > 1 else "file is no image and is"
+        yield f"{len(left_out)} {files} left out: {shown}"
+    if draft.lineage is not None and draft.preprocess.steps != draft.lineage.preprocess:
+        yield (
+            "data.preprocess is the recipe's, not that of the weights "
+            f"({draft.lineage.origin}: {_shown(draft.lineage.preprocess)})"
+        )
+    head = f"{draft.net.head}.weight"
+    if head in draft.fit.new and head not in draft.trained:
+        yield "the head is new and does not train: it keeps its random values"
+
+
+def _shown(preprocess: recipes.Preprocess) -> str:
+    return ", ".join(
+        f"{name} {value}" for name, value in preprocess.model_dump(exclude_none=True).items()
+    )

@@ -1,0 +1,56 @@
+"""A run in lines for people."""
+
+import sys
+
+from fttrain.events import EpochEnded, Score
+from fttrain.optim import groups
+from fttrain.spec.plan import Plan
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Describe a plan."""
+    data, weights = plan.data, plan.weights
+    per_epoch = f"{plan.steps_per_epoch} per epoch"
+    lines = [
+        f"data       {data.source}: {data.train.images} images to train on, "
+        f"{data.val.images} to validate on, {len(data.classes)} classes",
+        f"weights    {weights.source}: {weights.tensors_loaded} tensors loaded, "
+        f"{len(weights.tensors_new)} new, head {weights.head}",
+        f"images     {_preprocess(plan)}",
+        f"trains     {plan.parameters_trained:,} of {plan.parameters:,} parameters; BatchNorm: "
+        f"{plan.batch_norm_train} train, {plan.batch_norm_eval} eval; "
+        f"{len(plan.prefix)} blocks run ahead",
+        f"steps      {plan.steps} ({per_epoch}, {plan.epochs} epochs), batch {plan.batch_size}"
+        + (f" x {plan.accumulate}" if plan.accumulate > 1 else ""),
+        f"machine    {plan.device}, {plan.threads} threads, {plan.loader_workers} loader "
+        f"processes, {plan.layout}, torch {plan.environment.torch}",
+        *groups.lines(plan.groups),
+    ]
+    return [*lines, *(f"notice: {notice}" for notice in plan.notices)]
+
+
+def epoch_line(epoch: EpochEnded, *, epochs: int) -> str:
+    """Describe an epoch."""
+    train = f"train {_score(epoch.train)}  " if epoch.train is not None else ""
+    low, high = epoch.val.accuracy_low, epoch.val.accuracy_high
+    val = f"val {_score(epoch.val)} [{low:.3f}, {high:.3f}]"
+    rates = ", ".join(f"{lr:g}" for lr in epoch.lrs)
+    speed = f"{epoch.images_per_second:.0f} img/s  {epoch.seconds:.1f} s"
+    best = "  best" if epoch.best else ""
+    return f"epoch {epoch.epoch}/{epochs}  {train}{val}  lr {rates}  {speed}{best}"
+
+
+def _score(score: Score) -> str:
+    return f"loss {score.loss:.4f} acc {score.accuracy:.4f} ({score.correct}/{score.count})"
+
+
+def _preprocess(plan: Plan) -> str:
+    steps = plan.preprocess.steps.model_dump(exclude_none=True)
+    shown = ", ".join(f"{name} {value}" for name, value in steps.items())
+    return f"{shown} (from {plan.preprocess.origin})"
+
+
+def say(line: str) -> None:
+    """Tell people a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

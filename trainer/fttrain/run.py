@@ -1,0 +1,65 @@
+"""The worker's main: a run directory in, an exit code out. Every failure ends here, told."""
+
+import os
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from fttrain import events, report
+from fttrain.assembly import InputsChanged
+from fttrain.attempt import Attempt, Diverged
+from fttrain.data.decode import BadImage
+from fttrain.journal import Journal
+from fttrain.models.tensors import BadWeights
+from fttrain.spec import rundir
+from fttrain.spec.faults import RecipeFaults
+
+Reason = Literal["bad_recipe", "bad_data", "non_finite_loss", "worker_error"]
+
+
+def run(run_dir: Path) -> int:
+    """Train as the run directory says; return the exit code.
+
+    What it tells goes to the journal, and for people to stdout. It may be killed at any instant.
+    """
+    card = rundir.read_attempt(run_dir)
+    header = events.Header(format=events.FORMAT, job_id=card.job_id, attempt=card.attempt)
+    journal = Journal(run_dir / rundir.JOURNAL, header)
+    try:
+        journal.write(events.Started(pid=os.getpid()))
+        Attempt.prepare(run_dir, card, journal).complete()
+    except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it is told
+        failed = _failed(error)
+        journal.write(failed)
+        report.say(f"failed: {failed.message}")
+        return 1
+    finally:
+        journal.close()
+    return 0
+
+
+def _failed(error: Exception) -> events.Failed:
+    match error:
+        case RecipeFaults():
+            return _failure("bad_recipe", str(error), "Correct the recipe.", error)
+        case BadImage():
+            return _failure("bad_data", str(error), "Replace or remove the file, submit again.")
+        case InputsChanged() | BadWeights():
+            return _failure(
+                "bad_data", str(error), "Submit the job again, to have it planned anew."
+            )
+        case Diverged():
+            remedy = "Lower the learning rate, or set train.clip_norm."
+            return _failure("non_finite_loss", str(error), remedy)
+        case _:
+            traceback.print_exception(error)
+            told = f"{type(error).__name__}: {error}"
+            return _failure("worker_error", told, "The log has the traceback.")
+
+
+def _failure(
+    reason: Reason, message: str, remedy: str, found: RecipeFaults | None = None
+) -> events.Failed:
+    listed = [asdict(fault) for fault in found.faults] if found is not None else []
+    return events.Failed(reason=reason, message=message, remedy=remedy, faults=listed)

@@ -1,0 +1,162 @@
+"""Checkpoints: all that training can change, in one safetensors file without any pickle.
+
+Tensors that stay as they were in a file of weights are left out; that file is named with its
+digest, and read again when the checkpoint is.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+import safetensors.torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fttrain.events import Score
+from fttrain.models import tensors as files
+from fttrain.models.tensors import BadWeights, Contents
+from fttrain.spec import rundir
+from fttrain.spec.plan import Plan
+from fttrain.spec.recipe import Recipe
+
+_ENTRY = "finetuned_checkpoint"
+_MODEL, _OPTIMIZER = "model/", "optimizer/"
+
+
+class Base(BaseModel):
+    """The file that holds what training leaves as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    sha256: str
+    names: tuple[str, ...]
+
+
+class Card(BaseModel):
+    """What a checkpoint is, apart from its tensors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    epoch: int
+    step: int
+    best_epoch: int
+    best: Score
+    seed: int
+    job_name: str
+    recipe: Recipe
+    plan: Plan
+    base: Base | None
+
+    @classmethod
+    def of(cls, contents: Contents, path: Path) -> Self:
+        """Read the card of a file.
+
+        Raises:
+            BadWeights: where it cannot be read.
+        """
+        try:
+            return cls.model_validate_json(contents.metadata[_ENTRY])
+        except (ValidationError, KeyError):
+            raise BadWeights(f"{path} is no checkpoint of this version") from None
+
+
+def is_checkpoint(contents: Contents) -> bool:
+    """Tell a checkpoint from other files of tensors."""
+    return _ENTRY in contents.metadata
+
+
+def changing(net: nn.Module, trained: set[str]) -> set[str]:
+    """Return the names of the tensors that training changes: weights, and statistics in use."""
+    names = set(trained)
+    for path, module in net.named_modules():
+        own = [f"{path}.{name}" for name, _ in module.named_buffers(recurse=False)]
+        if own and any(f"{path}.{n}" in trained for n, _ in module.named_parameters(recurse=False)):
+            names.update(own)
+    return names
+
+
+def write(path: Path, net: nn.Module, optimizer: Optimizer, card: Card) -> str:
+    """Write a checkpoint: there whole or not at all. Return its SHA-256 in hexadecimal."""
+    left_out = set(card.base.names) if card.base else set()
+    content = {
+        _MODEL + name: tensor.detach().contiguous()
+        for name, tensor in net.state_dict().items()
+        if name not in left_out
+    }
+    content |= {
+        _OPTIMIZER + name: tensor.contiguous()
+        for name, tensor in _optimizer_state(net, optimizer).items()
+    }
+    data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json()})
+    path.parent.mkdir(exist_ok=True)
+    rundir.write_aside(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], Card]:
+    """Read the whole net of a checkpoint, as named tensors.
+
+    Raises:
+        BadWeights: where it, or the file that it builds on, is missing, damaged or another.
+    """
+    return complete(path, files.read(path))
+
+
+def complete(path: Path, contents: Contents) -> tuple[dict[str, Tensor], Card]:
+    """Return the whole net of a checkpoint that has been read.
+
+    Raises:
+        BadWeights: as `read`.
+    """
+    card = Card.of(contents, path)
+    net = changed(contents)
+    if card.base is not None:
+        base = _base_tensors(path, card.base)
+        net |= {name: base[name] for name in card.base.names}
+    return net, card
+
+
+def changed(contents: Contents) -> dict[str, Tensor]:
+    """Return the part of the net that the checkpoint itself holds."""
+    return _under(_MODEL, contents.tensors)
+
+
+def optimizer_state(contents: Contents) -> dict[str, Tensor]:
+    """Return the optimizer's tensors, named PARAMETER/STATE."""
+    return _under(_OPTIMIZER, contents.tensors)
+
+
+def _base_tensors(path: Path, base: Base) -> dict[str, Tensor]:
+    contents = files.read(Path(base.path))
+    if contents.sha256 != base.sha256:
+        raise BadWeights(
+            f"{path} builds on {base.path}, which has changed since (its SHA-256 begins with "
+            f"{contents.sha256[:8]}, not {base.sha256[:8]})"
+        )
+    return whole_net(Path(base.path), contents)
+
+
+def whole_net(path: Path, contents: Contents) -> dict[str, Tensor]:
+    """Return the net in a file of whichever kind.
+
+    Raises:
+        BadWeights: as `read`.
+    """
+    return complete(path, contents)[0] if is_checkpoint(contents) else contents.tensors
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _optimizer_state(net: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value
+        for name, parameter in net.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
