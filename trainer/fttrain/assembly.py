@@ -37,7 +37,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
     """
     layout = _LAYOUTS[plan.layout]
     built = net(recipe, plan)
-    built.module.to(memory_format=layout)  # type: ignore[call-overload]
+    built.module.to(memory_format=layout)
     table = groups.of_cards(plan.groups, built.module)
     trained = [name for group in plan.groups for name in group.names]
     course = Course(

@@ -202,9 +202,7 @@ class Attempt:
     def _diverged(self, what: str, epoch: int, lrs: list[float]) -> Diverged:
         rates = ", ".join(f"{lr:g}" for lr in lrs)
         trained = [ended.epoch for ended in self.epochs if ended.train is not None]
-        left = (
-            f"{rundir.LAST} holds epoch {trained[-1]}" if trained else "there is no checkpoint yet"
-        )
+        left = f"{rundir.LAST} holds epoch {trained[-1]}" if trained else "no checkpoint yet"
         return Diverged(
             f"{what} of {self.plan.steps} (epoch {epoch}, learning rate {rates}); {left}"
         )
@@ -270,7 +268,7 @@ def _settle(*, threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory costs time and guards against reading it, which nothing here does.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _peak_memory_bytes() -> int:

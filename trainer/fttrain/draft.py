@@ -21,7 +21,7 @@ from fttrain.optim import groups
 from fttrain.optim.schedules import Course
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.plan import GroupCard, PreprocessCard
-from fttrain.spec.recipe import Preprocess, Recipe
+from fttrain.spec.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,9 +46,7 @@ def _failed(error: Exception) -> events.Failed:
         case BadImage():
             return _failure("bad_data", str(error), "Replace or remove the file, submit again.")
         case InputsChanged() | BadWeights():
-            return _failure(
-                "bad_data", str(error), "Submit the job again, to have it planned anew."
-            )
+            return _failure("bad_data", str(error), "Submit the job again: it is planned anew.")
         case Diverged():
             remedy = "Lower the learning rate, or set train.clip_norm."
             return _failure("non_finite_loss", str(error), remedy)

@@ -1,5 +1,7 @@
 """The small convolutional net of the recipe's `cnn`."""
 
+import itertools
+
 from torch import Tensor, nn
 
 from fttrain.spec import recipe
@@ -14,7 +16,7 @@ class Cnn(nn.Module):
         self.features = nn.Sequential(
             *(
                 _block(before, after, pool=index < options.pool)
-                for index, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+                for index, (before, after) in enumerate(itertools.pairwise(widths))
             )
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -42,13 +42,14 @@ def table(net: Net, train: recipe.Train) -> list[GroupCard]:
 def of_cards(cards: Sequence[GroupCard], module: nn.Module) -> list[TrainedGroup]:
     """Put a net's parameters into the groups of a plan; freeze all others."""
     parameters = dict(module.named_parameters())
-    for parameter in parameters.values():
-        parameter.requires_grad_(False)
+    trained = {name for card in cards for name in card.names}
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in trained)
     return [
         TrainedGroup(
             lr=card.lr,
             weight_decay=card.weight_decay,
-            parameters={name: parameters[name].requires_grad_(True) for name in card.names},
+            parameters={name: parameters[name] for name in card.names},
         )
         for card in cards
     ]
