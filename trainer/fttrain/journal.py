@@ -17,7 +17,7 @@ class Journal:
     """A journal that is being written."""
 
     def __init__(self, path: Path, header: events.Header) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
         self.write(header)
 
