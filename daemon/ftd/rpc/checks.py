@@ -1,0 +1,154 @@
+"""What a request may say: all faults of a job at once, and the limits of the rest."""
+
+import re
+from collections.abc import Iterator
+
+from finetuned.v1 import job_pb2
+from ftd.errors import InvalidJob, InvalidRequest
+from ftd.jobs.model import JobRequest
+from ftd.rpc.convert import spec_from_proto
+from fttrain.spec import faults as recipe_faults
+from fttrain.spec.faults import Fault
+from fttrain.spec.recipe import canonical
+
+MOST_RECIPE_BYTES = 2**20
+MOST_AFTER = 64
+MOST_LABELS = 64
+MOST_REF = 63
+MOST_REQUEST_ID = 36
+DEFAULT_PAGE = 50
+LARGEST_PAGE = 1000
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def job_request(spec: job_pb2.JobSpec, *, device_count: int) -> JobRequest:
+    """Return the checked job with its recipe in canonical form.
+
+    Raises:
+        InvalidJob: with all faults.
+    """
+    found = list(_spec_faults(spec, device_count))
+    try:
+        recipe_json = recipe(spec.recipe_json)
+    except InvalidJob as error:
+        raise InvalidJob([*found, *error.faults]) from None
+    if found:
+        raise InvalidJob(found)
+    return spec_from_proto(spec, recipe_json=recipe_json)
+
+
+def recipe(recipe_json: str) -> str:
+    """Return a checked recipe in canonical form.
+
+    Raises:
+        InvalidJob: with all faults.
+    """
+    size = len(recipe_json.encode())
+    if size > MOST_RECIPE_BYTES:
+        text = f"the recipe has {size / 2**20:.1f} MiB; at most 1 MiB"
+        raise InvalidJob([Fault(field="", description=text)])
+    try:
+        return canonical(recipe_faults.parse(recipe_json))
+    except recipe_faults.RecipeFaults as error:
+        raise InvalidJob(error.faults) from None
+
+
+def job_ref(ref: str) -> str:
+    """Return what a request calls a job, if a job can be called so.
+
+    Raises:
+        InvalidRequest
+    """
+    if not ref:
+        raise InvalidRequest("job: say which, by its id, the beginning of it, or its name")
+    if len(ref) > MOST_REF:
+        raise InvalidRequest(f"job: {_shown(ref)} is longer than any name or id, {MOST_REF}")
+    return ref
+
+
+def request_id(given: str) -> str:
+    """Return a request id, if it is one.
+
+    Raises:
+        InvalidRequest
+    """
+    if len(given) > MOST_REQUEST_ID:
+        raise InvalidRequest(
+            f"request_id: {_shown(given)} has {len(given)} characters; at most {MOST_REQUEST_ID}"
+        )
+    return given
+
+
+def page_size(given: int) -> int:
+    """Return the page size that a listing means.
+
+    Raises:
+        InvalidRequest: for a negative one.
+    """
+    return min(not_negative("page_size", given) or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def not_negative(field: str, given: int) -> int:
+    """Return a number that may not be negative.
+
+    Raises:
+        InvalidRequest
+    """
+    if given < 0:
+        raise InvalidRequest(f"{field}: {given} is negative")
+    return given
+
+
+def _spec_faults(spec: job_pb2.JobSpec, device_count: int) -> Iterator[Fault]:
+    if spec.name and not _NAME.fullmatch(spec.name):
+        yield Fault(
+            field="name",
+            description=f"{_shown(spec.name)} is not a name: 1 to 63 of a-z, 0-9 and -, "
+            "beginning and ending with a letter or digit",
+        )
+    if spec.resources.HasField("devices"):
+        yield from _device_faults(spec.resources.devices, device_count)
+    if not -1000 <= spec.priority <= 1000:
+        text = f"{spec.priority} is out of range; -1000 to 1000"
+        yield Fault(field="priority", description=text)
+    yield from _after_faults(spec)
+    yield from _label_faults(spec)
+
+
+def _device_faults(devices: int, device_count: int) -> Iterator[Fault]:
+    if devices < 1:
+        text = f"{devices} is too few; a job takes at least 1"
+        yield Fault(field="resources.devices", description=text)
+    if devices > device_count:
+        text = f"{devices} is more than this machine has, {device_count}"
+        yield Fault(field="resources.devices", description=text)
+
+
+def _after_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:
+    if len(spec.after) > MOST_AFTER:
+        text = f"names {len(spec.after)} jobs; at most {MOST_AFTER}"
+        yield Fault(field="after", description=text)
+        return
+    for position, ref in enumerate(spec.after):
+        if not 0 < len(ref) <= MOST_REF:
+            text = f"{_shown(ref)} is not the name or id of a job"
+            yield Fault(field=f"after[{position}]", description=text)
+
+
+def _label_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:
+    if len(spec.labels) > MOST_LABELS:
+        text = f"{len(spec.labels)} labels; at most {MOST_LABELS}"
+        yield Fault(field="labels", description=text)
+        return
+    for key, value in sorted(spec.labels.items()):
+        if not 0 < len(key) <= 63:
+            text = f"the key {_shown(key)} has {len(key)} characters; 1 to 63"
+            yield Fault(field="labels", description=text)
+        elif len(value) > 255:
+            text = f"the value has {len(value)} characters; at most 255"
+            yield Fault(field=f"labels.{key}", description=text)
+
+
+def _shown(text: str) -> str:
+    return f"`{text}`" if len(text) <= 70 else f"`{text[:67]}...`"

@@ -1,0 +1,95 @@
+"""The edge of the daemon: every call gets its id, its line in the log, and its status."""
+
+import asyncio
+import contextlib
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+
+from ftd.errors import DaemonError
+from ftd.rpc import errors
+
+log = structlog.get_logger()
+
+# Sent by a client that wants to find its call in the daemon's log.
+REQUEST_ID_KEY = "x-request-id"
+# Asked every few seconds by whoever supervises the daemon: no line in the log for that.
+_UNTOLD = "/grpc.health.v1.Health/"
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Surrounds every call. The one place that catches what nobody foresaw."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Return the call's handler, surrounded."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(_UNTOLD):
+            return handler
+        serializers = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_stream:
+            stream = _streaming(method, handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(stream, **serializers)
+        answer = _answering(method, handler.unary_unary)
+        return grpc.unary_unary_rpc_method_handler(answer, **serializers)
+
+
+def _answering(method: str, answer: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    async def surrounded(request: Any, context: Any) -> Any:
+        async with _call(method, context):
+            return await answer(request, context)
+
+    return surrounded
+
+
+def _streaming(method: str, stream: Callable[..., Any]) -> Callable[..., Any]:
+    # Writes for itself: a generator handed to gRPC would be left to the garbage collector when
+    # its caller goes away while a message is being sent.
+    async def surrounded(request: Any, context: Any) -> None:
+        async with _call(method, context), contextlib.aclosing(stream(request, context)) as replies:
+            async for reply in replies:
+                await context.write(reply)
+
+    return surrounded
+
+
+@contextlib.asynccontextmanager
+async def _call(method: str, context: Any) -> AsyncIterator[None]:
+    request_id = _request_id(context)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    begin, code = time.monotonic(), grpc.StatusCode.OK
+    try:
+        yield
+    except asyncio.CancelledError:
+        # Passed on: a handler that returns after its caller went away leaks in gRPC's core
+        # (grpc/grpc#43360).
+        code = grpc.StatusCode.CANCELLED
+        raise
+    except DaemonError as error:
+        status = errors.status_of(error)
+        code = status.code
+        await context.abort_with_status(status)
+    except Exception:
+        log.exception("rpc_failed", method=method)
+        code = grpc.StatusCode.INTERNAL
+        await context.abort_with_status(errors.internal(request_id))
+    finally:
+        seconds = round(time.monotonic() - begin, 6)
+        log.info("rpc", method=method, code=code.name, seconds=seconds)
+
+
+def _request_id(context: Any) -> str:
+    given = dict(context.invocation_metadata()).get(REQUEST_ID_KEY, "")
+    return given if re.fullmatch(r"[\w.-]{1,64}", given) else uuid.uuid4().hex[:16]

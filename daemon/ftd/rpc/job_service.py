@@ -1,0 +1,92 @@
+"""JobService: decode, call, encode."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from finetuned.v1 import job_service_pb2 as pb
+from finetuned.v1 import job_service_pb2_grpc
+from ftd.errors import ShuttingDown
+from ftd.rpc import checks, convert, log_tail
+from ftd.rpc.office import Office
+
+T = TypeVar("T")
+
+
+class JobService(job_service_pb2_grpc.JobServiceServicer):
+    """Submits, watches and cancels jobs."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._is_closed = False
+        self._changes: set[asyncio.Task[Any]] = set()
+
+    def close(self) -> None:
+        """Accept no more jobs."""
+        self._is_closed = True
+
+    async def settle(self) -> None:
+        """Wait for the changes that are begun."""
+        await asyncio.gather(*self._changes, return_exceptions=True)
+
+    async def SubmitJob(self, request: pb.SubmitJobRequest, context: Any) -> pb.SubmitJobResponse:
+        """Submit a job, or only check and plan it."""
+        if self._is_closed:
+            raise ShuttingDown("the daemon stops and takes no more jobs; submit it again later")
+        wanted = checks.job_request(request.spec, device_count=self._office.device_count)
+        request_id = checks.request_id(request.request_id)
+        if request.validate_only:
+            job = await self._office.validate(wanted)
+        else:
+            job = await self._change(self._office.submit(wanted, request_id=request_id))
+        return pb.SubmitJobResponse(job=convert.job_to_proto(job))
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
+        """Get one job."""
+        job = await self._office.store.get(checks.job_ref(request.job))
+        return pb.GetJobResponse(job=convert.job_to_proto(job))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
+        """List a page of jobs, the latest first."""
+        size = checks.page_size(request.page_size)
+        states = convert.states_from_proto(request.states)
+        jobs, token = await self._office.store.list(size, request.page_token, states)
+        return pb.ListJobsResponse(jobs=map(convert.job_to_proto, jobs), next_page_token=token)
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
+        """Cancel a job."""
+        job = await self._change(self._office.cancel(checks.job_ref(request.job)))
+        return pb.CancelJobResponse(job=convert.job_to_proto(job))
+
+    async def WatchJob(
+        self, request: pb.WatchJobRequest, context: Any
+    ) -> AsyncGenerator[pb.WatchJobResponse, None]:
+        """Stream a job's events."""
+        after = checks.not_negative("after_sequence", request.after_sequence)
+        job = await self._office.store.get(checks.job_ref(request.job))
+        watched = self._office.broadcast.subscribe(job.id, after_sequence=after)
+        async with aclosing(watched) as events:
+            async for event in events:
+                yield pb.WatchJobResponse(event=convert.event_to_proto(event))
+
+    async def TailLog(
+        self, request: pb.TailLogRequest, context: Any
+    ) -> AsyncGenerator[pb.TailLogResponse, None]:
+        """Stream the log of a job's attempt."""
+        job = await self._office.store.get(checks.job_ref(request.job))
+        span = log_tail.Span(
+            offset=checks.not_negative("offset", request.offset),
+            last_lines=checks.not_negative("last_lines", request.last_lines),
+        )
+        tail = log_tail.follow if request.follow else log_tail.read
+        async with aclosing(tail(self._office, job, span)) as pieces:
+            async for piece in pieces:
+                yield pb.TailLogResponse(data=piece.data, next_offset=piece.next_offset)
+
+    async def _change(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let a change that is begun come to its end, also where its caller goes away."""
+        task = asyncio.create_task(work, name="rpc-change")
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)

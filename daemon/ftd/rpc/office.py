@@ -1,0 +1,39 @@
+"""What the servicers need behind them. The supervisor is it; tests have a small one."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.model import Job, JobRequest
+from ftd.jobs.store import Store
+
+
+class Office(Protocol):
+    """Does what users ask for."""
+
+    @property
+    def store(self) -> Store:
+        """What is known of jobs."""
+
+    @property
+    def broadcast(self) -> Broadcast:
+        """Where events are watched."""
+
+    @property
+    def device_count(self) -> int:
+        """Number of devices of this machine."""
+
+    def running(self) -> Sequence[Job]:
+        """Return the jobs that hold a device."""
+
+    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+        """Accept a job: durable when this returns."""
+
+    async def validate(self, request: JobRequest) -> Job:
+        """Plan a job without storing it."""
+
+    async def plan(self, recipe_json: str) -> str:
+        """Plan a recipe; return the plan as JSON text."""
+
+    async def cancel(self, ref: str) -> Job:
+        """End a job. Returns at once; an ended job stays as it is."""

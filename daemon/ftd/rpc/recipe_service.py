@@ -1,0 +1,29 @@
+"""RecipeService: decode, call, encode."""
+
+import json
+from typing import Any
+
+from finetuned.v1 import recipe_service_pb2, recipe_service_pb2_grpc
+from ftd.rpc import checks
+from ftd.rpc.office import Office
+from fttrain.spec.recipe import schema
+
+
+class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
+    """Answers what a recipe may say and how it would be run."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def GetRecipeSchema(
+        self, request: recipe_service_pb2.GetRecipeSchemaRequest, context: Any
+    ) -> recipe_service_pb2.GetRecipeSchemaResponse:
+        """Get the JSON Schema of a recipe."""
+        return recipe_service_pb2.GetRecipeSchemaResponse(schema_json=json.dumps(schema()))
+
+    async def PlanRecipe(
+        self, request: recipe_service_pb2.PlanRecipeRequest, context: Any
+    ) -> recipe_service_pb2.PlanRecipeResponse:
+        """Plan a recipe without submitting it."""
+        plan_json = await self._office.plan(checks.recipe(request.recipe_json))
+        return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)

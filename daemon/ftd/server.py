@@ -1,0 +1,114 @@
+"""The daemon: puts its parts together, runs them, and takes them down in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+
+from ftd import log as logs
+from ftd import statedir
+from ftd.config import Config
+from ftd.devices import inventory
+from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.store import Store
+from ftd.jobs.supervisor import Supervisor
+from ftd.jobs.zygote import Zygote
+from ftd.release import version
+from ftd.rpc.listener import Listener
+from ftd.rpc.office import Office
+
+log = structlog.get_logger()
+
+OpenOffice = Callable[[Config, Store, Broadcast], AbstractAsyncContextManager[Office]]
+Tell = Callable[..., None]
+
+
+@contextlib.asynccontextmanager
+async def supervisor(config: Config, store: Store, broadcast: Broadcast) -> AsyncIterator[Office]:
+    """Run a supervisor over this machine's devices inside the block."""
+    hand = Supervisor(
+        store=store,
+        broadcast=broadcast,
+        zygote=Zygote(config.state_dir / "zygote.log"),
+        devices=[inventory.cpu()],
+        state_dir=config.state_dir,
+    )
+    async with hand.working():
+        yield hand
+
+
+async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a second one ends the process at once.
+
+    Raises:
+        StateLocked: where another daemon holds the state directory.
+        BadConfig: where this one cannot start.
+    """
+    is_text = logs.configure(config.log_format, config.log_level)
+    tell = _to_a_person if is_text else _to_a_machine
+    with statedir.held(config.state_dir), _signals(tell) as stop:
+        statedir.clear_socket(config.socket)
+        async with await Store.open(config.state_dir / "ftd.sqlite") as store:
+            broadcast = Broadcast(store)
+            async with open_office(config, store, broadcast) as office:
+                await _listen_until(stop, config, office, tell)
+        config.socket.unlink(missing_ok=True)
+    tell("daemon_stopped", "ftd has stopped")
+
+
+async def _listen_until(stop: asyncio.Event, config: Config, office: Office, tell: Tell) -> None:
+    listener = Listener(office)
+    await listener.start(config.socket)
+    try:
+        count = office.device_count
+        tell(
+            "daemon_started",
+            f"ftd {version()} listens on {config.socket} with {count} "
+            f"device{'s' * (count != 1)}; its state is in {config.state_dir}",
+            socket=str(config.socket),
+            state=str(config.state_dir),
+            devices=count,
+            pid=os.getpid(),
+            version=version(),
+        )
+        await stop.wait()
+        names = [job.name for job in office.running()]
+        many = f"; {len(names)} job{'s' * (len(names) != 1)} go on without it: {', '.join(names)}"
+        tell("daemon_stopping", f"ftd stops{many if names else ''}", jobs_that_go_on=names)
+    finally:
+        await listener.stop()
+
+
+@contextlib.contextmanager
+def _signals(tell: Tell) -> Iterator[asyncio.Event]:
+    """Set the event at the first signal; force the end at the second."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            tell("daemon_forced", f"ftd is forced to end by {number.name}", signal=number.name)
+            sys.stderr.flush()
+            os._exit(128 + number)
+        stop.set()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _to_a_person(_event: str, text: str, **_fields: object) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _to_a_machine(event: str, _text: str, **fields: object) -> None:
+    log.info(event, **fields)
