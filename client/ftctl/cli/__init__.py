@@ -1,6 +1,7 @@
 """The command `ftctl`: one file per verb. This one parses, and loads only what is used."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,7 +31,10 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    # A daemon that goes away is ours to tell; gRPC would write lines of its own about it.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Here `list` is no builtin: loading the verb of that name binds it in this package.
+    given = sys.argv[1:] if argv is None else argv
     try:
         args = parser(given).parse_args(given)
         code: int = import_module("ftctl.cli.dispatch").run(args)
@@ -81,4 +85,5 @@ class _Version(argparse.Action):
             version = metadata.version("finetuned")
         except metadata.PackageNotFoundError:
             version = "of a checkout that is not installed"
-        parser.exit(message=f"ftctl {version}\n")
+        sys.stdout.write(f"ftctl {version}\n")
+        parser.exit()

@@ -56,13 +56,11 @@ def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:
 
 def _end(job: Job, console: Console) -> Iterator[Text]:
     files = {artifact.kind: artifact.path for artifact in job.artifacts}
-    if job.run_dir:
-        files["run"] = job.run_dir
-    if not (job.best or files or job.outcome):
+    if not (job.best or files or job.outcome or job.run_dir):
         return
     yield Text()
     if job.outcome and job.outcome.reason is not OutcomeReason.COMPLETED:
         yield from ending.trouble(job.outcome, console)
     if job.best:
         yield from labelled("best", [ending.best(job.best)], console)
-    yield from paths(files)
+    yield from paths(files, console, folder=job.run_dir)

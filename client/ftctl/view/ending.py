@@ -22,7 +22,7 @@ def lines(standing: Standing, console: Console) -> Iterator[Text]:
         yield from trouble(standing.outcome, console)
     if standing.best:
         yield from labelled("best", [best(standing.best)], console)
-    yield from paths(standing.files)
+    yield from paths(standing.files, console)
 
 
 def best(epoch: Epoch) -> Text:

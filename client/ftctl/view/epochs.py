@@ -41,6 +41,11 @@ def _spread(epoch: Epoch) -> Text:
     return line
 
 
+def _learning_rate(epoch: Epoch) -> str:
+    # The first group's; an evaluation before any training has none.
+    return text.learning_rate(epoch.lrs[0]) if epoch.lrs else "–"
+
+
 def _train(show: Callable[[Score], str]) -> Callable[[Epoch], str]:
     return lambda epoch: show(epoch.train) if epoch.train else "–"
 
@@ -56,8 +61,8 @@ COLUMNS = (
     Column(title="95 %", width=10, group="validation",
            cell=lambda epoch: Text(text.interval(epoch.val), "label"), needed=2),
     Column(title="", width=SPREAD_COLUMNS, group="validation", cell=_spread, needed=8),
-    Column(title="lr", width=6, cell=lambda epoch: text.learning_rate(epoch.lrs[0]), needed=5),
-    Column(title="img/s", width=6, cell=lambda epoch: text.rate(epoch.images_per_second), needed=6),
+    Column(title="lr", width=6, cell=_learning_rate, needed=5),
+    Column(title="img/s", width=5, cell=lambda epoch: text.rate(epoch.images_per_second), needed=6),
     Column(title="mem", width=6, cell=lambda epoch: text.size(epoch.memory_bytes), needed=7),
     Column(title="time", width=5, cell=lambda epoch: text.seconds(epoch.seconds), needed=3),
 )  # fmt: skip

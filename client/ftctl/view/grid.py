@@ -23,6 +23,8 @@ def lines(
         width: Columns of the terminal; the flexible column is cut to fit.
         flexible: Index of the column that may be cut.
     """
+    if not rows:
+        return []
     cells = [[_text(cell) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
     if width is not None and flexible is not None:

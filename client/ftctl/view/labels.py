@@ -1,9 +1,12 @@
 """Lines with a label at their left."""
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
+
+from ftctl.view import grid
 
 LABEL_COLUMNS = 11
 
@@ -18,9 +21,22 @@ def labelled(label: str, entries: Sequence[str | Text], console: Console) -> Ite
             label = ""
 
 
-def paths(files: Mapping[str, str]) -> Iterator[Text]:
-    """Yield a line per file by its label. A path is never broken: it is there to be copied."""
-    width = max((len(label) for label in files), default=0)
-    for label, path in files.items():
-        label = f" {label.ljust(width)}".ljust(LABEL_COLUMNS - 1) + " "
-        yield Text.assemble((label, "label"), path, no_wrap=True, overflow="ignore")
+def paths(files: Mapping[str, str], console: Console, *, folder: str = "") -> Iterator[Text]:
+    """Yield where files lie: their folder, and within it the place of each one by its kind.
+
+    The folder is never broken over lines: it is there to be copied.
+    """
+    if not files and not folder:
+        return
+    if not all(path.startswith(f"{folder}/") for path in files.values()) or not folder:
+        folder = posixpath.commonpath([posixpath.dirname(path) for path in files.values()])
+    label = " files".ljust(LABEL_COLUMNS)
+    yield Text.assemble((label, "label"), folder, no_wrap=True, overflow="ignore")
+    inside = {kind: path[len(folder) :].lstrip("/") for kind, path in files.items()}
+    rows = [(Text(kind, "label"), inside[kind]) for kind in sorted(files, key=_order)]
+    yield from labelled("", grid.lines(rows, aligns="<<"), console)
+
+
+def _order(kind: str) -> tuple[bool, str]:
+    """Put what is for use before checkpoints."""
+    return kind.startswith("checkpoint"), kind

@@ -63,8 +63,10 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
     def show(self, event: Event) -> None:
         """Draw what happened."""
         self.standing.apply(event)
-        for line in self._lasting(event):
-            self._console.print(line, soft_wrap=line.overflow == "ignore")
+        lines = list(self._lasting(event))
+        if lines:
+            # At once, lest the bar be drawn between them. Paths may be longer than a line.
+            self._console.print(Group(*lines), crop=False)
 
     def _lasting(self, event: Event) -> Iterator[Text]:
         """Yield what stays on the screen of an event."""
@@ -90,6 +92,8 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
 
     def _footer(self) -> RenderableType:
         progress = self.standing.progress
+        if self.standing.outcome is not None:
+            return Text(end="")
         if self.standing.state is not JobState.RUNNING or progress is None:
             return Group("", self._waiting())
         bar = ProgressBar(

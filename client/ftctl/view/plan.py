@@ -97,8 +97,8 @@ def _input(card: Card) -> list[str]:
     parts = [f"{verb} {steps[verb]}" for verb in ("resize", "crop") if steps.get(verb) is not None]
     if parts:
         parts.append(steps["interpolation"])
-    origin = f"as {text.clean(card['origin'])} says"
-    return [f"{', '.join(parts) or 'as it is'}, normalised; {origin}"]
+    origin = f"(from {text.clean(card['origin'])})"
+    return [f"{', '.join([*parts, 'normalised'])} {origin}"]
 
 
 def _groups(groups: Sequence[Card]) -> list[Text]:

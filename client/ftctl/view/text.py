@@ -44,7 +44,9 @@ def accuracy(score: Score) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Return a throughput: two digits more than none below ten."""
+    """Return a throughput in at most five characters, such as `7.4`, `1,204` and `12k`."""
+    if per_second >= 9999.5:
+        return f"{per_second / 1000:,.0f}k"
     return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
 
 

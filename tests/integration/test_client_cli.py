@@ -1,0 +1,321 @@
+"""The command against a daemon's API: what it prints, where, and its exit code."""
+
+import json
+
+import grpc
+import pytest
+
+from finetuned.v1 import job_pb2
+from finetuned.v1 import job_service_pb2 as pb
+from ftctl.cli import dispatch, parser
+from tests.fakes import story
+from tests.fakes.daemon import FakeDaemon, Refusal, invalid, plan_json
+
+JOB = """\
+name: ants-bees
+data:
+  folder: {path: /data/hymenoptera}
+model: {name: mobilenet_v2}
+train:
+  epochs: 25
+  optimizer: {sgd: {lr: 1e-3}}
+"""
+
+
+@pytest.fixture
+async def daemon(tmp_path):
+    async with FakeDaemon(tmp_path / "ftd.sock") as fake:
+        yield fake
+
+
+@pytest.fixture
+def job_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "job.yaml").write_text(JOB)
+    return "job.yaml"
+
+
+@pytest.fixture
+def ftctl(daemon, capsys):
+    async def run(*words):
+        given = ["--socket", str(daemon.socket), *words]
+        code = await dispatch.call(parser(given).parse_args(given))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def told(daemon, *events):
+    """Let each submitted job have these events."""
+
+    async def tell(job_id):
+        for event in events:
+            await daemon.emit(job_id, **event)
+
+    daemon.on_submit = tell
+
+
+def planned():
+    return {"planned": {"plan_json": plan_json()}}
+
+
+# --- submit ---------------------------------------------------------------------------------
+
+
+async def test_submit_prints_the_id_and_the_plan(daemon, ftctl, job_file):
+    told(daemon, story.state(job_pb2.JOB_STATE_QUEUED, reason="plan pending"), planned())
+
+    code, out, err = await ftctl("submit", job_file)
+
+    [job_id] = daemon.jobs
+    assert (code, err) == (0, "")
+    assert out.startswith(f"submitted ants-bees  {job_id}\n data      244 training + 153")
+    assert " steps     25 epochs × 61 = 1,525 steps of 4 images\n" in out
+    assert "\x1b" not in out
+
+
+async def test_submit_sets_fields(daemon, ftctl, job_file):
+    told(daemon, planned())
+
+    code, *_ = await ftctl(
+        "submit", job_file, "--set", "train.epochs=3", "--set", "name=short",
+        "--set", "train.optimizer={adamw: {lr: 1e-4}}",
+    )  # fmt: skip
+
+    [request] = await daemon.asked(pb.SubmitJobRequest)
+    assert code == 0
+    assert request.spec.name == "short"
+    assert json.loads(request.spec.recipe_json)["train"] == {
+        "epochs": 3,
+        "optimizer": {"adamw": {"lr": 1e-4}},
+    }
+
+
+async def test_faults_of_the_schema_are_told_with_their_places(daemon, ftctl, job_file):
+    daemon.refusal = invalid(
+        ("train.optimizer.sgd.lr", "should be greater than 0, not -1"),
+        ("train.batch_size", "is missing"),
+        ("data.folder.pth", "unknown key `pth`; did you mean `path`?"),
+    )
+
+    code, out, err = await ftctl("submit", job_file, "--set", "train.optimizer.sgd.lr=-1")
+
+    assert (code, out) == (2, "")
+    assert err == (
+        "job.yaml:3:3: data.folder.pth: unknown key `pth`; did you mean `path`?\n"
+        "job.yaml:5:1: train.batch_size: is missing\n"
+        "--set train.optimizer.sgd.lr: train.optimizer.sgd.lr: should be greater than 0, not -1\n"
+        "ftctl: 3 faults; nothing was submitted\n"
+    )
+
+
+async def test_faults_of_the_plan_are_told_with_their_places(daemon, ftctl, job_file):
+    failed = story.state(
+        job_pb2.JOB_STATE_FAILED,
+        outcome=job_pb2.JobOutcome(
+            reason=job_pb2.OUTCOME_REASON_BAD_RECIPE,
+            message="the recipe does not fit its data",
+            faults=[
+                job_pb2.RecipeFault(
+                    field="data.folder.path", description="there is no folder /data/hymenoptera"
+                )
+            ],
+        ),
+    )
+    told(daemon, story.state(job_pb2.JOB_STATE_QUEUED, reason="plan pending"), failed)
+
+    code, out, err = await ftctl("submit", job_file)
+
+    assert code == 2
+    assert out.startswith("submitted ants-bees  ")
+    assert err == (
+        "job.yaml:3:12: data.folder.path: there is no folder /data/hymenoptera\n"
+        "ftctl: ants-bees ended before it used a device: the recipe does not fit its data\n"
+    )
+
+    code, out, err = await ftctl("submit", job_file, "--watch", "--set", "name=again")
+
+    assert code == 2
+    assert out.endswith("failed      bad_recipe: the recipe does not fit its data\n")
+    assert err == "job.yaml:3:12: data.folder.path: there is no folder /data/hymenoptera\n"
+
+
+async def test_submit_returns_where_the_plan_waits_for_another_job(daemon, ftctl, job_file):
+    reason = "plan waits for pretrain"
+    told(
+        daemon,
+        story.state(job_pb2.JOB_STATE_QUEUED, reason="plan pending"),
+        story.state(job_pb2.JOB_STATE_QUEUED, reason=reason),
+    )
+
+    code, out, _ = await ftctl("submit", job_file)
+
+    assert code == 0
+    assert out.endswith("plan waits for pretrain; the job goes on by itself\n")
+
+
+async def test_submit_watch_goes_on_to_the_end(daemon, ftctl, job_file):
+    told(daemon, *[event async for event in story.events(epochs=2)])
+
+    code, out, err = await ftctl("submit", job_file, "--watch")
+
+    [job_id] = daemon.jobs
+    assert (code, err) == (0, "")
+    assert out.count("\n") == len(daemon.events[job_id])
+    assert out.endswith("succeeded   completed: trained 2 epochs\n")
+
+
+async def test_submit_watch_ends_with_the_code_of_the_job(daemon, ftctl, job_file):
+    told(daemon, planned(), story.failure())
+
+    code, _, err = await ftctl("submit", job_file, "--watch")
+
+    assert code == 1
+    assert err.startswith("| epoch 1 of 25\n")
+
+
+async def test_dry_run_prints_the_plan_and_submits_nothing(daemon, ftctl, job_file):
+    daemon.plan_json = plan_json()
+
+    code, out, _ = await ftctl("submit", job_file, "--dry-run")
+
+    assert code == 0
+    assert out.startswith(" data      244 training")
+    assert out.endswith("nothing was submitted\n")
+    assert daemon.jobs == {}
+
+
+async def test_dry_run_of_a_job_that_needs_another_says_so(daemon, ftctl, job_file):
+    code, out, _ = await ftctl("submit", job_file, "--dry-run")
+
+    assert code == 0
+    assert out.startswith("the job is sound as far as can be said")
+
+
+async def test_a_name_in_use_is_bad_input(daemon, ftctl, job_file):
+    daemon.refusal = Refusal(
+        grpc.StatusCode.ALREADY_EXISTS, "NAME_TAKEN", "a job `ants-bees` has not ended"
+    )
+
+    assert await ftctl("submit", job_file) == (2, "", "ftctl: a job `ants-bees` has not ended\n")
+
+
+async def test_a_file_that_does_not_parse_needs_no_daemon(tmp_path, ftctl, daemon):
+    path = tmp_path / "job.yaml"
+    path.write_text("name: x\ntrain: {epochs: 3\n")
+    await daemon.stop()
+
+    assert await ftctl("submit", str(path)) == (
+        2,
+        "",
+        f"ftctl: {path}:3:1: the `{{` opened in line 2, column 8 is not closed properly\n",
+    )
+
+
+# --- the other verbs ------------------------------------------------------------------------
+
+
+async def test_watch_prints_each_event_once_over_a_cut(daemon, ftctl):
+    job_id = daemon.add("ants-bees")
+    await story.tell(daemon, job_id, epochs=1)
+    _, whole, _ = await ftctl("watch", "ants-bees")
+    daemon.cuts = [(3, grpc.StatusCode.RESOURCE_EXHAUSTED), (2, grpc.StatusCode.UNAVAILABLE)]
+
+    code, out, err = await ftctl("watch", "ants-bees")
+
+    assert (code, out, err) == (0, whole, "")
+
+
+async def test_watch_of_a_cancelled_job_ends_with_one(daemon, ftctl):
+    daemon.add("ants-bees")
+    await ftctl("cancel", "ants-bees")
+
+    code, out, _ = await ftctl("watch", "ants-bees")
+
+    assert code == 1
+    assert out.endswith("cancelled   cancelled_by_user: cancelled by its user\n")
+
+
+async def test_cancel_says_what_came_of_it(daemon, ftctl):
+    daemon.add("waits")
+    await daemon.emit(daemon.add("ended"), **story.failure())
+
+    assert await ftctl("cancel", "waits") == (0, "waits is cancelled\n", "")
+    assert await ftctl("cancel", "ended") == (0, "ended had already failed\n", "")
+
+
+async def test_list_prints_a_table_or_json(daemon, ftctl):
+    job_id = daemon.add("ants-bees")
+    daemon.add("waits")
+    await story.tell(daemon, job_id, epochs=2)
+
+    code, out, _ = await ftctl("list")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["id", "name", "state", "progress", "best", "%", "age"]
+    assert lines[2].split()[:7] == [
+        job_id[:8], "ants-bees", "succeeded", "epoch", "2/2,", "100", "%",
+    ]  # fmt: skip
+
+    code, out, _ = await ftctl("list", "--state", "succeeded", "-o", "json")
+    assert code == 0
+    assert [job["name"] for job in json.loads(out)] == ["ants-bees"]
+
+
+async def test_get_prints_a_card_or_json(daemon, ftctl):
+    job_id = daemon.add("ants-bees", recipe_json='{"model":{"name":"mobilenet_v2"}}')
+    await story.tell(daemon, job_id, epochs=2)
+
+    code, out, _ = await ftctl("get", job_id[:6])
+    assert code == 0
+    assert out.startswith(f" ants-bees  {job_id}  succeeded  epoch 2/2, 100 %\n")
+    assert f" files     {story.RUN}/artifacts\n           model           model" in out
+
+    code, out, _ = await ftctl("get", "ants-bees", "-o", "json")
+    value = json.loads(out)
+    assert code == 0
+    assert value["best"]["epoch"] == 2
+    assert value["plan"]["steps"] == 122
+    assert value["recipe"] == {"model": {"name": "mobilenet_v2"}}
+
+
+async def test_logs_prints_what_the_worker_wrote(daemon, ftctl):
+    daemon.add("ants-bees")
+    daemon.log = "epoch 1 of 25\nStraße\n".encode()
+
+    assert await ftctl("logs", "ants-bees", "-f", "-n", "5") == (0, daemon.log.decode(), "")
+    [request] = await daemon.asked(pb.TailLogRequest)
+    assert (request.follow, request.last_lines) == (True, 5)
+
+
+@pytest.mark.parametrize("verb", ["watch", "get", "cancel", "logs"])
+async def test_an_unknown_job_is_bad_input(ftctl, verb):
+    assert await ftctl(verb, "nobody") == (
+        2,
+        "",
+        "ftctl: there is no job `nobody`; `ftctl list` shows all\n",
+    )
+
+
+@pytest.mark.parametrize("words", [["list"], ["get", "x"], ["submit", "job.yaml"], ["watch", "x"]])
+async def test_no_daemon_says_how_to_start_one(daemon, ftctl, job_file, words):
+    await daemon.stop()
+
+    assert await ftctl(*words) == (
+        3,
+        "",
+        f"ftctl: no daemon answers at {daemon.socket} (there is no such socket); "
+        "start one with `ftd serve`, or name its socket with --socket or FTCTL_SOCKET\n",
+    )
+
+
+async def test_a_daemon_that_fails_is_no_fault_of_the_user(daemon, ftctl, job_file):
+    daemon.refusal = Refusal(
+        grpc.StatusCode.UNAVAILABLE, "PLANNER_UNAVAILABLE", "the planner could not be started"
+    )
+
+    code, _, err = await ftctl("submit", job_file)
+
+    assert code == 3
+    assert "the planner could not be started" in err

@@ -1,0 +1,172 @@
+"""The command as a process: Ctrl-C, closed pipes, terminals, sockets by environment."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import struct
+import sys
+import termios
+
+import pytest
+
+from finetuned.v1 import job_pb2
+from finetuned.v1 import job_service_pb2 as pb
+from tests.fakes import story
+from tests.fakes.daemon import FakeDaemon
+
+
+@pytest.fixture
+async def daemon(tmp_path):
+    async with FakeDaemon(tmp_path / "ftd.sock") as fake:
+        yield fake
+
+
+async def start(daemon, *words, **streams):
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **streams}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ftctl", *words,
+        env={**os.environ, "FTCTL_SOCKET": str(daemon.socket), "TERM": "xterm-256color"},
+        **pipes,
+    )  # fmt: skip
+
+
+async def screen(descriptor):
+    """Return all that a terminal was sent, once its last writer is gone."""
+    loop = asyncio.get_running_loop()
+
+    def read():
+        pieces = []
+        while True:
+            try:
+                piece = os.read(descriptor, 65536)
+            except OSError:  # Linux says so that the other end is closed.
+                piece = b""
+            if not piece:
+                return b"".join(pieces).decode()
+            pieces.append(piece)
+
+    return await loop.run_in_executor(None, read)
+
+
+def terminal(columns):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    return ours, theirs
+
+
+async def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(daemon):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))
+    process = await start(daemon, "watch", "ants-bees")
+    first = await process.stdout.readline()
+
+    process.send_signal(signal.SIGINT)
+    rest, err = await process.communicate()
+
+    assert first.endswith(b"  running\n")
+    assert (process.returncode, rest) == (130, b"")
+    assert err.decode() == (
+        "left ants-bees, which goes on. `ftctl watch ants-bees` comes back, "
+        "`ftctl cancel ants-bees` ends it.\n"
+    )
+    assert daemon.jobs[job_id].state == job_pb2.JOB_STATE_RUNNING
+
+
+async def test_ctrl_c_while_planning_leaves_the_job_too(daemon, tmp_path):
+    (tmp_path / "job.yaml").write_text("name: ants-bees\n")
+    process = await start(daemon, "submit", str(tmp_path / "job.yaml"))
+    await daemon.asked(pb.WatchJobRequest)
+
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+
+    assert process.returncode == 130
+    assert out.startswith(b"submitted ants-bees  ")
+    assert err.startswith(b"left ants-bees, which goes on.")
+
+
+async def test_ctrl_c_in_the_live_view_gives_the_terminal_back(daemon):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))
+    ours, theirs = terminal(80)
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+    shown = asyncio.create_task(screen(ours))
+    await daemon.asked(pb.WatchJobRequest)
+
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+
+    assert process.returncode == 130
+    assert err.startswith(b"left ants-bees")
+    # The cursor is shown again.
+    assert (await shown).rindex("\x1b[?25h") > (await shown).rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 160])
+async def test_a_terminal_shows_the_epochs_and_the_end(daemon, columns):
+    job_id = daemon.add("ants-bees", recipe_json='{"model":{"name":"mobilenet_v2"}}')
+    await story.tell(daemon, job_id, epochs=3)
+    ours, theirs = terminal(columns)
+
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+    shown = await screen(ours)
+
+    assert await process.wait() == 0
+    assert "validation" in shown
+    assert "succeeded after" in shown
+    assert "artifacts/model.safetensors" in shown
+
+
+async def test_no_color_is_respected(daemon, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    await story.tell(daemon, daemon.add("ants-bees"), epochs=2)
+    ours, theirs = terminal(80)
+
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+    shown = await screen(ours)
+
+    assert await process.wait() == 0
+    assert "succeeded after" in shown
+    # 36 is cyan, 32 green: the colours of the bar and of a good end.
+    assert not any(f"\x1b[{code}" in shown for code in ("36m", "32m", "1;32m", "38;5"))
+
+
+async def test_who_has_read_enough_closes_the_pipe_quietly(daemon):
+    await story.tell(daemon, daemon.add("ants-bees"), epochs=2)
+    ours, theirs = os.pipe()
+    os.close(ours)
+
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+    _, err = await process.communicate()
+
+    assert (process.returncode, err) == (141, b"")
+
+
+async def test_wrong_arguments_are_bad_input(daemon):
+    process = await start(daemon, "list", "--state", "dead")
+    _, err = await process.communicate()
+
+    assert process.returncode == 2
+    assert b"argument --state: invalid choice: 'dead'" in err
+
+
+async def test_a_daemon_that_goes_away_writes_no_foreign_lines(daemon):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))
+    process = await start(daemon, "watch", "ants-bees")
+    await process.stdout.readline()
+
+    await daemon.stop()
+    await daemon.start()
+    await daemon.emit(job_id, **story.failure())
+    out, err = await process.communicate()
+
+    assert process.returncode == 1
+    assert out.count(b"\n") == 1
+    assert all(line.startswith(b"| ") for line in err.splitlines())
