@@ -50,10 +50,13 @@ async def serving(state: Path) -> AsyncIterator[Serving]:
     """Start a daemon and connect; end it, and every job, when the block ends."""
     with TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
         socket = Path(short, "ftd.sock")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ftd", "serve", "--state", str(state), "--socket", str(socket),
-            stdout=asyncio.subprocess.DEVNULL, stderr=(state.parent / "daemon.log").open("ab"),
-        )  # fmt: skip
+        with (state.parent / "daemon.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "ftd", "serve"),
+                *("--state", str(state), "--socket", str(socket)),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+            )
         try:
             await wait_until(lambda: _listens(socket), START_S)
             async with Client(socket) as client:

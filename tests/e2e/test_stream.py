@@ -17,8 +17,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_epoch_is_seen_before_the_next_one_ends(daemon: Serving, photos: Path) -> None:
-    # 48 steps an epoch: longer than a record's way through the daemon.
-    recipe = small(photos, epochs=6, batch_size=1)
+    # An epoch that takes longer than a record's way through a busy machine.
+    recipe = small(photos, epochs=6, batch_size=2)
+    recipe["data"]["preprocess"] |= {"resize": 96, "crop": 96}
+    recipe["model"]["cnn"] = {"channels": [32, 64, 64], "pool": 2}
     handle = await daemon.client.submit(recipe)
     seen: list[Event] = []
     ahead = []
