@@ -100,14 +100,15 @@ class JobFile:
             Fault(field=fault.field, description=fault.description, place=self._place(fault.field))
             for fault in faults
         ]
-        return tuple(sorted(placed, key=lambda fault: self._position(fault.field)))
+        # What concerns the file as a whole, such as how many faults more there are, comes last.
+        return tuple(sorted(placed, key=lambda at: (not at.field, self._position(at.field))))
 
     def _place(self, field: str) -> str:
         for path in self._overrides:
             if _is_within(field, path) or (_is_within(path, field) and not self._holds(field)):
                 return f"--set {path}"
-        if self._document is None:
-            return ""
+        if self._document is None or not field:
+            return self._label
         line, column = self._position(field)
         return f"{self._label}:{line}:{column}"
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from finetuned.v1 import event_pb2, job_pb2
-from tests.fakes.daemon import FakeDaemon, plan_json
+from tests.fakes.scripted_daemon import FakeDaemon, plan_json
 
 EPOCHS, STEPS_PER_EPOCH, TRAIN_IMAGES, VAL_IMAGES = 25, 61, 244, 153
 

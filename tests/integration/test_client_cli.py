@@ -9,7 +9,7 @@ from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from ftctl.cli import dispatch, parser
 from tests.fakes import story
-from tests.fakes.daemon import FakeDaemon, Refusal, invalid, plan_json
+from tests.fakes.scripted_daemon import FakeDaemon, Refusal, invalid, plan_json
 
 JOB = """\
 name: ants-bees

@@ -14,7 +14,7 @@ import pytest
 from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from tests.fakes import story
-from tests.fakes.daemon import FakeDaemon
+from tests.fakes.scripted_daemon import FakeDaemon
 
 
 @pytest.fixture

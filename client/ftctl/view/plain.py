@@ -81,8 +81,8 @@ def _tell(event: Event) -> tuple[str, str]:
 
 
 def _outcome(outcome: Outcome) -> str:
-    told = f"{outcome.reason}: {outcome.message}"
-    return f"{told}; {outcome.remedy}" if outcome.remedy else told
+    told = f"{outcome.reason}: {outcome.message.removesuffix('.')}"
+    return f"{told}. {outcome.remedy}" if outcome.remedy else told
 
 
 def _plan(plan: Mapping[str, Any]) -> str:

@@ -275,6 +275,7 @@ def test_a_fault_of_what_was_set_has_set_as_its_place():
         ftctl.Fault(field="train.warmup", description="c"),
         ftctl.Fault(field="train.epochs", description="b"),
         ftctl.Fault(field="name", description="a"),
+        ftctl.Fault(field="", description="and 7 more faults"),
         ftctl.Fault(field="train", description="d"),
     ])  # fmt: skip
 
@@ -283,6 +284,7 @@ def test_a_fault_of_what_was_set_has_set_as_its_place():
         "--set train.warmup.steps: train.warmup: c",
         "job:2:1: train: d",
         "--set train.epochs: train.epochs: b",
+        "job: and 7 more faults",
     ]
 
 

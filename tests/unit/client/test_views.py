@@ -14,7 +14,7 @@ from ftctl.view import card, console, epochs, jsontext, plain, plan, table
 from ftctl.view.live import LiveView
 from ftctl.view.standing import Standing
 from tests.fakes import story
-from tests.fakes.daemon import START, plan_json
+from tests.fakes.scripted_daemon import START, plan_json
 
 NOW = START + timedelta(hours=2)
 RECIPE = {"model": {"name": "mobilenet_v2"}}
@@ -86,7 +86,7 @@ async def test_events_are_one_plain_line_each():
 async def test_a_failure_is_one_line_with_its_remedy():
     assert plain.line((await told(end=story.failure()))[-1]).endswith(
         "failed      bad_data: train/ants/0013035.jpg cannot be read: image file is truncated "
-        "(4 bytes left); repair or delete the file, then submit the job again"
+        "(4 bytes left). repair or delete the file, then submit the job again"
     )
 
 
