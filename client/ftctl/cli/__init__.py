@@ -1,6 +1,7 @@
 """The command `ftctl`: one file per verb. This one parses, and loads only what is used."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     # A daemon that goes away is ours to tell; gRPC would write lines of its own about it.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no `–` shows a `?`, and no traceback.
+            stream.reconfigure(errors="replace")
     # Here `list` is no builtin: loading the verb of that name binds it in this package.
     given = sys.argv[1:] if argv is None else argv
     try:

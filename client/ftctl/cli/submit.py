@@ -1,5 +1,6 @@
 """Submit a job file and follow its planning: its faults, each with line and column, or its plan.
-The job then runs by itself; --watch stays with it to its end."""
+The job then runs by itself; --watch stays with it to its end. Relative paths in the file are
+relative to the file; those of --set and of stdin, to the working directory."""
 
 import asyncio
 import sys

@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from ftctl.models import Job, OutcomeReason
+from ftctl.models import Job
 from ftctl.view import ending, epochs, plan, table, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled, paths
@@ -59,7 +59,7 @@ def _end(job: Job, console: Console) -> Iterator[Text]:
     if not (job.best or files or job.outcome or job.run_dir):
         return
     yield Text()
-    if job.outcome and job.outcome.reason is not OutcomeReason.COMPLETED:
+    if job.outcome:
         yield from ending.trouble(job.outcome, console)
     if job.best:
         yield from labelled("best", [ending.best(job.best)], console)

@@ -12,14 +12,15 @@ from ftctl.view.labels import labelled, paths
 from ftctl.view.standing import Standing
 
 RULE_COLUMNS = 78
+# Endings that someone wanted.
+AS_ASKED = (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER)
 
 
 def lines(standing: Standing, console: Console) -> Iterator[Text]:
     """Yield the lines of an ending."""
     assert standing.outcome is not None
     yield _headline(standing, standing.outcome, console)
-    if standing.outcome.reason is not OutcomeReason.COMPLETED:
-        yield from trouble(standing.outcome, console)
+    yield from trouble(standing.outcome, console)
     if standing.best:
         yield from labelled("best", [best(standing.best)], console)
     yield from paths(standing.files, console)
@@ -36,7 +37,9 @@ def best(epoch: Epoch) -> Text:
 
 
 def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
-    """Say what went wrong, what to do next, and what the log said last."""
+    """Say what went wrong, if anything did, what to do next, and what the log said last."""
+    if outcome.reason in AS_ASKED:
+        return
     yield from labelled("what", [text.clean(outcome.message)], console)
     faults = [f"{fault.field}: {text.clean(fault.description)}" for fault in outcome.faults]
     yield from labelled("", faults, console)
@@ -48,7 +51,7 @@ def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
 
 def _headline(standing: Standing, outcome: Outcome, console: Console) -> Text:
     title = standing.state.value
-    if outcome.reason not in (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER):
+    if outcome.reason not in AS_ASKED:
         title += f": {outcome.reason.replace('_', ' ')}"
     if standing.start_time and standing.end_time:
         title += f" after {text.duration(standing.end_time - standing.start_time)}"

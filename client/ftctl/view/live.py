@@ -75,11 +75,14 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
                 yield from plan.card(event.plan, self._recipe, self._console)
             case EpochEnded():
                 yield from self._epoch(event)
-            case Notice():
+            case Notice() if not self._is_in_plan(event):
                 yield from labelled("note", [text.clean(event.message)], self._console)
         if self.standing.outcome is not None:
             yield Text()
             yield from ending.lines(self.standing, self._console)
+
+    def _is_in_plan(self, notice: Notice) -> bool:
+        return notice.message in (self.standing.plan or {}).get("notices", ())
 
     def _epoch(self, event: EpochEnded) -> Iterator[Text]:
         if not self._columns:

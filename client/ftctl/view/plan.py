@@ -10,7 +10,7 @@ from ftctl.view import grid, text
 from ftctl.view.labels import labelled
 
 SHOWN_CLASSES = 6
-SHOWN_FILES = 3
+SHOWN_TENSORS = 3
 Card = Mapping[str, Any]
 
 
@@ -59,16 +59,7 @@ def _data(data: Card) -> list[str]:
         f"{text.count(train['images'])} training + {text.count(val['images'])} validation images, "
         f"{text.counted(len(names), 'class')}"
     )
-    return [total, " · ".join(shown + more), *_left_out(data["left_out"])]
-
-
-def _left_out(paths: Sequence[str]) -> list[str]:
-    if not paths:
-        return []
-    shown = [text.clean(path) for path in paths[:SHOWN_FILES]]
-    rest = len(paths) - len(shown)
-    names = ", ".join(shown + ([f"{rest} more"] if rest else []))
-    return [f"{text.counted(len(paths), 'file')} left out: {names}"]
+    return [total, " · ".join(shown + more)]
 
 
 def _net(plan: Card, recipe: Card) -> list[str]:
@@ -87,8 +78,8 @@ def _weights(weights: Card) -> list[str]:
 def _new_tensors(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    shown = ", ".join(names[:SHOWN_FILES])
-    rest = len(names) - SHOWN_FILES
+    shown = ", ".join(names[:SHOWN_TENSORS])
+    rest = len(names) - SHOWN_TENSORS
     return [f"begin random: {shown}{f', {rest} more' if rest > 0 else ''}"]
 
 

@@ -205,6 +205,34 @@ async def test_the_live_view_ends_with_what_was_reached_and_where_it_lies():
     ]
 
 
+async def test_a_notice_of_the_plan_is_shown_once():
+    message = json.loads(plan_json())["notices"][0]
+    out = terminal(80)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        for event in await told(end={"notice": event_pb2.Notice(message=message)}):
+            show(event)
+
+    assert out.file.getvalue().count("is no image and is left out") == 1
+
+
+async def test_a_cancelled_job_shows_no_trouble():
+    cancelled = story.state(
+        job_pb2.JOB_STATE_CANCELLED,
+        outcome=job_pb2.JobOutcome(
+            reason=job_pb2.OUTCOME_REASON_CANCELLED_BY_USER, message="by its user"
+        ),
+    )
+    out = terminal(80)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        for event in await told(end=cancelled):
+            show(event)
+
+    text = out.file.getvalue()
+    assert "── cancelled after " in text
+    assert "checkpoint/last  last" in text
+    assert "by its user" not in text
+
+
 async def test_time_left_follows_the_pace_of_the_last_steps():
     standing = Standing()
     events = await told(epochs=2)
@@ -221,7 +249,6 @@ def test_the_card_of_a_plan_at_eighty_columns():
     assert drawn(lines, 80) == (
         " data      244 training + 153 validation images, 2 classes\n"
         "           ants 123 + 70 · bees 121 + 83\n"
-        "           1 file left out: train/ants/imageNotFound.gif\n"
         " net       mobilenet_v2, 2,226,434 parameters, 2,562 of them train\n"
         " weights   IMAGENET1K_V1, 312 tensors loaded, head new\n"
         "           begin random: classifier.1.weight, classifier.1.bias\n"
@@ -233,6 +260,7 @@ def test_the_card_of_a_plan_at_eighty_columns():
         "           52 BatchNorm layers keep statistics\n"
         " steps     25 epochs × 61 = 1,525 steps of 4 images\n"
         " runs on   cpu, 2 threads, 1 loader process, fp32, channels_last\n"
+        " note      1 file is no image and is left out: train/ants/imageNotFound.gif\n"
     )
 
 
