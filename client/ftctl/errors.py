@@ -96,4 +96,7 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "INVALID_PAGE_TOKEN": InvalidRequest,
     "INVALID_ARGUMENT": InvalidRequest,
     "SHUTTING_DOWN": DaemonUnreachable,
+    "WATCHER_TOO_SLOW": DaemonError,
+    "PLANNER_UNAVAILABLE": DaemonError,
+    "INTERNAL": DaemonError,
 }

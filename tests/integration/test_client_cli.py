@@ -315,7 +315,8 @@ async def test_a_daemon_that_fails_is_no_fault_of_the_user(daemon, ftctl, job_fi
         grpc.StatusCode.UNAVAILABLE, "PLANNER_UNAVAILABLE", "the planner could not be started"
     )
 
-    code, _, err = await ftctl("submit", job_file)
-
-    assert code == 3
-    assert "the planner could not be started" in err
+    assert await ftctl("submit", job_file) == (
+        3,
+        "",
+        "ftctl: the planner could not be started\n",
+    )
