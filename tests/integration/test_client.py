@@ -330,7 +330,7 @@ async def test_a_socket_path_beyond_the_limit_is_refused(tmp_path):
 async def test_a_failure_of_the_daemon_is_told_in_its_words(daemon, client):
     daemon.refusal = Refusal(grpc.StatusCode.INTERNAL, "INTERNAL", "a bug; see the log")
 
-    with pytest.raises(ftctl.DaemonError, match="^a bug; see the log$"):
+    with pytest.raises(ftctl.DaemonError, match="a bug; see the log"):
         await client.submit(JOB)
 
 
