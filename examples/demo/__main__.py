@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -23,6 +24,7 @@ from ftctl import Client, Epoch, Job
 HERE = Path(__file__).parent
 OUT = Path.cwd() / "demo-out"
 SEEDS = range(5)
+_CURVE_WIDTH = 16
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -53,7 +55,7 @@ async def main() -> None:
     async with daemon.running(state) as client:
         trials = await _run_all(client, console)
     console.print(_summary(trials))
-    console.print(_places(trials))
+    console.print(*_lay_out(trials), sep="\n", soft_wrap=True)
     console.print(f"\n{time.monotonic() - began:.0f} s in all; the daemon is gone again.")
     if left := daemon.leftovers(state):
         raise SystemExit("processes were left behind:\n" + "\n".join(left))
@@ -90,13 +92,14 @@ def _summary(trials: list[Trial]) -> Table:
         title=f"Accuracy after the last epoch, on {count} noisy scans kept from training",
         title_justify="left",
         title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("")
+    table.add_column("seed", no_wrap=True)
     for seed in SEEDS:
-        table.add_column(f"seed {seed}", justify="right")
-    table.add_column("mean", justify="right", style="bold")
-    table.add_column("spread", justify="right")
-    table.add_column("over the epochs (mean)")
+        table.add_column(str(seed), justify="right")
+    table.add_column("mean ± spread", no_wrap=True, style="bold")
+    table.add_column("over the epochs", no_wrap=True)
     _row(table, "untouched", [t.untouched.val.accuracy for t in trials], "")
     adapted, scratch = [t.adapted for t in trials], [t.scratch for t in trials]
     _row(table, "adapted", map(_last, adapted), _curve(adapted))
@@ -106,10 +109,12 @@ def _summary(trials: list[Trial]) -> Table:
 
 def _row(table: Table, name: str, accuracies: Iterable[float], curve: str) -> None:
     values = list(accuracies)
-    table.add_row(
-        name, *(f"{value:.3f}" for value in values), f"{mean(values):.3f}",
-        f"± {stdev(values):.3f}", curve,
-    )  # fmt: skip
+    cells = (_share(value) for value in values)
+    table.add_row(name, *cells, f"{_share(mean(values))} ± {_share(stdev(values))}", curve)
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
 
 
 def _last(job: Job) -> float:
@@ -119,15 +124,19 @@ def _last(job: Job) -> float:
 
 def _curve(jobs: list[Job]) -> str:
     """Draw validation accuracy from 0 to 1 over the epochs, averaged over jobs."""
-    per_epoch = zip(*([e.val.accuracy for e in job.epochs] for job in jobs), strict=True)
-    return "".join(_BARS[min(int(mean(values) * 8), 7)] for values in per_epoch)
+    per_epoch = list(zip(*([e.val.accuracy for e in job.epochs] for job in jobs), strict=True))
+    shown = per_epoch[:: -(-len(per_epoch) // _CURVE_WIDTH)]
+    return "".join(_BARS[min(int(mean(values) * 8), 7)] for values in shown)
 
 
-def _places(trials: list[Trial]) -> str:
-    lines = ["", "Models and curves of seed 0 (the others lie beside them):"]
-    for job in (trials[0].adapted, trials[0].scratch):
-        lines += [f"  {artifact.kind:16} {artifact.path}" for artifact in job.artifacts]
-    return "\n".join(lines)
+def _lay_out(trials: list[Trial]) -> list[str]:
+    """Link each run under its job's name; return where the models and curves lie."""
+    for job in (job for trial in trials for job in (trial.adapted, trial.scratch)):
+        (OUT / job.name).symlink_to(job.run_dir)
+    first = trials[0].adapted
+    files = [artifact for artifact in first.artifacts if not artifact.kind.startswith("check")]
+    lines = [f"  {OUT.name}/{first.name}/{Path(a.path).relative_to(first.run_dir)}" for a in files]
+    return ["Models and curves, one folder a job, such as:", *lines]
 
 
 if __name__ == "__main__":

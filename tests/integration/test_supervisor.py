@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,13 +25,13 @@ COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
 
 
 @contextlib.asynccontextmanager
-async def daemon(state_dir: Path) -> AsyncIterator[Supervisor]:
+async def daemon(state_dir: Path, command: Sequence[str] = COMMAND) -> AsyncIterator[Supervisor]:
     """A daemon without its RPC layer."""
     async with await Store.open(state_dir / "ftd.sqlite") as store:
         supervisor = Supervisor(
             store=store,
             broadcast=Broadcast(store),
-            zygote=Zygote(state_dir / "zygote.log", COMMAND),
+            zygote=Zygote(state_dir / "zygote.log", command),
             devices=[inventory.cpu()],
             state_dir=state_dir,
         )
@@ -318,4 +318,17 @@ async def test_a_malformed_reference_is_refused_at_submission(supervisor: Superv
 
     assert refused.value.faults[0].description == (
         "`job:pretrain` is not of the form job:NAME/best or job:NAME/last"
+    )
+
+
+async def test_a_zygote_that_cannot_start_fails_the_job_and_names_its_log(tmp_path: Path) -> None:
+    async with daemon(tmp_path, command=(sys.executable, "-c", "raise SystemExit(3)")) as broken:
+        job = await submit(broken, "finish")
+
+        ended = (await watch(broken, job))[-1].body["outcome"]
+
+    assert ended["reason"] == "start_failed"
+    assert ended["message"] == (
+        "The worker could not be started: the zygote does not come up; "
+        f"see {tmp_path / 'zygote.log'}."
     )

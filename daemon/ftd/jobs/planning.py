@@ -16,7 +16,6 @@ from fttrain.spec.faults import Fault
 
 PLAN_S = 600.0
 """A plan reads every name of the data and every weight: minutes on slow disks, not hours."""
-_TRIES = 2
 
 
 class PlanFaults(Exception):
@@ -48,12 +47,15 @@ class Planning:
             "cpus": self._cpus,
             "cache": str(self._folder / "cache"),
         }
-        for _ in range(_TRIES):
+        for is_last in (False, True):
             with self._workplace() as place:
                 (place / "request.json").write_text(json.dumps(request))
-                with contextlib.suppress(ZygoteGone):
+                try:
                     return await self._ask(place)
-        raise PlannerUnavailable("the zygote ended twice while it planned; see zygote.log")
+                except ZygoteGone as error:
+                    if is_last:
+                        raise PlannerUnavailable(str(error)) from error
+        raise AssertionError("the last try returns or raises")
 
     async def _ask(self, place: Path) -> str:
         planner = await self._zygote.plan(place)

@@ -22,6 +22,7 @@ READY_S = 120.0
 """Importing torch from a cold disk takes its time."""
 _ANSWER_S = 30.0
 _RESTART_S = 1.0
+_START_TRIES = 3
 _DATAGRAM_BYTES = 65536
 
 
@@ -82,6 +83,7 @@ class Zygote:
         self._answers: dict[int, asyncio.Future[Process]] = {}
         self._socket: socket.socket | None = None
         self._ready = asyncio.Event()
+        self._cannot_start = asyncio.Event()
         self.pid = 0
 
     @contextlib.asynccontextmanager
@@ -111,7 +113,7 @@ class Zygote:
         return await self._ask({"op": "plan", "dir": str(folder)})
 
     async def _ask(self, request: dict[str, Any]) -> Process:
-        await asyncio.wait_for(self._ready.wait(), READY_S)
+        await self._until_ready()
         number = next(self._numbers)
         answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
@@ -124,7 +126,19 @@ class Zygote:
         finally:
             self._answers.pop(number, None)
 
+    async def _until_ready(self) -> None:
+        """Wait for the zygote; give up where it cannot start."""
+        waits = [asyncio.create_task(each.wait()) for each in (self._ready, self._cannot_start)]
+        try:
+            await asyncio.wait(waits, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not self._ready.is_set():
+            raise ZygoteGone(f"the zygote does not come up; see {self._log_file}")
+
     async def _keep(self) -> None:
+        failures = 0
         while True:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ended = asyncio.Event()
@@ -138,12 +152,15 @@ class Zygote:
                 try:
                     await ended.wait()
                 finally:
+                    failures = 0 if self._ready.is_set() else failures + 1
                     self._ready.clear()
                     loop.remove_reader(ours)
                     ours.close()
                     await asyncio.to_thread(_end, process)
             log.warning("zygote_ended", pid=process.pid, returncode=process.returncode)
             self._refuse_all()
+            if failures >= _START_TRIES:
+                self._cannot_start.set()
             await asyncio.sleep(_RESTART_S)
 
     def _spawn(self, theirs: socket.socket, output: int) -> "subprocess.Popen[bytes]":
@@ -172,6 +189,7 @@ class Zygote:
             return
         answer = json.loads(data)
         if "ready" in answer:
+            self._cannot_start.clear()
             self._ready.set()
             log.info("zygote_ready", pid=answer["ready"])
             return
