@@ -22,12 +22,12 @@ def configure(log_format: str, log_level: str, stream: TextIO = sys.stderr) -> b
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    render = _text() if is_text else structlog.processors.JSONRenderer()
+    render = [_text()] if is_text else [_in_order, structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
     level = logging.getLevelNamesMapping()[log_level.upper()]
@@ -55,6 +55,11 @@ def _without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in fields.items()
     }
+
+
+def _in_order(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
+    first = {name: line.pop(name) for name in ("timestamp", "level", "event") if name in line}
+    return {**first, **line}
 
 
 def _text() -> structlog.dev.ConsoleRenderer:

@@ -33,7 +33,7 @@ class Broadcast:
         self._history = history
         self._capacity = capacity
         self._lines: dict[JobId, set[_Line]] = defaultdict(set)
-        self._is_closed = False
+        self.is_closed = False
 
     @property
     def watchers(self) -> int:
@@ -73,7 +73,7 @@ class Broadcast:
 
     def close(self) -> None:
         """End all watchers with ShuttingDown, now and from now on."""
-        self._is_closed = True
+        self.is_closed = True
         for lines in self._lines.values():
             for line in lines:
                 line.cut(_shutting_down())
@@ -100,7 +100,7 @@ class Broadcast:
 
     async def _stored(self, job_id: JobId, seen: int) -> AsyncGenerator[Event, None]:
         while True:
-            if self._is_closed:
+            if self.is_closed:
                 raise _shutting_down()
             page = await self._history.events(job_id, seen, PAGE)
             for event in page:

@@ -1,0 +1,88 @@
+"""A small supervisor: real store, real broadcast, and jobs that a test moves by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ftd.errors import InvalidJob
+from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.states import advance
+from ftd.jobs.store import Store
+from ftd.jobs.store_history import state_event
+from fttrain.spec.faults import Fault
+from tests.fakes.jobs import NOW, at
+
+PLAN = '{"format":1}'
+COMPLETED = Outcome(reason=OutcomeReason.COMPLETED, message="trained to the end")
+CANCELLED = Outcome(reason=OutcomeReason.CANCELLED_BY_USER, message="cancelled")
+
+
+class FakeOffice:
+    """Takes jobs and does nothing with them until it is told."""
+
+    def __init__(self, store: Store, broadcast: Broadcast | None = None) -> None:
+        self.store = store
+        self.broadcast = broadcast or Broadcast(store)
+        self.device_count = 2
+        self.jobs: dict[str, Job] = {}
+        self.plan_faults: Sequence[Fault] = ()
+
+    def running(self) -> list[Job]:
+        waiting = (JobState.QUEUED, JobState.PAUSED)
+        return [
+            job
+            for job in self.jobs.values()
+            if not job.state.is_terminal and job.state not in waiting
+        ]
+
+    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+        job, events = await self.store.submit(
+            request, request_id=request_id, now=NOW, references={}
+        )
+        self.jobs[job.id] = job
+        self.broadcast.publish(events)
+        return job
+
+    async def validate(self, request: JobRequest) -> Job:
+        return Job(
+            id="", number=0, request=request, after_ids=(), references={},
+            state=JobState.QUEUED, create_time=NOW, plan_json=await self.plan(request.recipe_json),
+        )  # fmt: skip
+
+    async def plan(self, recipe_json: str) -> str:
+        if self.plan_faults:
+            raise InvalidJob(self.plan_faults)
+        return PLAN
+
+    async def cancel(self, ref: str) -> Job:
+        job = await self.store.get(ref)
+        if job.state.is_terminal:
+            return job
+        return await self.move(job.id, JobState.CANCELLED, outcome=CANCELLED)
+
+    async def happen(self, job_id: str, *events: NewEvent) -> list[Event]:
+        """Let things happen to a job."""
+        job, stored = await self.store.append(self.jobs[job_id], events)
+        self.jobs[job_id] = job
+        self.broadcast.publish(stored)
+        return stored
+
+    async def move(self, job_id: str, *states: JobState, outcome: Outcome = COMPLETED) -> Job:
+        """Bring a job through states."""
+        for state in states:
+            job = self.jobs[job_id]
+            now = at(job.last_sequence)
+            told = outcome if state.is_terminal else None
+            self.jobs[job_id] = advance(job, state, now=now, outcome=told)
+            await self.happen(job_id, state_event(self.jobs[job_id], now=now))
+        return self.jobs[job_id]
+
+    async def start(self, job_id: str, run_dir: str = "/runs/1") -> Job:
+        """Bring a queued job to RUNNING in a run directory."""
+        job = self.jobs[job_id]
+        self.jobs[job_id] = replace(job, attempt=job.attempt + 1, run_dir=run_dir)
+        return await self.move(job_id, JobState.STARTING, JobState.RUNNING)
+
+    async def finish(self, job_id: str) -> Job:
+        """End a running job as asked."""
+        return await self.move(job_id, JobState.SUCCEEDED)
