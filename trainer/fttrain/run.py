@@ -10,6 +10,7 @@ from fttrain import events, report
 from fttrain.assembly import InputsChanged
 from fttrain.attempt import Attempt, Diverged
 from fttrain.data.decode import BadImage
+from fttrain.data.loaders import LoaderDied
 from fttrain.journal import Journal
 from fttrain.models.tensors import BadWeights
 from fttrain.spec import rundir
@@ -43,6 +44,8 @@ def _failed(error: Exception) -> events.Failed:
     match error:
         case RecipeFaults():
             return _failure("bad_recipe", str(error), "Correct the recipe.", error)
+        case LoaderDied():
+            return _failure("worker_error", str(error), "Lower data.workers, submit again.")
         case BadImage():
             return _failure("bad_data", str(error), "Replace or remove the file, submit again.")
         case InputsChanged() | BadWeights():

@@ -1,0 +1,17 @@
+"""What all tests of the engine share."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Keep to one thread: nets are tiny here, and others may use the other cores.
+
+    A worker that runs within the test's own process settles torch for itself.
+    """
+    torch.set_num_threads(1)
+    yield
+    torch.use_deterministic_algorithms(False)
