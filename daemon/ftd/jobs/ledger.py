@@ -3,16 +3,15 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from ftd.jobs import states
+from ftd.jobs import states, store_history
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.model import (
     Attempt,
-    EventKind,
     Job,
     JobId,
     JobState,
@@ -110,7 +109,9 @@ class Ledger:
             if job.state is not JobState.QUEUED or job.reason == reason:
                 return None
             explained = replace(job, reason=reason)
-            return Change(job=explained, events=[self.state_event(explained)])
+            return Change(
+                job=explained, events=[store_history.state_event(explained, now=self.clock())]
+            )
 
         await self.change(job_id, decide)
 
@@ -126,13 +127,4 @@ class Ledger:
             state=to.value,
             reason=outcome.reason.value if outcome else reason,
         )
-        return Change(job=moved, events=[self.state_event(moved)])
-
-    def state_event(self, job: Job) -> NewEvent:
-        """Return the event that tells a job's state."""
-        body = {
-            "state": job.state.value,
-            "reason": job.reason,
-            "outcome": asdict(job.outcome) if job.outcome else None,
-        }
-        return NewEvent(kind=EventKind.STATE, time=self.clock(), attempt=job.attempt, body=body)
+        return Change(job=moved, events=[store_history.state_event(moved, now=self.clock())])

@@ -117,7 +117,7 @@ class Store:
     ) -> tuple[Jobs, str]:
         """Return a page of jobs, latest first, and the token of the next; empty at the end.
 
-        A job comes without its plan and with its last epoch only.
+        A job comes without its plan and with its best and last epoch only.
 
         Raises:
             InvalidPageToken

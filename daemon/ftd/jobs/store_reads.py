@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy import Connection, Select, and_, func, literal, select, union
 
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
@@ -38,7 +38,7 @@ def job_page(
 ) -> tuple[list[Job], str]:
     """Return a page of jobs, latest first, and the token of the next one.
 
-    A job comes without its plan and with its last epoch only.
+    A job comes without its plan and with its best and last epoch only.
 
     Raises:
         InvalidPageToken: for a token that is not of this listing.
@@ -51,7 +51,7 @@ def job_page(
         query = query.where(JOBS.c.number < _position(page_token, wanted))
     rows = connection.execute(query).all()
     count = _fitting([len(row.recipe_json) for row in rows[:page_size]])
-    epochs = _last_epochs(connection, [row.id for row in rows[:count]])
+    epochs = _telling_epochs(connection, [row.id for row in rows[:count]])
     jobs = [job_from(row, epochs=epochs.get(row.id, ())) for row in rows[:count]]
     return jobs, _token(jobs[-1].number, wanted) if count < len(rows) else ""
 
@@ -89,22 +89,37 @@ def _epochs(
         .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids))
         .order_by(EVENTS.c.job_id, EVENTS.c.sequence)
     )
+    return _bodies(connection, query)
+
+
+def _bodies(connection: Connection, query: Select[Any]) -> Mapping[JobId, list[Mapping[str, Any]]]:
     bodies: dict[JobId, list[Mapping[str, Any]]] = defaultdict(list)
     for row in connection.execute(query):
         bodies[row.job_id].append(json.loads(row.body))
     return bodies
 
 
-def _last_epochs(
+def _telling_epochs(
     connection: Connection, job_ids: Sequence[JobId]
-) -> dict[JobId, tuple[Mapping[str, Any]]]:
-    # SQLite takes the other columns from the row that holds the maximum.
-    query = (
-        select(EVENTS.c.job_id, EVENTS.c.body, func.max(EVENTS.c.sequence))
-        .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids))
+) -> Mapping[JobId, list[Mapping[str, Any]]]:
+    """Return of each job the best epoch and the last, in order; one where they are the same."""
+    is_best = func.json_extract(EVENTS.c.body, "$.best").is_(True)
+    chosen = [
+        select(EVENTS.c.job_id, func.max(EVENTS.c.sequence).label("sequence"))
+        .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids), *conditions)
         .group_by(EVENTS.c.job_id)
+        for conditions in ([], [is_best])
+    ]
+    places = union(*chosen).subquery()
+    query = (
+        select(EVENTS.c.job_id, EVENTS.c.body)
+        .join(
+            places,
+            and_(EVENTS.c.job_id == places.c.job_id, EVENTS.c.sequence == places.c.sequence),
+        )
+        .order_by(EVENTS.c.job_id, EVENTS.c.sequence)
     )
-    return {row.job_id: (json.loads(row.body),) for row in connection.execute(query)}
+    return _bodies(connection, query)
 
 
 def _fitting(sizes: Sequence[int]) -> int:

@@ -337,13 +337,15 @@ async def test_a_listing_holds_only_the_states_asked_for(store: Store) -> None:
     assert [job.id for job in found] == [ended.id]
 
 
-async def test_a_listed_job_has_its_last_epoch_and_no_plan(store: Store) -> None:
+async def test_a_listed_job_has_its_best_and_last_epoch_and_no_plan(store: Store) -> None:
     job = await submit(store, request("a"))
-    await store.append(job, [jobs.planned(), jobs.epoch(1), jobs.epoch(2), jobs.progress(3)])
+    worse = [jobs.epoch(number, best=False) for number in (3, 4)]
+    epochs = [jobs.epoch(1), jobs.epoch(2), *worse]
+    await store.append(job, [jobs.planned(), *epochs, jobs.progress(3)])
 
     (listed,), _ = await store.list(10)
 
-    assert [body["epoch"] for body in listed.epochs] == [2]
+    assert [body["epoch"] for body in listed.epochs] == [2, 4]
     assert listed.plan_json == ""
     assert listed.progress is not None
 

@@ -171,7 +171,7 @@ class ListJobsResponse(_message.Message):
     """Asks for the next page. Empty: this was the last one."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]:
-        """The jobs, latest first, without their `epochs` but the last one, and without `plan_json`."""
+        """The jobs, latest first, each with its best and its last epoch only, and without `plan_json`."""
 
     def __init__(
         self,
