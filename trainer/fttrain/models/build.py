@@ -36,7 +36,11 @@ def loaded(
     The net takes the tensors over without a copy. They must fit: `fit.compare` finds out.
     """
     net = skeleton(model, classes=classes, channels=channels)
-    state = dict(tensors)
+    state = {
+        # Files in half or double precision: training is in single.
+        name: tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
     for name, value in _new_head(net, classes, seed).items():
         state.setdefault(name, value)
     for name, buffer in net.module.named_buffers():

@@ -82,19 +82,20 @@ def _by_last(net: Net, text: str) -> Names:
 
 # --- block:features[-5:] --------------------------------------------------------------------
 
-_STEP = re.compile(r"(?:^|\.)(?P<name>\w+)|\[(?P<slice>[-+:\d]+)\]")
+_STEP = re.compile(r"(?:^|\.)(?P<name>\w+)|\[(?P<slice>-?\d+|(?:-?\d+)?(?::(?:-?\d+)?){1,2})\]")
+
+_SUCH_AS = "write it as `block:features[-5:]` or `block:layer4[0].conv1`"
 
 
 def _by_block(net: Net, text: str) -> Names:
+    if not text:
+        raise _NoMatch(f"`block:` cannot be read; {_SUCH_AS}")
     modules: Sequence[nn.Module] = [net.module]
     position, here = 0, net.name
     while position < len(text):
         step = _STEP.match(text, position)
         if step is None or len(modules) != 1:
-            raise _NoMatch(
-                f"`block:{text}` cannot be read from `{text[position:]}` on; write it as "
-                "`block:features[-5:]` or `block:layer4[0].conv1`"
-            )
+            raise _NoMatch(f"`block:{text}` cannot be read from `{text[position:]}` on; {_SUCH_AS}")
         if step["name"]:
             modules = [_child(modules[0], step["name"], here)]
         else:
@@ -122,7 +123,7 @@ def _slice(module: nn.Module, text: str, here: str) -> Sequence[nn.Module]:
         if not -len(chain) <= parts[0] < len(chain):
             raise _NoMatch(f"{here} has the blocks 0 to {len(chain) - 1}, so `[{text}]` is none")
         return [chain[parts[0]]]
-    chosen = chain[slice(*parts)] if len(parts) <= 3 and parts[2:] != [0] else []
+    chosen = chain[slice(*parts)] if parts[2:] != [0] else []
     if not chosen:
         raise _NoMatch(f"{here} has the blocks 0 to {len(chain) - 1}; `[{text}]` takes none")
     return chosen
@@ -153,10 +154,16 @@ def _by_own_name(net: Net, text: str) -> Names:
 def _by_glob(net: Net, text: str) -> Names:
     names = [name for name, _ in net.module.named_parameters()]
     found = fnmatch.filter(names, text)
-    if not found:
-        near = _nearest(text, ["all", "head", *names])
-        raise _NoMatch(f"`{text}` matches no parameter of {net.name}{near}")
-    return found
+    if found:
+        return found
+    tops = [name for name, _ in net.module.named_children()]
+    top, dot, rest = text.partition(".")
+    near = difflib.get_close_matches(top, tops, n=1)
+    if dot and near and near != [top]:
+        hint = f"; did you mean `{near[0]}.{rest}`?"
+    else:
+        hint = _nearest(text, ["all", "head", *names])
+    raise _NoMatch(f"`{text}` matches no parameter of {net.name}{hint}")
 
 
 def _nearest(text: str, known: Iterable[str]) -> str:
