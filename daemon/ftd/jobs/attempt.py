@@ -204,8 +204,10 @@ class Follower:
                 log_tail=tail,
             )
             ended = self._workshop.ledger.transition(job, state, outcome=how)
-            notices = [self._orphans(report)] if report and report.orphans else []
-            return replace(ended, events=[*notices, *ended.events])
+            # A worker that is ended by force is bound to leave its loader processes behind.
+            if report is not None and report.orphans and not report.terminated:
+                return replace(ended, events=[self._orphans(report), *ended.events])
+            return ended
 
         await self._workshop.ledger.change(self._job_id, decide)
 
