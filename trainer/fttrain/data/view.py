@@ -123,7 +123,7 @@ def _augmented(
     assert choice.random_resized_crop is not None, "the schema holds exactly one"
     image = _image(picture)
     size = choice.random_resized_crop.size
-    left, top, width, height = _crop_box(image.size, choice.random_resized_crop, draws)
+    left, top, width, height = crop_box(image.size, choice.random_resized_crop, draws)
     cropped = image.crop((left, top, left + width, top + height))
     return cropped.resize((size, size), _FILTERS[preprocess.interpolation])
 
@@ -134,7 +134,7 @@ def _flipped(picture: Picture) -> Picture:
     return picture[:, ::-1]
 
 
-def _crop_box(
+def crop_box(
     size: tuple[int, int], crop: RandomResizedCrop, draws: Draws
 ) -> tuple[int, int, int, int]:
     """Return left, top, width and height, distributed as in torchvision's RandomResizedCrop."""
