@@ -19,6 +19,10 @@ class Journal:
     def __init__(self, path: Path, header: events.Header) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o600)
+        # The daemon may have made the file, to watch it. Records are another attempt's.
+        if os.fstat(self._file).st_size > 0:
+            os.close(self._file)
+            raise FileExistsError(f"{path} holds the records of a run already")
         self.write(header)
 
     def write(self, record: events.Record) -> None:

@@ -52,4 +52,6 @@ def wilson(correct: int, count: int) -> tuple[float, float]:
     middle = share + square / (2 * count)
     spread = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
     scale = 1 + square / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    # At the ends of the range the formula is exact but for rounding.
+    low, high = (middle - spread) / scale, (middle + spread) / scale
+    return max(0.0, min(low, share)), min(1.0, max(high, share))

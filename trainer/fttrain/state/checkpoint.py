@@ -49,7 +49,7 @@ class Card(BaseModel):
     job_name: str
     recipe: Recipe
     plan: Plan
-    base: Base | None
+    base: Base | None = None
 
     @classmethod
     def of(cls, contents: Contents, path: Path) -> Self:
@@ -91,7 +91,7 @@ def write(path: Path, net: nn.Module, optimizer: Optimizer, card: Card) -> str:
         _OPTIMIZER + name: tensor.contiguous()
         for name, tensor in _optimizer_state(net, optimizer).items()
     }
-    data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json()})
+    data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json(exclude_none=True)})
     path.parent.mkdir(exist_ok=True)
     rundir.write_aside(path, data)
     return hashlib.sha256(data).hexdigest()
