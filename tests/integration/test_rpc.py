@@ -89,7 +89,7 @@ async def test_all_faults_of_a_job_come_at_once_with_their_places(line: Line) ->
 
 
 async def test_a_thousand_faults_reach_a_client_that_set_no_limits(line: Line) -> None:
-    recipe = json.dumps({f"key{number}": 1 for number in range(1000)})
+    recipe = json.dumps({f"{'key' * 70}{number}": 1 for number in range(1000)})
 
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await submit(line, recipe_json=recipe)

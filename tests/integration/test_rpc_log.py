@@ -9,6 +9,7 @@ import pytest
 
 from finetuned.v1 import job_pb2
 from finetuned.v1.job_service_pb2 import SubmitJobRequest, TailLogRequest
+from ftd.rpc import log_tail
 from tests.fakes.listening import Line, listening, rest, spec
 from tests.wait import wait_until
 
@@ -98,6 +99,27 @@ async def test_a_followed_log_grows_until_the_job_has_ended(line: Line, tmp_path
 
     assert [first.data, second.data, *others] == [b"one\n", b"two\n", b"three\n"]
     assert second.next_offset == 8
+
+
+async def test_what_is_written_just_before_the_end_is_not_lost(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await started(line, tmp_path, b"one\n")
+    (job,) = line.office.jobs
+    pieces = log_tail._pieces
+
+    async def then_the_end(log: Path, offset: int) -> AsyncIterator[log_tail.Piece]:
+        async for piece in pieces(log, offset):
+            yield piece
+        if line.office.jobs[job].end_time is None:
+            with path.open("ab") as file:
+                file.write(b"last words\n")
+            await line.office.finish(job)
+            await wait_until(lambda: line.office.broadcast.watchers == 0)
+
+    monkeypatch.setattr(log_tail, "_pieces", then_the_end)
+
+    assert (await tail(line, follow=True))[0] == b"one\nlast words\n"
 
 
 async def test_a_log_can_be_followed_before_the_job_starts(line: Line, tmp_path: Path) -> None:

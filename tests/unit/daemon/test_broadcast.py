@@ -18,6 +18,7 @@ from ftd.jobs.store import Store
 from ftd.jobs.store_history import model_with, numbered, state_event
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, at, request
+from tests.wait import wait_until
 
 OUTCOME = Outcome(reason=OutcomeReason.CANCELLED_BY_USER, message="cancelled")
 
@@ -174,13 +175,22 @@ async def test_a_long_replay_does_not_make_a_watcher_slow(
     for _ in range(20):
         script.store()
     seen = []
+
+    async def end() -> None:
+        """End the job when the watcher has caught up and waits."""
+        await wait_until(lambda: len(seen) == 30)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        broadcast.publish(script.store(ends=True))
+
+    ending = asyncio.ensure_future(end())
     async for event in broadcast.subscribe(script.job.id):
         seen.append(event.sequence)
         if len(seen) == 3:
             for _ in range(10):
                 broadcast.publish(script.store())
-            broadcast.publish(script.store(ends=True))
 
+    await ending
     assert seen == list(range(1, 32))
 
 

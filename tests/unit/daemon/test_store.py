@@ -270,6 +270,13 @@ async def test_a_name_wins_over_the_beginning_of_an_id(store: Store) -> None:
     assert (await store.get(first.id[:6])).id == second.id
 
 
+async def test_an_id_wins_over_a_name(store: Store) -> None:
+    first = await submit(store, request("a"))
+    await submit(store, request(first.id))
+
+    assert (await store.get(first.id)).id == first.id
+
+
 async def test_an_unknown_job_is_answered_with_the_nearest_names(store: Store) -> None:
     await submit(store, request("ants-bees"))
 

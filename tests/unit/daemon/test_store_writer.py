@@ -127,16 +127,17 @@ async def test_a_caller_that_gives_up_does_not_take_its_write_back(engine: Engin
     gate = Gate()
     first = asyncio.ensure_future(writer.run(gate))
     await wait_until(gate.is_reached.is_set)
-    second = asyncio.ensure_future(writer.run(add(1)))
+    second, third = (asyncio.ensure_future(writer.run(add(number))) for number in (1, 2))
     await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     gate.may_pass.set()
     await first
+    assert await third == 2
     await writer.close()
 
-    assert lines(engine) == [1]
+    assert lines(engine) == [1, 2]
 
 
 async def test_what_waits_is_written_before_the_writer_closes(engine: Engine) -> None:
