@@ -304,7 +304,7 @@ def test_a_run_that_was_given_up_neither_disturbs_the_next_nor_ends_in_silence(
         running = stream.run(in_order(samples))
         unfinished.close()
 
-        with pytest.raises(RuntimeError, match="^this run was given up when another began$"):
+        with pytest.raises(RuntimeError, match=r"^this run was given up when another began$"):
             next(given_up)
 
         assert facts(running) == expected

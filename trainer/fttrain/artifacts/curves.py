@@ -109,6 +109,8 @@ def _score(epoch: int, val: Score) -> str:
 
 
 def _line(axes: "Axes", points: Sequence[tuple[int, float]], color: str, label: str) -> None:
+    if not points:  # Epoch 0 alone trains nothing, and an empty line upsets the layout.
+        return
     marker = "o" if len(points) <= 30 else None
     x, y = [p[0] for p in points], [p[1] for p in points]
     axes.plot(x, y, color=color, lw=1.8, marker=marker, ms=3.2, label=label, clip_on=False)

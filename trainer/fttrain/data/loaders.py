@@ -58,6 +58,7 @@ class Loaders(Generic[Task]):
         """
         if self._under_way:  # Of a run that was given up: it belongs to nobody.
             self.close()
+        self._under_way = deque()
         while len(self._loaders) < self._count:
             self._loaders.append(_Loader(self._make))
         rest = iter(tasks)
