@@ -1,6 +1,5 @@
 """The learning rate of each step is torch's, without a scheduler."""
 
-import warnings
 from typing import Any
 
 import pytest
@@ -31,15 +30,12 @@ def torch_rates(base: float, count: int, make: Any) -> list[float]:
     """Return the learning rates of so many strides of a torch scheduler."""
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = SGD([parameter], lr=base)
-    with warnings.catch_warnings():
-        # SequentialLR sets its second scheduler back by a way that it warns of itself.
-        warnings.simplefilter("ignore")
-        scheduler: LRScheduler = make(optimizer)
-        rates = []
-        for _ in range(count):
-            rates.append(float(optimizer.param_groups[0]["lr"]))
-            optimizer.step()
-            scheduler.step()
+    scheduler: LRScheduler = make(optimizer)
+    rates = []
+    for _ in range(count):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
     return rates
 
 

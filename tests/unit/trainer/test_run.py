@@ -1,0 +1,427 @@
+"""A worker's run, from its run directory to its end."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+
+from fttrain import run
+from fttrain.artifacts.export import read_model
+from fttrain.events import (
+    ArtifactMade,
+    CheckpointSaved,
+    EpochEnded,
+    Failed,
+    Finished,
+    Header,
+    Notice,
+    PhaseChanged,
+    Started,
+    Steps,
+)
+from fttrain.models import tensors
+from fttrain.score import wilson
+from fttrain.spec import rundir
+from fttrain.spec.recipe import Recipe
+from fttrain.state import checkpoint
+from tests import engine
+from tests.photos import make_photo_folder
+
+CROPPED: list[Any] = [{"random_resized_crop": {"size": 32}}, "horizontal_flip"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """18 photos to train on, of which batches of 4 leave 2; 6 to validate on."""
+    root = tmp_path_factory.mktemp("run") / "photos"
+    return make_photo_folder(root, per_class=9, val_per_class=3)
+
+
+def augmented(root: Path, *, workers: int = 0, **train: Any) -> Recipe:
+    """Return a recipe that draws random numbers wherever one can."""
+    data = {
+        "folder": {"path": str(root)},
+        "preprocess": engine.FRAMED,
+        "augment": CROPPED,
+        "workers": workers,
+    }
+    return engine.parsed(data, {"cnn": {"channels": [4, 8], "dropout": 0.5}}, train)
+
+
+def failure(run_dir: Path) -> Failed:
+    assert run.run(run_dir) == 1
+    last = engine.records(run_dir)[-1]
+    assert isinstance(last, Failed)
+    return last
+
+
+# --- the journal ----------------------------------------------------------------------------
+
+
+def test_the_journal_tells_the_run_in_order(tmp_path: Path, photos: Path) -> None:
+    records = engine.trained(tmp_path / "run", engine.photos(photos, evaluate_first=True))
+
+    told = [r.kind if not isinstance(r, PhaseChanged) else f"{r.phase} {r.epoch}" for r in records]
+    once = [kind for i, kind in enumerate(told) if kind != "steps" or told[i - 1] != "steps"]
+    assert once[:12] == [
+        "header", "started", "setup 0", "evaluating 0", "epoch", "training 1", "steps",
+        "evaluating 1", "epoch", "checkpointing 1", "checkpoint", "checkpoint",
+    ]  # fmt: skip
+    assert once[-4:] == ["exporting 2", "artifact", "artifact", "finished"]
+    assert records[0] == Header(format=1, job_id="0123", attempt=1)
+    assert records[1] == Started(pid=os.getpid())
+
+
+def test_each_step_is_told_once_with_its_rate_and_loss(tmp_path: Path, photos: Path) -> None:
+    recipe = engine.photos(photos, epochs=3, accumulate=2)
+    records = engine.trained(tmp_path / "run", recipe)
+
+    steps = [record for record in records if isinstance(record, Steps)]
+    numbers = [n for s in steps for n in range(s.first, s.last + 1)]
+    assert numbers == list(range(1, 10))
+    assert steps[0].last == 1
+    assert {s.steps for s in steps} == {9}
+    assert all(len(s.losses) == len(s.lrs) for s in steps)
+    assert all(math.isfinite(loss) for s in steps for loss in s.losses)
+    assert [s.epoch for s in steps] == sorted(s.epoch for s in steps)
+    assert all(s.images_per_second > 0 for s in steps)
+
+
+def test_the_rate_of_each_step_is_torchs(tmp_path: Path, photos: Path) -> None:
+    recipe = engine.photos(
+        photos,
+        epochs=6,
+        warmup={"epochs": 2, "start": 0.1},
+        schedule={"cosine": {"eta_min": 0.001}},
+        trains=["head", "last:1"],
+        groups=[{"select": "head"}, {"select": "last:1", "lr": 0.02}],
+    )
+    records = engine.trained(tmp_path / "run", recipe)
+
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.05, 0.02)]
+    optimizer = torch.optim.SGD(groups)
+    warm, cosine = LinearLR(optimizer, 0.1, total_iters=2), CosineAnnealingLR(optimizer, 4, 0.001)
+    scheduler = SequentialLR(optimizer, [warm, cosine], [2])
+    theirs = []
+    for _ in range(6):
+        theirs += [[float(group["lr"]) for group in optimizer.param_groups]] * 5
+        optimizer.step()
+        scheduler.step()
+    ours = [lrs for r in records if isinstance(r, Steps) for lrs in r.lrs]
+    assert len(ours) == 30
+    assert np.allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_an_epoch_tells_scores_with_intervals_speed_memory_and_time(
+    tmp_path: Path, photos: Path
+) -> None:
+    records = engine.trained(tmp_path / "run", engine.photos(photos))
+
+    ended = [record for record in records if isinstance(record, EpochEnded)]
+    assert [(e.epoch, e.step) for e in ended] == [(1, 5), (2, 10)]
+    for epoch in ended:
+        assert epoch.train is not None
+        assert (epoch.train.count, epoch.val.count) == (18, 6)
+        low, high = wilson(epoch.val.correct, 6)
+        assert (epoch.val.accuracy_low, epoch.val.accuracy_high) == (low, high)
+        assert epoch.lrs == [0.05]
+        assert epoch.images_per_second > 0
+        assert epoch.memory_bytes > 50e6
+        assert epoch.seconds > 0
+    assert ended[0].best
+
+
+def test_an_evaluation_first_changes_nothing_else(tmp_path: Path, photos: Path) -> None:
+    plain = engine.trained(tmp_path / "plain", augmented(photos))
+    first = engine.trained(tmp_path / "first", augmented(photos, evaluate_first=True))
+
+    ended = [record for record in first if isinstance(record, EpochEnded)]
+    assert [e.epoch for e in ended] == [0, 1, 2]
+    assert (ended[0].step, ended[0].train, ended[0].best) == (0, None, False)
+    expected = [record.val for record in plain if isinstance(record, EpochEnded)]
+    assert [e.val for e in ended[1:]] == expected
+    assert_same_weights(tmp_path / "plain", tmp_path / "first")
+
+
+def test_notices_of_the_plan_are_told(tmp_path: Path) -> None:
+    root = make_photo_folder(tmp_path / "photos")
+    (root / "train" / "circles" / "readme.txt").write_text("no photo")
+    records = engine.trained(tmp_path / "run", engine.photos(root))
+    assert Notice(message="1 file is no image and is left out: train/circles/readme.txt") in records
+
+
+def test_max_steps_cuts_the_run_and_leaves_the_rates(tmp_path: Path, photos: Path) -> None:
+    whole = engine.photos(photos, epochs=4, accumulate=2, schedule="cosine")
+    cut = engine.photos(photos, epochs=4, accumulate=2, schedule="cosine", max_steps=5)
+    rates, cut_rates = (
+        [
+            lr
+            for r in engine.trained(tmp_path / name, recipe)
+            if isinstance(r, Steps)
+            for lr in r.lrs
+        ]
+        for name, recipe in (("whole", whole), ("cut", cut))
+    )
+    ended = [r for r in engine.records(tmp_path / "cut") if isinstance(r, EpochEnded)]
+    assert cut_rates == rates[:5]
+    assert [(e.epoch, e.step) for e in ended] == [(1, 3), (2, 5)]
+    assert ended[1].train is not None
+    assert ended[1].train.count == 16
+
+
+# --- what it leaves -------------------------------------------------------------------------
+
+
+def test_the_best_epoch_is_exported_with_all_that_is_needed_to_use_it(
+    tmp_path: Path, photos: Path
+) -> None:
+    recipe = engine.photos(photos, epochs=3)
+    records = engine.trained(tmp_path / "run", recipe)
+
+    best = [r for r in records if isinstance(r, EpochEnded) and r.best][-1]
+    made = [r for r in records if isinstance(r, ArtifactMade)]
+    assert [(m.what, m.path) for m in made] == [
+        ("model", "artifacts/model.safetensors"),
+        ("picture/curves", "artifacts/curves.png"),
+    ]
+    assert records[-1] == Finished(best_epoch=best.epoch, best_accuracy=best.val.accuracy)
+    state, card = read_model(tmp_path / "run" / rundir.MODEL)
+    assert card.classes == ("circles", "squares")
+    assert card.recipe == recipe
+    assert (card.origin.job_name, card.origin.epoch, card.origin.val) == (
+        "tested", best.epoch, best.val,
+    )  # fmt: skip
+    kept, _ = checkpoint.read(tmp_path / "run" / rundir.BEST)
+    assert all(torch.equal(state[name], value) for name, value in kept.items())
+
+
+def test_no_curves_where_none_are_asked_for(tmp_path: Path, photos: Path) -> None:
+    data = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED}
+    recipe = engine.parsed(data, {"cnn": {}}, {"epochs": 1}, outputs=[])
+    records = engine.trained(tmp_path / "run", recipe)
+    assert [r.what for r in records if isinstance(r, ArtifactMade)] == ["model"]
+
+
+# --- determinism ----------------------------------------------------------------------------
+
+
+def weights(run_dir: Path) -> Mapping[str, torch.Tensor]:
+    return tensors.read(run_dir / rundir.LAST).tensors
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_the_same_recipe_gives_the_same_bits_for_any_number_of_loaders(
+    tmp_path: Path, photos: Path, workers: int
+) -> None:
+    first = engine.trained(tmp_path / "first", augmented(photos))
+    torch.manual_seed(workers)  # Whatever the process did before.
+    second = engine.trained(tmp_path / "second", augmented(photos, workers=workers))
+
+    assert_same_weights(tmp_path / "first", tmp_path / "second")
+    losses = [
+        [x for r in told if isinstance(r, Steps) for x in r.losses] for told in (first, second)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_another_seed_gives_other_bits(tmp_path: Path, photos: Path) -> None:
+    engine.trained(tmp_path / "first", augmented(photos))
+    engine.trained(tmp_path / "second", augmented(photos, seed=1))
+    assert not torch.equal(
+        weights(tmp_path / "first")["model/head.weight"],
+        weights(tmp_path / "second")["model/head.weight"],
+    )
+
+
+@pytest.mark.slow
+def test_real_photos_give_the_same_bits_for_any_number_of_loaders(
+    tmp_path: Path, hymenoptera: Path, shared: Path
+) -> None:
+    def recipe(workers: int, seed: int = 0) -> Recipe:
+        crop = [{"random_resized_crop": {"size": 96}}, "horizontal_flip"]
+        data = {"folder": {"path": str(hymenoptera)}, "augment": crop, "workers": workers}
+        file = shared / "weights" / "mobilenet_v2-b0353104.pth"
+        model = {"name": "mobilenet_v2", "weights": f"file:{file}"}
+        return engine.parsed(data, model, {"batch_size": 8, "max_steps": 6, "seed": seed})
+
+    for name, chosen in {
+        "first": recipe(0), "again": recipe(0), "one": recipe(1), "three": recipe(3),
+        "other": recipe(0, seed=1),
+    }.items():  # fmt: skip
+        engine.trained(tmp_path / name, chosen)
+
+    for name in ("again", "one", "three"):
+        assert_same_weights(tmp_path / "first", tmp_path / name)
+    first, other = weights(tmp_path / "first"), weights(tmp_path / "other")
+    assert not torch.equal(first["model/classifier.1.weight"], other["model/classifier.1.weight"])
+
+
+# --- failures -------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_is_told_with_step_rate_and_checkpoint(
+    tmp_path: Path, photos: Path
+) -> None:
+    jump = {"step": {"every": 1, "gamma": 1e38}}
+    recipe = engine.photos(photos, optimizer={"sgd": {"lr": 1e-30}}, schedule=jump, epochs=4)
+    failed = failure(engine.prepare(tmp_path / "run", recipe))
+
+    assert failed.reason == "non_finite_loss"
+    assert re.fullmatch(
+        r"the loss is nan at step \d+ of 20 \(epoch 2, learning rate 1e\+08\); "
+        r"checkpoints/last\.safetensors holds epoch 1",
+        failed.message,
+    )
+    assert failed.remedy == "Lower the learning rate, or set train.clip_norm."
+    kept, _ = checkpoint.read(tmp_path / "run" / rundir.LAST)
+    assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def test_a_net_that_broke_in_the_last_step_of_an_epoch_is_not_kept(
+    tmp_path: Path, photos: Path
+) -> None:
+    jump = {"step": {"every": 1, "gamma": 1e60}}
+    sgd = {"sgd": {"lr": 1e-30}}
+    recipe = engine.photos(photos, optimizer=sgd, schedule=jump, epochs=4, batch_size=18)
+    failed = failure(engine.prepare(tmp_path / "run", recipe))
+
+    assert failed.message == (
+        "the validation loss is nan after step 2 of 4 (epoch 2, learning rate 1e+30); "
+        "checkpoints/last.safetensors holds epoch 1"
+    )
+
+
+def test_a_damaged_photo_is_named(tmp_path: Path) -> None:
+    root = make_photo_folder(tmp_path / "photos")
+    photo = root / "val" / "squares" / "002.jpg"
+    photo.write_bytes(photo.read_bytes()[:300])
+    failed = failure(engine.prepare(tmp_path / "run", engine.photos(root)))
+    assert failed.reason == "bad_data"
+    assert str(photo) in failed.message
+    assert failed.remedy == "Replace or remove the file, submit again."
+
+
+def test_photos_that_changed_since_the_plan_are_not_trained_on(tmp_path: Path) -> None:
+    root = make_photo_folder(tmp_path / "photos")
+    run_dir = engine.prepare(tmp_path / "run", engine.photos(root))
+    (root / "train" / "circles" / "000.jpg").unlink()
+    failed = failure(run_dir)
+    assert (failed.reason, failed.message) == (
+        "bad_data", f"the images of folder {root} have changed since the plan"
+    )  # fmt: skip
+    assert failed.remedy == "Submit the job again: it is planned anew."
+
+
+def test_a_folder_that_went_since_the_plan_is_told(tmp_path: Path) -> None:
+    root = make_photo_folder(tmp_path / "photos")
+    run_dir = engine.prepare(tmp_path / "run", engine.photos(root))
+    root.rename(tmp_path / "elsewhere")
+    failed = failure(run_dir)
+    assert failed.reason == "bad_data"
+    assert failed.message == (
+        f"the data has changed since the plan: data.folder.path: {root} does not exist on this "
+        "machine"
+    )
+
+
+def test_weights_that_changed_since_the_plan_are_not_used(tmp_path: Path, photos: Path) -> None:
+    engine.trained(tmp_path / "first", engine.photos(photos, epochs=1))
+    file = tmp_path / "first" / rundir.BEST
+    model = {"cnn": {"channels": [4, 8], "dropout": 0.2}, "weights": f"file:{file}"}
+    run_dir = engine.prepare(tmp_path / "run", engine.photos(photos, model))
+    engine.trained(tmp_path / "other", engine.photos(photos, epochs=1, seed=1))
+    (tmp_path / "other" / rundir.BEST).rename(file)
+
+    failed = failure(run_dir)
+
+    assert failed.reason == "bad_data"
+    assert failed.message == f"{file} has changed since the job was planned"
+
+
+def test_what_nobody_foresaw_is_told_with_a_traceback_in_the_log(
+    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = engine.prepare(tmp_path / "run", engine.photos(photos))
+    (run_dir / rundir.PLAN).write_text("{}")
+    failed = failure(run_dir)
+    assert failed.reason == "worker_error"
+    assert failed.message.startswith("ValidationError: ")
+    assert failed.remedy == "The log has the traceback."
+    assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+
+def test_a_worker_that_is_killed_leaves_whole_records_and_files(
+    tmp_path: Path, photos: Path
+) -> None:
+    run_dir = engine.prepare(tmp_path / "run", engine.photos(photos, epochs=500))
+    worker = subprocess.Popen(
+        [sys.executable, "-c", "import sys, pathlib; from fttrain import run; "
+         "run.run(pathlib.Path(sys.argv[1]))", str(run_dir)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert worker.stdout is not None
+    with worker:
+        for line in worker.stdout:
+            if line.startswith("epoch 3/"):
+                break
+        worker.send_signal(signal.SIGTERM)
+    assert worker.returncode == -signal.SIGTERM
+
+    records = engine.records(run_dir)
+    saved = [r for r in records if isinstance(r, CheckpointSaved)]
+    assert {s.which for s in saved} == {"last", "best"}
+    assert not any(isinstance(r, (Failed, Finished)) for r in records)
+    checkpoint.read(run_dir / rundir.LAST)
+    checkpoint.read(run_dir / rundir.BEST)
+
+
+# --- real photos ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_frozen_mobilenet_tells_ants_from_bees(
+    tmp_path: Path, hymenoptera: Path, shared: Path
+) -> None:
+    file = shared / "weights" / "mobilenet_v2-b0353104.pth"
+    recipe = engine.parsed(
+        {"folder": {"path": str(hymenoptera)}},
+        {"name": "mobilenet_v2", "weights": f"file:{file}"},
+        {
+            "epochs": 25,
+            "batch_size": 4,
+            "trains": "head",
+            "optimizer": {"sgd": {"lr": 1e-3, "momentum": 0.9}},
+            "schedule": {"step": {"every": 7, "gamma": 0.1}},
+        },
+    )
+    records = engine.trained(tmp_path / "run", recipe)
+
+    finished = records[-1]
+    assert isinstance(finished, Finished)
+    assert finished.best_accuracy >= 0.94
+    photos = sorted(str(path) for path in (hymenoptera / "val").rglob("*.jpg"))
+    told = subprocess.run(
+        [sys.executable, "-m", "fttrain", "predict", "--json", str(tmp_path / "run"), *photos],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    said = [json.loads(line) for line in told.splitlines()]
+    correct = sum(Path(one["path"]).parent.name == one["label"] for one in said)
+    assert (len(said), correct / len(said)) == (153, finished.best_accuracy)
