@@ -1,18 +1,18 @@
 """What can go wrong for a caller of the daemon. Knows no transport.
 
-    DaemonError
-    ├── InvalidJob           INVALID_JOB            the job or its recipe has faults
-    ├── InvalidRequest       INVALID_ARGUMENT       a request outside its limits
-    │   └── InvalidPageToken INVALID_PAGE_TOKEN
-    ├── JobNotFound          JOB_NOT_FOUND
-    ├── AmbiguousJobId       AMBIGUOUS_JOB_ID
-    ├── NameTaken            NAME_TAKEN
-    ├── RequestIdReused      REQUEST_ID_REUSED
-    ├── WatcherTooSlow       WATCHER_TOO_SLOW
-    ├── ShuttingDown         SHUTTING_DOWN
-    ├── PlannerUnavailable   PLANNER_UNAVAILABLE
-    ├── StateLocked                                 another daemon holds the state directory
-    └── BadConfig                                   a start that cannot be
+DaemonError
+├── InvalidJob           INVALID_JOB            the job or its recipe has faults
+├── InvalidRequest       INVALID_ARGUMENT       a request outside its limits
+│   └── InvalidPageToken INVALID_PAGE_TOKEN
+├── JobNotFound          JOB_NOT_FOUND
+├── AmbiguousJobId       AMBIGUOUS_JOB_ID
+├── NameTaken            NAME_TAKEN
+├── RequestIdReused      REQUEST_ID_REUSED
+├── WatcherTooSlow       WATCHER_TOO_SLOW
+├── ShuttingDown         SHUTTING_DOWN
+├── PlannerUnavailable   PLANNER_UNAVAILABLE
+├── StateLocked                                 another daemon holds the state directory
+└── BadConfig                                   a start that cannot be
 """
 
 from collections.abc import Sequence

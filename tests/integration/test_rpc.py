@@ -21,6 +21,7 @@ from finetuned.v1.job_service_pb2 import (
     TailLogRequest,
 )
 from ftd.errors import PlannerUnavailable
+from ftd.rpc.listener import Listener
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
 from tests.fakes.listening import Line, details, listening, reason, spec
@@ -298,6 +299,16 @@ def test_the_socket_is_for_its_owner_alone(line: Line) -> None:
 
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
+
+
+async def test_a_socket_lies_exactly_where_it_was_asked_for(line: Line, tmp_path: Path) -> None:
+    path = tmp_path / "a b%20c#é"
+    listener = Listener(line.office)
+
+    await listener.start(path)
+
+    assert path.is_socket()
+    await listener.stop()
 
 
 async def test_the_daemon_says_that_it_is_well(line: Line) -> None:

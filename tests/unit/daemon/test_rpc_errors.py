@@ -71,7 +71,8 @@ def test_an_invalid_job_names_each_fault_with_its_field() -> None:
 
 @pytest.mark.parametrize("length", [10, 100, 4000, 2_000_000])
 def test_faults_without_end_still_fit_what_a_client_accepts(length: int) -> None:
-    found = [Fault(field=f"f{n}", description="d" * length) for n in range(1000)]
+    text = "d" * length
+    found = [Fault(field=f"f{n}", description=text) for n in range(1000)]
 
     status = translation.status_of(errors.InvalidJob(found))
 

@@ -54,6 +54,10 @@ class StoreAndStates(RuleBasedStateMachine):
         self.jobs[job.id] = job
         self.events.setdefault(job.id, []).extend(events)
 
+    def draw(self, data: st.DataObject, jobs: list[Job]) -> Job:
+        """Choose a job by its place: ids are random, and a failure must be found again."""
+        return jobs[data.draw(st.integers(0, len(jobs) - 1))]
+
     @rule(name=st.sampled_from(NAMES), request_id=st.sampled_from(["", "r1", "r2"]))
     def submit(self, name: str, request_id: str) -> None:
         self.clock += 1
@@ -82,15 +86,14 @@ class StoreAndStates(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), events=EVENTS)
     def happen(self, data: st.DataObject, events: list[NewEvent]) -> None:
-        job = self.jobs[data.draw(st.sampled_from(sorted(self.jobs)))]
+        job = self.draw(data, list(self.jobs.values()))
         self.keep(*self.runner.run(self.store.append(job, events)))
 
     @precondition(lambda self: any(TRANSITIONS[job.state] for job in self.jobs.values()))
     @rule(data=st.data())
     def move(self, data: st.DataObject) -> None:
         self.clock += 1
-        movable = [each.id for each in self.jobs.values() if TRANSITIONS[each.state]]
-        job = self.jobs[data.draw(st.sampled_from(sorted(movable)))]
+        job = self.draw(data, [each for each in self.jobs.values() if TRANSITIONS[each.state]])
         to = data.draw(st.sampled_from(sorted(TRANSITIONS[job.state])))
         outcome = None
         if to.is_terminal:
