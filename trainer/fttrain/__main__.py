@@ -124,7 +124,10 @@ def _planned(args: argparse.Namespace) -> "tuple[RecipeFile, Plan]":
         file = recipefile.read(args.recipe)
         if file.ignored:
             words = ", ".join(f"`{key}`" for key in file.ignored)
-            sys.stderr.write(f"notice: {words} concern the daemon and are ignored here\n")
+            verbs = (
+                "concern the daemon and are" if file.ignored[1:] else "concerns the daemon and is"
+            )
+            sys.stderr.write(f"notice: {words} {verbs} ignored here\n")
         cpus = args.cpus or len(os.sched_getaffinity(0))
         return file, plan.make(file.recipe, references={}, cpus=cpus)
     except recipefile.BadRecipeFile as bad:

@@ -66,7 +66,7 @@ def _by_depth(net: Net, kind: str, text: str) -> Names:
     if not re.fullmatch(r"[1-9][0-9]*", text) or int(text) > len(blocks):
         raise _NoMatch(
             f"`{kind}:{text}` needs a number from 1 to {len(blocks)}: {net.name} has "
-            f"{len(blocks)} blocks with parameters before its head"
+            f"{len(blocks)} block{'s' if blocks[1:] else ''} with parameters before its head"
         )
     count = int(text)
     return _names(net, blocks[:count] if kind == "first" else blocks[-count:])

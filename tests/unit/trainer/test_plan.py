@@ -1,0 +1,267 @@
+"""The plan: one place that decides, with all faults at once, and remembered."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+
+from fttrain import plan
+from fttrain.spec.plan import Environment, Plan, Split
+from fttrain.spec.recipe import Preprocess, Recipe
+from tests import engine
+from tests.photos import make_photo_folder
+
+SMALL = {"cnn": {"channels": [4, 8], "dropout": 0.2}}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("plan") / "photos"
+    return make_photo_folder(root, per_class=9, val_per_class=3)
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "resnet.pt"
+    torch.save(torchvision.models.resnet18(num_classes=5).state_dict(), path)
+    return path
+
+
+def on_weights(photos: Path, resnet: Path, **train: Any) -> Recipe:
+    return engine.photos(photos, {"name": "resnet18", "weights": f"file:{resnet}"}, **train)
+
+
+# --- what it says ---------------------------------------------------------------------------
+
+
+def test_a_plan_says_how_the_recipe_is_run(photos: Path, resnet: Path) -> None:
+    recipe = on_weights(photos, resnet, epochs=3, accumulate=2, trains=["head", "block:layer4"])
+    made = engine.planned(recipe)
+
+    assert made.environment == Environment(
+        torch=torch.__version__,
+        torchvision=torchvision.__version__,
+        python=made.environment.python,
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+    )
+    assert (made.device, made.threads, made.precision) == ("cpu", 1, "fp32")
+    assert (made.steps_per_epoch, made.steps, made.epochs) == (3, 9, 3)
+    assert made.prefix == [
+        "conv1", "bn1", "relu", "maxpool", "layer1[0]", "layer1[1]", "layer2[0]", "layer2[1]",
+        "layer3[0]", "layer3[1]",
+    ]  # fmt: skip
+    assert (made.batch_norm_train, made.batch_norm_eval) == (5, 15)
+    assert made.data.classes == ["circles", "squares"]
+    assert made.data.train == Split(images=18, per_class=[9, 9])
+    assert made.data.val == Split(images=6, per_class=[3, 3])
+    assert (made.weights.path, made.weights.tensors_loaded) == (str(resnet), 120)
+    assert (made.weights.tensors_new, made.weights.head) == (["fc.weight", "fc.bias"], "new")
+    assert made.preprocess.origin == "recipe"
+    (group,) = made.groups
+    assert made.parameters_trained == group.parameters
+    assert made.parameters == 11_177_538
+
+
+def test_a_trailing_batch_of_one_is_merged_where_batch_norm_trains(photos: Path) -> None:
+    trains_norms = engine.photos(photos, batch_size=17)
+    trains_none = engine.photos(photos, batch_size=17, trains="head")
+    assert engine.planned(trains_norms).steps_per_epoch == 1
+    assert engine.planned(trains_none).steps_per_epoch == 2
+
+
+def test_max_steps_shortens_the_plan(photos: Path) -> None:
+    made = engine.planned(engine.photos(photos, epochs=9, max_steps=7))
+    assert (made.steps_per_epoch, made.steps, made.epochs) == (5, 7, 2)
+
+
+def test_threads_are_the_cores_except_for_tiny_images(photos: Path) -> None:
+    assert plan.make(engine.photos(photos), references={}, cpus=5).threads == 5
+    assert plan.make(engine.digits(), references={}, cpus=5).threads == 1
+
+
+def test_digits_bring_their_own_preprocessing() -> None:
+    made = engine.planned(engine.digits())
+    assert made.preprocess.origin == "digits"
+    assert made.loader_workers == 0
+
+
+def test_known_weights_bring_theirs_and_another_is_noticed(photos: Path, shared: Path) -> None:
+    file = shared / "weights" / "mobilenet_v2-b0353104.pth"
+    model = {"name": "mobilenet_v2", "weights": f"file:{file}"}
+    data = {"folder": {"path": str(photos)}}
+
+    made = engine.planned(engine.parsed(data, model, {}))
+    own = engine.planned(engine.parsed({**data, "preprocess": engine.FRAMED}, model, {}))
+
+    assert made.preprocess.origin == "weights mobilenet_v2 IMAGENET1K_V1"
+    assert made.preprocess.steps == Preprocess(
+        resize=256, crop=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
+    )
+    assert made.notices == []
+    assert own.preprocess.origin == "recipe"
+    assert own.notices == [
+        "data.preprocess is the recipe's, not that of the weights (weights mobilenet_v2 "
+        "IMAGENET1K_V1: resize 256, crop 224, interpolation bilinear, mean [0.485, 0.456, "
+        "0.406], std [0.229, 0.224, 0.225])"
+    ]
+
+
+def test_a_new_head_that_does_not_train_is_noticed(photos: Path, resnet: Path) -> None:
+    made = engine.planned(on_weights(photos, resnet, trains="last:1"))
+    assert made.notices == ["the head is new and does not train: it keeps its random values"]
+
+
+# --- faults ---------------------------------------------------------------------------------
+
+
+def test_all_faults_are_found_at_once(tmp_path: Path) -> None:
+    recipe = engine.parsed(
+        {"folder": {"path": f"{tmp_path}/nowhere"}},
+        {"name": "resnet18", "weights": f"file:{tmp_path}/nothing.pt"},
+        {"trains": ["head", "type:Norm"], "groups": [{"select": "heads"}]},
+    )
+    assert engine.refused(recipe) == {
+        "data.folder.path": f"{tmp_path}/nowhere does not exist on this machine",
+        "model.weights": f"{tmp_path}/nothing.pt cannot be read: No such file or directory",
+        "train.trains[1]": "resnet18 has no `Norm` with parameters; there are: BasicBlock, "
+        "BatchNorm2d, Conv2d, Linear, ResNet, Sequential",
+    }
+
+
+def test_faults_between_the_parts_are_found_at_once(photos: Path, resnet: Path) -> None:
+    data = {
+        "folder": {"path": str(photos)},
+        "preprocess": {"resize": 20, "crop": 32, "mean": [0.5, 0.5], "std": [0.5]},
+    }
+    model = {"name": "resnet34", "weights": f"file:{resnet}", "head": "keep"}
+    train = {"batch_size": 19, "warmup": {"epochs": 2}}
+    found = engine.refused(engine.parsed(data, model, train))
+    assert set(found) == {
+        "model.head", "data.preprocess.crop", "data.preprocess.mean", "train.batch_size",
+        "train.warmup.epochs",
+    }  # fmt: skip
+    assert found["train.batch_size"] == "is 19, but there are 18 images to train on"
+    assert found["train.warmup.epochs"] == "takes 2 steps, all that the run has is 2"
+
+
+def test_weights_of_another_net_are_a_short_fault(photos: Path, resnet: Path) -> None:
+    model = {"name": "mobilenet_v2", "weights": f"file:{resnet}"}
+    (field, message), *more = engine.refused(engine.photos(photos, model)).items()
+    assert (field, more) == ("model.weights", [])
+    assert message.startswith(f"`file:{resnet}` does not fit mobilenet_v2: 0 tensors match; 260 ")
+    assert len(message) < 300 + len(str(resnet))
+
+
+def test_preprocessing_that_nobody_knows_must_be_stated(photos: Path, resnet: Path) -> None:
+    data = {"folder": {"path": str(photos)}}
+    model = {"name": "resnet18", "weights": f"file:{resnet}"}
+    assert engine.refused(engine.parsed(data, model, {})) == {
+        "data.preprocess": f"must be stated: `file:{resnet}` does not say how images are "
+        "prepared; give mean and std, and resize and crop"
+    }
+
+
+def test_a_net_for_colour_does_not_take_grey_images() -> None:
+    recipe = engine.parsed({"digits": {}}, {"name": "resnet18"}, {})
+    assert engine.refused(recipe) == {
+        "model.name": "resnet18 takes 3 channels, digits has 1; use a `cnn`"
+    }
+
+
+def test_images_that_are_too_small_for_the_net_are_a_fault(photos: Path) -> None:
+    deep = {"cnn": {"channels": [4] * 5, "pool": 5}}
+    recipe = engine.parsed({"digits": {}}, deep, {})
+    assert engine.refused(recipe) == {"data": "images of 8 x 8 pixels are too small for cnn"}
+    tiny_crops = engine.parsed(
+        {
+            "folder": {"path": str(photos)},
+            "preprocess": engine.FRAMED,
+            "augment": [{"random_resized_crop": {"size": 16}}],
+        },
+        deep,
+        {},
+    )
+    assert engine.refused(tiny_crops) == {"data": "images of 16 x 16 pixels are too small for cnn"}
+
+
+def test_a_batch_of_one_is_a_fault_where_batch_norm_trains(photos: Path) -> None:
+    assert engine.refused(engine.photos(photos, batch_size=1)) == {
+        "train.batch_size": "is 1, of which BatchNorm cannot take statistics; use at least 2, or "
+        "train nothing of BatchNorm"
+    }
+    assert engine.planned(engine.photos(photos, batch_size=1, trains="head")).steps == 36
+
+
+def test_a_job_that_is_not_known_here_is_a_fault(photos: Path) -> None:
+    recipe = engine.photos(photos, {**SMALL, "weights": "job:pretrain/best"})
+    assert engine.refused(recipe) == {
+        "model.weights": "no job is known here that `job:pretrain/best` could mean; use `file:PATH`"
+    }
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+
+def memoised(recipe: Recipe, cache: Path, cpus: int = 1) -> Plan:
+    return plan.memoised(recipe, references={}, cpus=cpus, cache=cache)
+
+
+def test_a_plan_is_made_once_for_the_same_files(tmp_path: Path, photos: Path, resnet: Path) -> None:
+    recipe, cache = on_weights(photos, resnet), tmp_path / "cache"
+    first = memoised(recipe, cache)
+    (kept,) = cache.iterdir()
+    written = kept.stat().st_mtime_ns
+
+    begun = time.monotonic()
+    second = memoised(recipe, cache)
+    assert time.monotonic() - begun < 0.3
+
+    assert second == first == engine.planned(recipe)
+    assert [(p, p.stat().st_mtime_ns) for p in cache.iterdir()] == [(kept, written)]
+
+
+def test_whatever_a_plan_depends_on_changes_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_photo_folder(tmp_path / "photos")
+    weights, (first, second) = tmp_path / "w.pt", (engine.photos(root), engine.photos(root, seed=1))
+    on_file = engine.photos(root, {**SMALL, "weights": f"file:{weights}"})
+    job = engine.photos(root, {**SMALL, "weights": "job:a/best"})
+
+    def digest(recipe: Recipe, cpus: int = 1, **references: str) -> str:
+        return plan.digest_inputs(recipe, references=references, cpus=cpus)
+
+    digests = [digest(first), digest(second), digest(first, cpus=2), digest(on_file)]
+    weights.write_bytes(b"x")
+    digests.append(digest(on_file))
+    os.utime(weights, (0, 0))
+    digests.append(digest(on_file))
+    digests.append(digest(job, **{"job:a/best": str(weights)}))
+    digests.append(digest(job, **{"job:a/best": str(tmp_path / "other.pt")}))
+    os.utime(root / "train" / "circles" / "000.jpg", (0, 0))
+    digests.append(digest(first))
+    monkeypatch.setattr(torchvision, "__version__", "9.9")
+    digests.append(digest(first))
+
+    assert len(set(digests)) == len(digests)
+
+
+def test_faults_are_not_remembered(tmp_path: Path) -> None:
+    root, cache = tmp_path / "photos", tmp_path / "cache"
+    recipe = engine.photos(root)
+    assert "data.folder.path" in engine.refused(recipe)
+    make_photo_folder(root)
+    assert memoised(recipe, cache) == memoised(recipe, cache)
+
+
+def test_a_damaged_memory_is_made_anew(tmp_path: Path, photos: Path) -> None:
+    recipe, cache = engine.photos(photos), tmp_path / "cache"
+    first = memoised(recipe, cache)
+    (kept,) = cache.iterdir()
+    kept.write_text("{")
+    assert memoised(recipe, cache) == first
+    assert Plan.model_validate_json(kept.read_text()) == first
