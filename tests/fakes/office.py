@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from ftd.errors import InvalidJob
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.states import advance
 from ftd.jobs.store import Store
-from ftd.jobs.store_history import state_event
 from fttrain.spec.faults import Fault
 from tests.fakes.jobs import NOW, at
 

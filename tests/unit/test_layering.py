@@ -21,7 +21,7 @@ NEVER_LOADED = {
     "fttrain.yamltext": [*HEAVY, "pydantic"],
 }
 # Alembic runs it by path, with a context set up before; it is not imported by name.
-SCRIPTS = {"ftd.jobs.migrations.env"}
+SCRIPTS = {"ftd.jobs.store.migrations.env"}
 # Imports modules in turn and prints the first that brings a forbidden one, with that one.
 PROBE = """
 import importlib, json, sys

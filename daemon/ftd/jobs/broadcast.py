@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import Protocol
 
 from ftd.errors import DaemonError, ShuttingDown, WatcherTooSlow
+from ftd.jobs.history import is_last
 from ftd.jobs.model import Event, Job, JobId
-from ftd.jobs.store_history import is_last
 
 # Events that may wait for one watcher before it is cut.
 CAPACITY = 256

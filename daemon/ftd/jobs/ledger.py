@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from ftd.jobs import states, store_history
+from ftd.jobs import history, states
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.model import (
     Attempt,
@@ -109,9 +109,7 @@ class Ledger:
             if job.state is not JobState.QUEUED or job.reason == reason:
                 return None
             explained = replace(job, reason=reason)
-            return Change(
-                job=explained, events=[store_history.state_event(explained, now=self.clock())]
-            )
+            return Change(job=explained, events=[history.state_event(explained, now=self.clock())])
 
         await self.change(job_id, decide)
 
@@ -127,4 +125,4 @@ class Ledger:
             state=to.value,
             reason=outcome.reason.value if outcome else reason,
         )
-        return Change(job=moved, events=[store_history.state_event(moved, now=self.clock())])
+        return Change(job=moved, events=[history.state_event(moved, now=self.clock())])

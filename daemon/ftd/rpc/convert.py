@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from finetuned.v1 import event_pb2, job_pb2
 from ftd.errors import InvalidRequest
+from ftd.jobs.history import outcome_from
 from ftd.jobs.model import Event, EventKind, Job, JobRequest, JobState, Outcome
-from ftd.jobs.store_history import outcome_from
 
 Body = Mapping[str, Any]
 

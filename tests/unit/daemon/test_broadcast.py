@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from ftd.errors import ShuttingDown, WatcherTooSlow
 from ftd.jobs import broadcast as broadcast_module
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.history import model_with, numbered, state_event
 from ftd.jobs.model import Event, Job, JobState, Outcome, OutcomeReason
 from ftd.jobs.states import advance
 from ftd.jobs.store import Store
-from ftd.jobs.store_history import model_with, numbered, state_event
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, at, request
 from tests.wait import wait_until

@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 
 from finetuned.v1 import event_pb2, job_pb2
 from ftd.errors import InvalidRequest
+from ftd.jobs.history import model_with, numbered, state_event
 from ftd.jobs.model import EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
-from ftd.jobs.store_history import model_with, numbered, state_event
 from ftd.rpc import convert
 from fttrain.events import PhaseName
 from fttrain.spec.faults import Fault

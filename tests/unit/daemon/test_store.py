@@ -13,7 +13,7 @@ from ftd.errors import (
     NameTaken,
     RequestIdReused,
 )
-from ftd.jobs import store_writes
+from ftd.jobs.history import outcome_from, state_event
 from ftd.jobs.model import (
     Attempt,
     EventKind,
@@ -25,9 +25,8 @@ from ftd.jobs.model import (
     OutcomeReason,
 )
 from ftd.jobs.states import advance
-from ftd.jobs.store import Store
-from ftd.jobs.store_history import outcome_from, state_event
-from ftd.jobs.store_writes import StaleJob
+from ftd.jobs.store import Store, writes
+from ftd.jobs.store.writes import StaleJob
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, at, request
@@ -297,7 +296,7 @@ async def test_a_beginning_that_several_ids_share_is_answered_with_them(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = iter(f"abcd{number:028x}" for number in range(7))
-    monkeypatch.setattr(store_writes.uuid, "uuid4", lambda: type("Id", (), {"hex": next(ids)})())
+    monkeypatch.setattr(writes.uuid, "uuid4", lambda: type("Id", (), {"hex": next(ids)})())
     made = [await submit(store, request(f"n{number}")) for number in range(2)]
 
     with pytest.raises(AmbiguousJobId) as ambiguous:
@@ -347,3 +346,13 @@ async def test_events_of_a_finished_attempt_stay_with_their_attempt(store: Store
     _, events = await store.append(job, [later])
 
     assert events[0].attempt == 2
+
+
+async def test_progress_stands_at_the_end_of_the_last_epoch(store: Store) -> None:
+    job = await submit(store, request("a"))
+
+    job, _ = await store.append(job, [jobs.progress(3), jobs.epoch(2)])
+
+    assert job.progress is not None
+    assert (job.progress["epoch"], job.progress["step"]) == (2, 20)
+    assert (await store.get(job.id)).progress == job.progress

@@ -12,12 +12,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from ftd.errors import BadConfig
-from ftd.jobs import store_engine
-from ftd.jobs.store import Store
-from ftd.jobs.store_engine import open_engines
-from ftd.jobs.store_tables import HEAD, METADATA
+from ftd.jobs.store import Store, engine
+from ftd.jobs.store.engine import open_engines
+from ftd.jobs.store.tables import HEAD, METADATA
 
-MIGRATIONS = Path(store_engine.__file__).with_name("migrations")
+MIGRATIONS = Path(engine.__file__).with_name("migrations")
 
 
 def test_the_head_that_the_code_knows_is_the_newest_migration() -> None:
@@ -52,7 +51,7 @@ def test_every_commit_is_on_disk_and_readers_cannot_write(tmp_path: Path) -> Non
 def test_opening_a_store_of_this_version_loads_no_alembic(tmp_path: Path) -> None:
     path = tmp_path / "ftd.sqlite"
     code = (
-        "import sys; from pathlib import Path; from ftd.jobs.store_engine import open_engines; "
+        "import sys; from pathlib import Path; from ftd.jobs.store.engine import open_engines; "
         "open_engines(Path(sys.argv[1]), readers=1); print('alembic' in sys.modules)"
     )
 

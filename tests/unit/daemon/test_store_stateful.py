@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ftd.errors import NameTaken, RequestIdReused
+from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.states import TRANSITIONS, advance
 from ftd.jobs.store import Store
-from ftd.jobs.store_history import state_event
 from tests.fakes import jobs
 from tests.fakes.jobs import at, request
 

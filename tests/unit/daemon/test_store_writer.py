@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from ftd.jobs.store_engine import open_engines
-from ftd.jobs.store_writer import LARGEST_BATCH, Writer
+from ftd.jobs.store.engine import open_engines
+from ftd.jobs.store.writer import LARGEST_BATCH, Writer
 from tests.wait import wait_until
 
 

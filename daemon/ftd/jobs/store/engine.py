@@ -7,7 +7,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, t
 from sqlalchemy.exc import DatabaseError
 
 from ftd.errors import BadConfig
-from ftd.jobs.store_tables import HEAD
+from ftd.jobs.store.tables import HEAD
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 

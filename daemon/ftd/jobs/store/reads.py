@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Select, and_, func, literal, select, union
 
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
-from ftd.jobs.store_rows import attempt_from, event_from, job_from
-from ftd.jobs.store_tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_EPOCH, JOBS
+from ftd.jobs.store.rows import attempt_from, event_from, job_from
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_EPOCH, JOBS
 
 # A page ends early where its recipes are long: a reply must fit a message of 4 MiB.
 PAGE_BYTES = 2 * 2**20

@@ -44,7 +44,9 @@ def _with_one(job: Job, event: Event) -> Job:
         case EventKind.PROGRESS:
             return replace(job, progress=event.body)
         case EventKind.EPOCH:
-            return replace(job, epochs=(*job.epochs, event.body))
+            return replace(
+                job, epochs=(*job.epochs, event.body), progress=_progress_at(job, event.body)
+            )
         case EventKind.PLANNED:
             return replace(job, plan_json=event.body["plan_json"])
         case EventKind.ARTIFACT:
@@ -53,6 +55,14 @@ def _with_one(job: Job, event: Event) -> Job:
             return _with_artifact(job, f"checkpoint/{event.body['which']}", event.body["path"])
         case _:
             return job
+
+
+def _progress_at(job: Job, epoch: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the progress at the end of an epoch: what was told before it may lag behind."""
+    if job.progress is None or epoch["train"] is None:
+        return job.progress
+    reached = {"epoch": epoch["epoch"], "step": epoch["step"], "loss": epoch["train"]["loss"]}
+    return {**job.progress, **reached, "images_per_second": epoch["images_per_second"]}
 
 
 def _with_artifact(job: Job, what: str, path: str) -> Job:

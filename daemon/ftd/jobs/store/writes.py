@@ -9,12 +9,12 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, NameTaken, RequestIdReused
-from ftd.jobs import names
+from ftd.jobs.history import model_with, numbered, state_event
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
-from ftd.jobs.store_history import model_with, numbered, state_event
-from ftd.jobs.store_reads import job_by_id
-from ftd.jobs.store_rows import changing, digest_of, event_row, new_row
-from ftd.jobs.store_tables import ATTEMPTS, DOCUMENTS, EVENTS, JOBS
+from ftd.jobs.store import names
+from ftd.jobs.store.reads import job_by_id
+from ftd.jobs.store.rows import changing, digest_of, event_row, new_row
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, JOBS
 from fttrain.spec.faults import Fault
 
 FIRST_REASON = "plan pending"

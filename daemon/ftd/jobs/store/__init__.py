@@ -13,10 +13,10 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from ftd.jobs import names, store_reads, store_writes
 from ftd.jobs.model import Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
-from ftd.jobs.store_engine import open_engines
-from ftd.jobs.store_writer import Writer
+from ftd.jobs.store import names, reads, writes
+from ftd.jobs.store.engine import open_engines
+from ftd.jobs.store.writer import Writer
 
 T = TypeVar("T")
 # Below, `list` is the store's verb.
@@ -82,7 +82,7 @@ class Store:
         """
 
         def write(connection: Connection) -> tuple[Job, Events]:
-            return store_writes.submit(
+            return writes.submit(
                 connection, request, request_id=request_id, now=now, references=references
             )
 
@@ -99,7 +99,7 @@ class Store:
             StaleJob: where the job has got events since it was read.
         """
         return await self._writer.run(
-            lambda connection: store_writes.append(connection, job, events, attempt)
+            lambda connection: writes.append(connection, job, events, attempt)
         )
 
     async def get(self, ref: str) -> Job:
@@ -109,7 +109,7 @@ class Store:
             JobNotFound, AmbiguousJobId
         """
         return await self._read(
-            lambda connection: store_reads.job_by_id(connection, names.find(connection, ref))
+            lambda connection: reads.job_by_id(connection, names.find(connection, ref))
         )
 
     async def list(
@@ -123,21 +123,21 @@ class Store:
             InvalidPageToken
         """
         return await self._read(
-            lambda connection: store_reads.job_page(connection, page_size, page_token, states)
+            lambda connection: reads.job_page(connection, page_size, page_token, states)
         )
 
     async def unfinished(self) -> Jobs:
         """Return all jobs that have not ended, in order of submission."""
-        return await self._read(store_reads.unfinished_jobs)
+        return await self._read(reads.unfinished_jobs)
 
     async def attempts(self, job_ids: Sequence[JobId]) -> Attempts:
         """Return all attempts of some jobs, each job's in order."""
-        return await self._read(lambda connection: store_reads.attempts_of(connection, job_ids))
+        return await self._read(lambda connection: reads.attempts_of(connection, job_ids))
 
     async def events(self, job_id: JobId, after_sequence: int, limit: int) -> Events:
         """Return at most `limit` events of a job behind a sequence number, in order."""
         return await self._read(
-            lambda connection: store_reads.events_after(connection, job_id, after_sequence, limit)
+            lambda connection: reads.events_after(connection, job_id, after_sequence, limit)
         )
 
     async def _read(self, query: Callable[[Connection], T]) -> T:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from ftd.errors import AmbiguousJobId, JobNotFound
 from ftd.jobs.model import JobId
-from ftd.jobs.store_tables import JOBS
+from ftd.jobs.store.tables import JOBS
 
 SHORTEST_PREFIX = 4
 _NEAREST_AMONG = 1000

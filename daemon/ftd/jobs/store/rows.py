@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from ftd.jobs.history import outcome_from, text_of
 from ftd.jobs.model import Attempt, Event, EventKind, Job, JobRequest, JobState
-from ftd.jobs.store_history import outcome_from, text_of
 
 
 def digest_of(request: JobRequest) -> str:
