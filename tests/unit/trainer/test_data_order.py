@@ -46,7 +46,7 @@ def test_batches_cover_the_order_and_the_last_may_be_short() -> None:
 
 @pytest.mark.parametrize(
     ("n", "size", "lengths"),
-    [(9, 4, [4, 5]), (8, 4, [4, 4]), (10, 4, [4, 4, 2]), (1, 4, [1]), (3, 1, [1, 1, 1]), (0, 4, [])],
+    [(9, 4, [4, 5]), (8, 4, [4, 4]), (10, 4, [4, 4, 2]), (1, 4, [1]), (3, 1, [1] * 3), (0, 4, [])],
 )
 def test_a_last_batch_of_one_joins_the_one_before(n: int, size: int, lengths: list[int]) -> None:
     cut = batches(np.arange(n), size, True)
