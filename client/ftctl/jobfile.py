@@ -3,12 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from ftctl import request
-from ftctl.errors import BadInput, BadJobFile, Fault, InvalidJob
+from ftctl.errors import BadInput, BadJobFile, Fault
 from ftctl.request import JobRequest
 from fttrain import yamltext
 
@@ -24,6 +24,9 @@ class JobFile:
     """A job as its user wrote it, and where each field of it stands."""
 
     request: JobRequest
+    """What of the job is sound; all of it where there are no faults."""
+    faults: tuple[Fault, ...]
+    """Those of the daemon's part. Only the daemon can find those of the recipe."""
     _label: str
     """What messages call the file. Empty: the job came from no file."""
     _document: yamltext.Document | None
@@ -38,8 +41,7 @@ class JobFile:
         input) to the working directory.
 
         Raises:
-            BadJobFile: where it cannot be read.
-            InvalidJob: where the daemon's part of it has faults, all of them.
+            BadJobFile: where it cannot be read. A job with faults can: see `faults`.
         """
         if str(source) == STDIN:
             return cls.parse(_stdin(), label="<stdin>", overrides=overrides)
@@ -87,12 +89,14 @@ class JobFile:
             _override(value, field, new)
         for parts in _PATHS:
             _make_absolute(value, parts, _folder_of(parts, folder, overrides))
-        faults = request.faults_of(value)
-        job = JobRequest() if faults else request.build(value)
-        file = cls(request=job, _label=label, _document=document, _overrides=tuple(overrides))
-        if faults:
-            raise InvalidJob(file.located(faults))
-        return file
+        file = cls(
+            request=request.build(value),
+            faults=(),
+            _label=label,
+            _document=document,
+            _overrides=tuple(overrides),
+        )
+        return replace(file, faults=file.located(request.faults_of(value)))
 
     def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         """Return the faults with their places in the file, in the file's order."""

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,28 +35,25 @@ class JobRequest:
 
 def faults_of(value: Mapping[str, Any]) -> list[Fault]:
     """Return every fault of the daemon's part of a job."""
-    resources = value.get("resources")
     faults = _unknown(value, DAEMON_KEYS + RECIPE_KEYS)
-    faults += _mistyped("name", value.get("name"), str)
-    faults += _mistyped("priority", value.get("priority"), int)
-    faults += _mistyped("resources", resources, dict)
-    if isinstance(resources, dict):
-        faults += _unknown(resources, RESOURCE_KEYS, within="resources.")
-        faults += _mistyped("resources.devices", resources.get("devices"), int)
-    faults += _after_faults(value.get("after"))
-    faults += _label_faults(value.get("labels"))
+    for key in DAEMON_KEYS:
+        faults += _FAULTS_OF[key](value.get(key))
     return faults
 
 
 def build(value: Mapping[str, Any]) -> JobRequest:
-    """Return the request of a job without faults. A key without a value counts as not given."""
-    after = value.get("after") or ()
+    """Return the request of a job: the recipe, and what of the daemon's part has no fault.
+
+    A key without a value counts as not given.
+    """
+    sound = {key: value.get(key) for key in DAEMON_KEYS if not _FAULTS_OF[key](value.get(key))}
+    after = sound.get("after") or ()
     return JobRequest(
-        name=value.get("name") or "",
-        devices=(value.get("resources") or {}).get("devices"),
-        priority=value.get("priority") or 0,
+        name=sound.get("name") or "",
+        devices=(sound.get("resources") or {}).get("devices"),
+        priority=sound.get("priority") or 0,
         after=(after,) if isinstance(after, str) else tuple(after),
-        labels=value.get("labels") or {},
+        labels=sound.get("labels") or {},
         recipe_json=_recipe(value),
     )
 
@@ -83,6 +80,13 @@ def _describe(key: str, known: tuple[str, ...], within: str) -> str:
     return f"unknown key `{key}`; known here: {', '.join(known)}"
 
 
+def _resource_faults(value: Any) -> list[Fault]:
+    if not isinstance(value, dict):
+        return _mistyped("resources", value, dict)
+    unknown = _unknown(value, RESOURCE_KEYS, within="resources.")
+    return unknown + _mistyped("resources.devices", value.get("devices"), int)
+
+
 def _after_faults(value: Any) -> list[Fault]:
     if not isinstance(value, list):
         return [] if isinstance(value, str) else _mistyped("after", value, list)
@@ -96,6 +100,14 @@ def _label_faults(value: Any) -> list[Fault]:
     items = [_mistyped(f"labels.{key}", item, str, needed=True) for key, item in value.items()]
     return [fault for faults in items for fault in faults]
 
+
+_FAULTS_OF: Mapping[str, Callable[[Any], list[Fault]]] = {
+    "name": lambda value: _mistyped("name", value, str),
+    "resources": _resource_faults,
+    "priority": lambda value: _mistyped("priority", value, int),
+    "after": _after_faults,
+    "labels": _label_faults,
+}
 
 _EXPECTED = {
     str: "a text",

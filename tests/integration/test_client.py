@@ -85,6 +85,47 @@ async def test_faults_of_the_daemon_get_their_places(daemon, client, tmp_path):
     )
 
 
+@pytest.mark.parametrize("ask", ["submit", "validate"])
+async def test_faults_of_both_halves_of_a_file_are_told_together(daemon, client, tmp_path, ask):
+    path = tmp_path / "job.yaml"
+    path.write_text("retries: 3\nname: x\ntrain:\n  lr: 1\npriority: high\n")
+    daemon.refusal = invalid(("train.lr", "unknown key `lr`"))
+
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        await getattr(client, ask)(path)
+
+    assert [fault.place for fault in caught.value.faults] == [
+        f"{path}:{place}" for place in ("1:1", "4:3", "5:1")
+    ]
+    [request] = await daemon.asked(pb.SubmitJobRequest)
+    assert request.validate_only
+    assert (request.spec.name, request.spec.priority) == ("x", 0)
+    assert request.spec.recipe_json == '{"train":{"lr":1}}'
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [None, Refusal(grpc.StatusCode.UNAVAILABLE, "PLANNER_UNAVAILABLE", "the planner is gone")],
+)
+async def test_a_job_with_faults_is_never_submitted_whatever_the_daemon_says(
+    daemon, client, refusal
+):
+    daemon.refusal = refusal
+
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        await client.submit({**JOB, "retries": 3})
+
+    assert str(caught.value) == "retries: `retries` is not built in this version; leave it out"
+    assert daemon.jobs == {}
+
+
+async def test_overrides_of_a_file_that_is_read_already_are_refused(daemon, client):
+    file = ftctl.JobFile.of(JOB)
+
+    with pytest.raises(ftctl.BadInput, match="give its overrides to JobFile"):
+        await client.submit(file, overrides={"train.epochs": 3})
+
+
 async def test_a_taken_name_is_an_error_of_its_own(daemon, client):
     daemon.refusal = Refusal(
         grpc.StatusCode.ALREADY_EXISTS, "NAME_TAKEN", "a job `ants-bees` has not ended"

@@ -14,7 +14,7 @@ from finetuned.v1 import job_service_pb2 as pb
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from ftctl import channel, models, status, wire
 from ftctl._async.stream import CUT, resumed
-from ftctl.errors import InvalidJob, WatchInterrupted
+from ftctl.errors import BadInput, Fault, FtctlError, InvalidJob, WatchInterrupted
 from ftctl.jobfile import JobFile
 
 R = TypeVar("R")
@@ -72,7 +72,8 @@ class Client:
             overrides: Field paths and what they shall be instead, as `{"train.epochs": 3}`.
 
         Raises:
-            BadJobFile, InvalidJob, NameTaken: see their sentences.
+            BadJobFile, InvalidJob, NameTaken: see their sentences. Faults that only the plan
+                finds end the job, later.
         """
         submitted = await self._submit(job, overrides, validate_only=False)
         return JobHandle(self, submitted)
@@ -177,14 +178,30 @@ class Client:
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool
     ) -> models.Job:
         file = _job_file(source, overrides)
+        if file.faults:
+            raise InvalidJob(await self._all_faults(file))
+        deadline_s = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
+        try:
+            return await self._send(file, validate_only=validate_only, deadline_s=deadline_s)
+        except InvalidJob as error:
+            raise InvalidJob(file.located(error.faults)) from None
+
+    async def _all_faults(self, file: JobFile) -> tuple[Fault, ...]:
+        """Return the faults of a file and, if the daemon can say them, those of its recipe."""
+        try:
+            await self._send(file, validate_only=True, deadline_s=channel.CALL_DEADLINE_S)
+        except InvalidJob as error:
+            return file.located((*file.faults, *error.faults))
+        except FtctlError:
+            # Whatever keeps the daemon from an answer: the file has to be mended first.
+            return file.faults
+        return file.faults
+
+    async def _send(self, file: JobFile, *, validate_only: bool, deadline_s: float) -> models.Job:
         request = pb.SubmitJobRequest(
             spec=wire.spec(file.request), request_id=str(uuid.uuid4()), validate_only=validate_only
         )
-        deadline = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
-        try:
-            response = await self._answer(self._jobs.SubmitJob(request, timeout=deadline))
-        except InvalidJob as error:
-            raise InvalidJob(file.located(error.faults)) from None
+        response = await self._answer(self._jobs.SubmitJob(request, timeout=deadline_s))
         return wire.job(response.job)
 
     async def _answer(self, call: Awaitable[R]) -> R:
@@ -245,6 +262,8 @@ class JobHandle:
 
 def _job_file(source: JobSource, overrides: Mapping[str, Any] | None) -> JobFile:
     match source:
+        case JobFile() if overrides:
+            raise BadInput("a JobFile is read already; give its overrides to JobFile.read")
         case JobFile():
             return source
         case str() | Path():

@@ -14,6 +14,7 @@ from rich.text import Text
 from ftctl._async.client import Client
 from ftctl.cli import codes
 from ftctl.cli.follow import Leaving, command, follow, to_the_end
+from ftctl.errors import DaemonUnreachable, InvalidJob
 from ftctl.jobfile import JobFile, parse_override
 from ftctl.models import Event, Job, JobState, Outcome, Planned, StateChanged
 from ftctl.view import console, plan, text
@@ -41,8 +42,19 @@ async def run(args: Namespace) -> int:
     """Run the verb."""
     overrides = dict(parse_override(text) for text in args.overrides)
     file = JobFile.read(args.file, overrides=overrides)
+    try:
+        return await _run(file, args)
+    except DaemonUnreachable:
+        if file.faults:
+            # These need no daemon to be true.
+            raise InvalidJob(file.faults) from None
+        raise
+
+
+async def _run(file: JobFile, args: Namespace) -> int:
     async with Client(args.socket) as client:
-        if args.dry_run:
+        # A file with faults is only asked about: the daemon may find more.
+        if args.dry_run or file.faults:
             return await _dry_run(client, file)
         try:
             handle = await client.submit(file)

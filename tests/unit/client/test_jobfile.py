@@ -7,6 +7,7 @@ import pytest
 
 import ftctl
 from ftctl.jobfile import parse_override
+from ftctl.request import JobRequest
 
 GOOD = """\
 name: ants-bees-frozen
@@ -44,9 +45,8 @@ def recipe(file):
 
 
 def faults(text, **overrides):
-    with pytest.raises(ftctl.InvalidJob) as caught:
-        ftctl.JobFile.parse(text, label="job.yaml", overrides=overrides)
-    return str(caught.value).split("\n")
+    file = ftctl.JobFile.parse(text, label="job.yaml", overrides=overrides)
+    return [str(fault) for fault in file.faults]
 
 
 def test_a_job_file_is_split_into_the_daemons_part_and_the_recipe(write):
@@ -104,18 +104,18 @@ def test_a_recipe_of_the_wrong_shape_is_left_to_the_daemon():
 def test_standard_input_is_a_file_too(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name: piped\nprioritty: 1")))
 
-    with pytest.raises(ftctl.InvalidJob) as caught:
-        ftctl.JobFile.read("-")
+    file = ftctl.JobFile.read("-")
 
-    assert str(caught.value) == (
+    assert file.request.name == "piped"
+    assert [str(fault) for fault in file.faults] == [
         "<stdin>:2:1: prioritty: unknown key `prioritty`; did you mean `priority`?"
-    )
+    ]
 
 
 def test_a_mapping_is_a_job_too():
     assert ftctl.JobFile.of({"name": "x", "model": {"cnn": None}}).request.name == "x"
-    with pytest.raises(ftctl.InvalidJob, match="unknown key `nme`; did you mean `name`"):
-        ftctl.JobFile.of({"nme": "x"})
+    [fault] = ftctl.JobFile.of({"nme": "x"}).faults
+    assert str(fault) == "nme: unknown key `nme`; did you mean `name`?"
     with pytest.raises(ftctl.BadInput, match="the job is not plain data: "):
         ftctl.JobFile.of({"name": object()})
 
@@ -176,6 +176,18 @@ def test_wrong_shapes_are_told_too():
         'job.yaml:4:1: name: must be a text, not ["x"]',
         'job.yaml:5:1: priority: must be a whole number, not "yes"',
     ]
+
+
+def test_what_is_sound_of_a_job_with_faults_is_kept():
+    file = ftctl.JobFile.parse(
+        "name: 3\npriority: 7\nafter: [pretrain, 8]\nlabels: {team: vision}\n"
+        "resources: {devices: 2, memory: 3}\ntrain: {epochs: 0}\ntrain.epochs: 3\n"
+    )
+
+    assert len(file.faults) == 4
+    assert file.request == JobRequest(
+        priority=7, labels={"team": "vision"}, recipe_json='{"train":{"epochs":0}}'
+    )
 
 
 def test_a_bool_is_no_number_and_a_number_has_limits():
