@@ -17,6 +17,7 @@ Spreads are given as median (least to greatest).
 
 def main() -> int:
     """Measure, print, write the page; return 1 where a goal is missed."""
+    head = HEAD.format(date=datetime.datetime.now(tz=datetime.UTC).date(), machine=machine())
     sections: list[tuple[str, list[Row]]] = []
     codes = []
     for title, measure in (
@@ -26,7 +27,6 @@ def main() -> int:
     ):
         sections.append((title, measure()))
         codes.append(finish(*sections[-1]))
-    head = HEAD.format(date=datetime.datetime.now(tz=datetime.UTC).date(), machine=machine())
     PAGE.write_text("\n".join([head, *(markdown(title, rows) for title, rows in sections)]))
     return max(codes)
 

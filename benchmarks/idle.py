@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.serving import Serving, first_step, job, material, serving
+from benchmarks.material import first_step, job, material
 from benchmarks.table import Row, at_most, finish
+from examples.demo.daemon import Running, running
 
 TITLE = "Idle daemon"
 SECONDS = 60.0
@@ -29,10 +30,10 @@ def measure() -> list[Row]:
 
 async def _measure(folder: Path) -> list[Row]:
     given = material(folder)
-    async with serving(folder, given.environment()) as daemon:
+    async with running(folder / "state", environment=given.environment()) as daemon:
         handle = await daemon.client.submit(job(given.photos, seed=0))
         await first_step(daemon.client, handle.id)
-        me = psutil.Process(daemon.pid)
+        me = psutil.Process(daemon.process.pid)
         zygote = _zygote(me)
         workers = zygote.children(recursive=True)
         async with asyncio.TaskGroup() as group:
@@ -71,7 +72,7 @@ def _zygote(daemon: psutil.Process) -> psutil.Process:
     raise SystemExit("the daemon has no zygote")
 
 
-async def _watch(daemon: Serving, name: str) -> None:
+async def _watch(daemon: Running, name: str) -> None:
     async for _ in daemon.client.watch(name):
         pass
 

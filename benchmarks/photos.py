@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.serving import Material, material
+from benchmarks.material import Material, material
 from benchmarks.table import CHECKOUT, Row, finish
 from ftctl import JobFile
 from fttrain import events

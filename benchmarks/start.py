@@ -14,8 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.serving import Material, Serving, first_step, job, material, serving
+from benchmarks.material import Material, first_step, job, material
 from benchmarks.table import CHECKOUT, Row, finish, spread
+from examples.demo.daemon import Running, running
 
 TITLE = "First step"
 RUNS = 10
@@ -30,7 +31,7 @@ def measure() -> list[Row]:
 
 async def _measure(folder: Path) -> list[Row]:
     given = material(folder)
-    async with serving(folder, given.environment()) as daemon:
+    async with running(folder / "state", environment=given.environment()) as daemon:
         # Another job first: the zygote is warm, the photos and both programs in the page cache.
         await ours(daemon, job(given.photos, seed=1))
         await script(given)
@@ -56,7 +57,7 @@ async def _measure(folder: Path) -> list[Row]:
     ]
 
 
-async def ours(daemon: Serving, wanted: Mapping[str, Any]) -> float:
+async def ours(daemon: Running, wanted: Mapping[str, Any]) -> float:
     """Return the seconds from the call to the first finished step, and end the job."""
     begin = time.perf_counter()
     handle = await daemon.client.submit(wanted)
@@ -66,7 +67,7 @@ async def ours(daemon: Serving, wanted: Mapping[str, Any]) -> float:
     return seconds
 
 
-async def command(daemon: Serving, folder: Path, wanted: Mapping[str, Any]) -> float:
+async def command(daemon: Running, folder: Path, wanted: Mapping[str, Any]) -> float:
     """Return the seconds from typing `ftctl submit` to the first finished step."""
     file = folder / "job.yaml"
     file.write_text(json.dumps({"name": "typed", **wanted}))
@@ -101,7 +102,7 @@ async def script(given: Material) -> float:
     return seconds
 
 
-async def _end(daemon: Serving, name: str) -> None:
+async def _end(daemon: Running, name: str) -> None:
     """Cancel a job and wait until its device is free: the next start must not pay for it."""
     await daemon.client.cancel(name)
     await daemon.client.wait(name)

@@ -43,14 +43,15 @@ def spread(seconds: Iterable[float]) -> str:
 
 
 def machine() -> str:
-    """Return the machine and the interpreter in a line."""
+    """Return the machine, its load by others, and the interpreter in a line."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
     cpu = names[0] if names else platform.machine()
-    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    load = f"load {os.getloadavg()[0]:.1f} before"
+    return f"{cpu}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}"
 
 
 def markdown(title: str, rows: Iterable[Row]) -> str:

@@ -1,21 +1,13 @@
-"""A daemon for a measurement, over a state directory of its own, and the photos it trains on."""
+"""What is measured on: photos, weights, a job, and the moment of its first step."""
 
-import asyncio
-import contextlib
 import os
-import sys
 import tarfile
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.table import CHECKOUT
-from ftctl import Client, DaemonUnreachable, ProgressMade
-
-START_S = 60.0
-LOOK_S = 0.02
+from ftctl import Client, ProgressMade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +20,6 @@ class Material:
     def environment(self) -> dict[str, str]:
         """Return the environment in which torchvision finds its weights."""
         return {**os.environ, "TORCH_HOME": str(self.torch_home)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """A running daemon and a client that is connected to it."""
-
-    client: Client
-    pid: int
-    socket: Path
 
 
 def material(folder: Path) -> Material:
@@ -67,36 +50,6 @@ def job(photos: Path, *, seed: int) -> dict[str, Any]:
             "schedule": {"step": {"every": 7, "gamma": 0.1}},
         },
     }
-
-
-@contextlib.asynccontextmanager
-async def serving(folder: Path, environment: dict[str, str]) -> AsyncIterator[Serving]:
-    """Start `ftd serve` and connect; end it when the block ends."""
-    with TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
-        socket = Path(short, "ftd.sock")
-        with (folder / "daemon.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ftd", "serve"),
-                *("--state", str(folder / "state"), "--socket", str(socket)),
-                env=environment, stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
-            async with await _connected(socket, process) as client:
-                yield Serving(client=client, pid=process.pid, socket=socket)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
-
-
-async def _connected(socket: Path, process: asyncio.subprocess.Process) -> Client:
-    async with asyncio.timeout(START_S):
-        while process.returncode is None:
-            with contextlib.suppress(DaemonUnreachable):
-                async with Client(socket):
-                    return Client(socket)
-            await asyncio.sleep(LOOK_S)
-    raise SystemExit("the daemon did not start")
 
 
 async def first_step(client: Client, name: str) -> None:
