@@ -52,8 +52,8 @@ async def main() -> None:
         "A small net learns clean digits, then meets noisy scans of which it is told\n"
         f"five labels per class. {len(SEEDS)} seeds, three jobs each, one daemon.\n"
     )
-    async with daemon.running(state) as client:
-        trials = await _run_all(client, console)
+    async with daemon.running(state) as own:
+        trials = await _run_all(own.client, console)
     console.print(_summary(trials))
     console.print(*_lay_out(trials), sep="\n", soft_wrap=True)
     console.print(f"\n{time.monotonic() - began:.0f} s in all; the daemon is gone again.")

@@ -1,50 +1,67 @@
-"""A daemon of the demo's own: started, and gone without a trace when the block ends."""
+"""A daemon of a script's own: started, and gone without a trace when the block ends."""
 
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ftctl import Client, DaemonUnreachable
 
 START_S = 60.0
-_LOOK_S = 0.05
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A daemon, and a client that is connected to it."""
+
+    client: Client
+    process: asyncio.subprocess.Process
+    socket: Path
 
 
 @contextlib.asynccontextmanager
-async def running(state: Path) -> AsyncIterator[Client]:
-    """Start `ftd serve` over a state directory and connect to it."""
+async def running(
+    state: Path, *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """Start `ftd serve` over a state directory and connect to it; its log lies beside that.
+
+    Args:
+        state: Where the daemon keeps its jobs.
+        environment: What the daemon finds in its environment. Default: what this process has.
+    """
+    log = state.parent / "daemon.log"
     # The path of a unix socket is short by law of the kernel: not below the checkout.
-    with tempfile.TemporaryDirectory(prefix="ftd-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ftd-") as folder:
         socket = Path(folder) / "ftd.sock"
-        with (state.parent / "daemon.log").open("wb") as log:
-            places = ("--state", str(state), "--socket", str(socket))
+        with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ftd", "serve", *places, stderr=log, stdout=log
-            )
+                *(sys.executable, "-m", "ftd", "serve"),
+                *("--state", str(state), "--socket", str(socket)),
+                env=environment, stdout=out, stderr=out,
+            )  # fmt: skip
         try:
-            async with await _connect(socket, process) as client:
-                yield client
+            await _listens(socket, process, log)
+            async with Client(socket) as client:
+                yield Running(client=client, process=process, socket=socket)
         finally:
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+                process.terminate()
             await process.wait()
 
 
-async def _connect(socket: Path, process: asyncio.subprocess.Process) -> Client:
+async def _listens(socket: Path, process: asyncio.subprocess.Process, log: Path) -> None:
     deadline = asyncio.get_running_loop().time() + START_S
-    while asyncio.get_running_loop().time() < deadline:
+    while process.returncode is None and asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(DaemonUnreachable):
             async with Client(socket):
-                return Client(socket)
-        if process.returncode is not None:
-            break
+                return
         await asyncio.sleep(_LOOK_S)
-    raise SystemExit("the daemon did not start; see daemon.log in the demo's folder")
+    raise SystemExit(f"the daemon did not start; {log} says why")
 
 
 def leftovers(state: Path) -> list[str]:

@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 
-from ftctl import Client, DaemonUnreachable, Job
+from examples.demo import daemon
+from ftctl import Client, Job
 from fttrain import events
 from fttrain.spec import rundir
 from tests.wait import wait_until
-
-START_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,34 +45,9 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(state: Path) -> AsyncIterator[Serving]:
     """Start a daemon and connect; end it, and every job, when the block ends."""
-    with TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
-        socket = Path(short, "ftd.sock")
-        with (state.parent / "daemon.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ftd", "serve"),
-                *("--state", str(state), "--socket", str(socket)),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=log,
-            )
-        try:
-            await wait_until(lambda: _listens(socket), START_S)
-            async with Client(socket) as client:
-                yield Serving(client=client, process=process, socket=socket, state=state)
-                await _cancel_all(client)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            await process.wait()
-
-
-def _listens(socket: Path) -> bool:
-    from ftctl import channel
-
-    try:
-        channel.probe(socket)
-    except DaemonUnreachable:
-        return False
-    return True
+    async with daemon.running(state) as own:
+        yield Serving(client=own.client, process=own.process, socket=own.socket, state=state)
+        await _cancel_all(own.client)
 
 
 async def _cancel_all(client: Client) -> None:
