@@ -42,7 +42,8 @@ def supervise(run_dir: Path, worker: Worker, *, grace_s: float) -> NoReturn:
     redirect(run_dir / rundir.LOG)
     me = ProcessIdentity.of(os.getpid())
     assert me is not None
-    rundir.write_card(run_dir / rundir.SHIM, me)
+    if not rundir.take_start(run_dir, me):
+        os._exit(0)  # the daemon has waited too long and given this start up
     setproctitle.setproctitle(f"finetuned shim {run_dir.parent.name[:8]}/{run_dir.name}")
     watch = _Watch(worker_pid=_fork_worker(run_dir, worker), grace_s=grace_s)
     watch.until_worker_ends()

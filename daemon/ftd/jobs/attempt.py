@@ -1,6 +1,7 @@
 """One attempt at a job: its run directory, its start, its journal, its end."""
 
 import asyncio
+import shutil
 import signal
 import time
 from collections import deque
@@ -44,9 +45,15 @@ class Workshop:
 
 
 def prepare(workshop: Workshop, job: Job, references: Mapping[str, str]) -> Path:
-    """Write the run directory of a job's next attempt and return it."""
+    """Write the run directory of a job's next attempt and return it.
+
+    Raises:
+        OSError: where it cannot be made.
+    """
     number = job.attempt + 1
     run_dir = workshop.runs / job.id / str(number)
+    if run_dir.exists() and not (run_dir / rundir.SHIM).exists():
+        shutil.rmtree(run_dir)  # of a daemon that ended before it recorded the start
     run_dir.mkdir(parents=True)
     for folder in ("checkpoints", "artifacts"):
         (run_dir / folder).mkdir()

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from ftd.errors import InvalidJob
 from ftd.jobs import attempt, outcome, references
 from ftd.jobs.attempt import Follower, Workshop
 from ftd.jobs.ledger import Change, Ledger
@@ -20,6 +22,7 @@ log = structlog.get_logger()
 
 START_TRIES = 3
 _FOLLOW_AGAIN_S = 1.0
+_How = Callable[[Follower], Awaitable[None]]
 
 
 class Crew:
@@ -57,13 +60,13 @@ class Crew:
         """Start a job's next attempt and follow it to its end."""
         async with self._released_at_end(job_id):
             started = await self._start(job_id)
-            if started is not None and started.state is JobState.STARTING:
-                await self._follow(started)
+            if started is not None:
+                await self._follow(started, Follower.start)
 
     async def take_up(self, job: Job) -> None:
         """Follow an attempt of an earlier daemon to its end."""
         async with self._released_at_end(job.id):
-            await self._adopt(job)
+            await self._follow(job, Follower.adopt)
 
     async def requeue(self, job_id: JobId) -> None:
         """Put a job whose start was lost back into the queue."""
@@ -72,14 +75,13 @@ class Crew:
         )
 
     async def _start(self, job_id: JobId) -> Job | None:
+        """Bring a queued job to STARTING; None where it does not start."""
         job = self._ledger.find(job_id)
         if job is None or job.state is not JobState.QUEUED:
             return None
-        paths = {
-            text: references.path(text, await self._ledger.store.get(ref))
-            for text, ref in job.references.items()
-        }
-        run_dir = await asyncio.to_thread(attempt.prepare, self._workshop, job, paths)
+        run_dir = await self._prepared(job)
+        if run_dir is None:
+            return None
 
         def starting(job: Job) -> Change | None:
             if job.state is not JobState.QUEUED:
@@ -87,35 +89,52 @@ class Crew:
             numbered = replace(job, attempt=job.attempt + 1, run_dir=str(run_dir))
             return self._ledger.transition(numbered, JobState.STARTING)
 
-        return await self._ledger.change(job_id, starting)
+        started = await self._ledger.change(job_id, starting)
+        if started is None:  # cancelled meanwhile
+            await asyncio.to_thread(shutil.rmtree, run_dir, ignore_errors=True)
+        return started
 
-    async def _follow(self, job: Job) -> None:
-        with self._follower(job, offset=0) as follower:
-            now = self._ledger.find(job.id)
-            if now is not None and now.state is JobState.CANCELLING:
-                follower.cancel()
-            try:
-                await follower.start()
-                return
-            except ZygoteGone as error:
-                if rundir.read_shim(Path(job.run_dir)) is None:
-                    await self._start_lost(job, str(error))
-                    return
-                # It began, only the answer was lost.
-            except Exception:
-                log.exception("following_failed", job_id=job.id)
-        await self._adopt(job)
+    async def _prepared(self, job: Job) -> Path | None:
+        """Return the run directory of the next attempt; None where the job has failed for it."""
+        try:
+            paths = {
+                text: references.path(text, await self._ledger.store.get(ref))
+                for text, ref in job.references.items()
+            }
+            return await asyncio.to_thread(attempt.prepare, self._workshop, job, paths)
+        except InvalidJob as found:
+            how = outcome.bad_recipe(found.faults)
+        except OSError as error:
+            how = outcome.start_failed(f"{error.filename} cannot be made: {error.strerror}")
+        await self._ledger.move(job.id, JobState.FAILED, only_from=[JobState.QUEUED], outcome=how)
+        return None
 
-    async def _adopt(self, job: Job) -> None:
-        """Follow by what the run directory tells, again and again where that fails."""
-        while (now := self._ledger.find(job.id)) is not None:
-            with self._follower(now, offset=await self._stored_up_to(now)) as follower:
-                try:
-                    await follower.adopt()
-                    return
-                except Exception:
-                    log.exception("following_failed", job_id=job.id)
+    async def _follow(self, job: Job, how: _How) -> None:
+        """Follow an attempt to its end, by what its run directory tells where all else fails."""
+        while not await self._has_followed(job, how):
+            how = Follower.adopt
             await asyncio.sleep(_FOLLOW_AGAIN_S)
+
+    async def _has_followed(self, job: Job, how: _How) -> bool:
+        try:
+            offset = await self._stored_up_to(job)
+            # Looked at last: a cancel either shows in the state or finds the follower.
+            if (now := self._ledger.find(job.id)) is not None:
+                with self._follower(now, offset=offset) as follower:
+                    await how(follower)
+        except ZygoteGone as error:
+            return await self._has_given_up(job, str(error))
+        except Exception:
+            log.exception("following_failed", job_id=job.id)
+            return False
+        return True
+
+    async def _has_given_up(self, job: Job, why: str) -> bool:
+        """Give up a start of which nothing was heard; False where its shim has begun after all."""
+        if not await asyncio.to_thread(rundir.take_start, Path(job.run_dir), None):
+            return False
+        await self._start_lost(job, why)
+        return True
 
     async def _stored_up_to(self, job: Job) -> int:
         """Return the place in the journal up to which it is stored as events."""

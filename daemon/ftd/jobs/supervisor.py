@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ from ftd.jobs.zygote import Zygote
 from fttrain.spec import faults, rundir
 
 log = structlog.get_logger()
+
+AGAIN_S = 5.0
+"""After a failure of the daemon's own, such as a full disk."""
+_Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 def utc_now() -> datetime:
@@ -99,7 +104,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
                 self._tasks = tasks
                 await self._take_up()
-                self._begin(self._schedule_for_ever(), name="scheduler")
+                self._begin(self._schedule_for_ever, name="scheduler")
                 stack.callback(self._stop)
                 yield self
 
@@ -179,7 +184,7 @@ class Supervisor:
         while True:
             await self._ledger.changed.wait()
             self._ledger.changed.clear()
-            await self._schedule()
+            await self._safely(self._schedule)
 
     async def _schedule(self) -> None:
         queued = [job for job in self._ledger.jobs() if job.state is JobState.QUEUED]
@@ -187,7 +192,7 @@ class Supervisor:
         decision = decide(pending, self._crew.holdings())
         for job_id, devices in decision.starts.items():
             self._crew.hold(job_id, devices)
-            self._begin(self._crew.run(job_id), name=f"run-{job_id[:8]}")
+            self._begin(partial(self._crew.run, job_id), name=f"run-{job_id[:8]}")
         for job_id, reason in decision.reasons.items():
             await self._ledger.explain(job_id, reason)
 
@@ -205,7 +210,7 @@ class Supervisor:
         needed = [await self._fact(other) for other in job.references.values()]
         plan_needs = tuple(fact.name for fact in needed if not fact.state.is_terminal)
         if not job.plan_json and not plan_needs and job.id not in self._plan_tasks:
-            task = self._begin(self._plan_job(job), name=f"plan-{job.id[:8]}")
+            task = self._begin(partial(self._plan_job, job), name=f"plan-{job.id[:8]}")
             self._plan_tasks[job.id] = task
         return Pending(
             id=job.id,
@@ -234,14 +239,12 @@ class Supervisor:
         try:
             jobs = {text: await self.store.get(ref) for text, ref in job.references.items()}
             plan_json = await self._plan(job.request.recipe_json, jobs)
-            await self._ledger.change(job.id, lambda job: self._planned(job, plan_json))
         except InvalidJob as found:
             await self._fail(job.id, outcome.bad_recipe(found.faults))
         except PlannerUnavailable as error:
             await self._fail(job.id, outcome.start_failed(str(error)))
-        except Exception as error:
-            log.exception("planning_failed", job_id=job.id)
-            await self._fail(job.id, outcome.start_failed(str(error)))
+        else:
+            await self._ledger.change(job.id, lambda job: self._planned(job, plan_json))
         finally:
             del self._plan_tasks[job.id]
 
@@ -264,25 +267,46 @@ class Supervisor:
             self._ledger.add(job)
             if job.state in (JobState.QUEUED, JobState.PAUSED):
                 continue
-            if job.state is JobState.STARTING and rundir.read_shim(Path(job.run_dir)) is None:
+            if job.state is JobState.STARTING and _never_began(job):
                 await self._crew.requeue(job.id)
                 continue
             self._crew.hold_any(job)
-            self._begin(self._crew.take_up(job), name=f"take-up-{job.id[:8]}")
+            self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
 
     def close(self) -> None:
         """Accept no more jobs."""
         self._is_closing = True
 
-    def _begin(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    def _begin(self, work: _Work, *, name: str) -> asyncio.Task[None]:
         """Run a piece of work until it is done or the daemon stops."""
-        task = self._tasks.create_task(work, name=name)
+        task = self._tasks.create_task(self._safely(work), name=name)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
         return task
+
+    async def _safely(self, work: _Work) -> None:
+        """Do a piece of work. Its failure (a full disk, a bug) ends neither daemon nor jobs:
+
+        it is told, and some time later the scheduler looks again at what is to be done.
+        """
+        try:
+            await work()
+        except Exception:
+            log.exception("work_failed")
+            await asyncio.sleep(AGAIN_S)
+            self._ledger.changed.set()
 
     def _stop(self) -> None:
         """End the daemon's own tasks; workers and shims go on by themselves."""
         self.close()
         for task in self._work:
             task.cancel()
+
+
+def _never_began(job: Job) -> bool:
+    """Give a start up that the daemon before left behind; False where its shim has begun."""
+    run_dir = Path(job.run_dir)
+    try:
+        return rundir.take_start(run_dir, None) or rundir.read_shim(run_dir) is None
+    except FileNotFoundError:  # somebody took the run directory away
+        return True

@@ -1,7 +1,8 @@
 """The run directory of an attempt: what lies in it, who writes it, how it is read. Torch-free.
 
 recipe.json  plan.json  attempt.json     in: written before the start
-shim.json                                who supervises: written by the shim as its first act
+shim.json                                who supervises: written by the shim as its first act,
+                                         or `null` by the daemon that gives the start up
 journal.jsonl  log.txt                   out: written by the worker while it runs
 checkpoints/  artifacts/                 out: files that are whole as soon as they are there
 exit.json                                how it ended: written by the shim as its last act
@@ -92,12 +93,7 @@ def boot_id() -> str:
 
 def write_aside(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    _write_beside(path, content).replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -105,7 +101,23 @@ def write_aside(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def write_card(path: Path, card: AttemptCard | ProcessIdentity | ExitReport) -> None:
+def take_start(run_dir: Path, shim: ProcessIdentity | None) -> bool:
+    """Take the start of an attempt, which only one can: its shim, or (None) who gives it up.
+
+    Returns False where it was taken before. So a shim that comes late never runs a second worker.
+    """
+    path = run_dir / SHIM
+    aside = _write_beside(path, json.dumps(asdict(shim) if shim else None).encode())
+    try:
+        os.link(aside, path)  # unlike a rename it replaces nothing
+    except FileExistsError:
+        return False
+    finally:
+        aside.unlink()
+    return True
+
+
+def write_card(path: Path, card: AttemptCard | ExitReport) -> None:
     """Write one of the small JSON files of a run directory."""
     write_aside(path, json.dumps(asdict(card)).encode())
 
@@ -116,7 +128,7 @@ def read_attempt(run_dir: Path) -> AttemptCard:
 
 
 def read_shim(run_dir: Path) -> ProcessIdentity | None:
-    """Read shim.json; None where no shim has begun."""
+    """Read shim.json; None where no shim has begun, or the start was given up."""
     body = _read(run_dir / SHIM)
     return ProcessIdentity(**body) if body is not None else None
 
@@ -135,4 +147,13 @@ def _read(path: Path) -> dict[str, Any] | None:
         body = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    return dict(body)
+    return dict(body) if body is not None else None
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return aside

@@ -1,0 +1,65 @@
+"""A daemon without its RPC layer: real store, zygote, shims and signals; the workers are fakes."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ftd.devices import inventory
+from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.model import Event, EventKind, Job, JobState
+from ftd.jobs.store import Store
+from ftd.jobs.supervisor import Supervisor
+from ftd.jobs.zygote import Zygote
+from fttrain.spec import rundir
+from tests.fakes.attempts import make_request
+
+COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
+
+
+@contextlib.asynccontextmanager
+async def daemon(state_dir: Path, command: Sequence[str] = COMMAND) -> AsyncIterator[Supervisor]:
+    """A daemon without its RPC layer."""
+    async with await Store.open(state_dir / "ftd.sqlite") as store:
+        supervisor = Supervisor(
+            store=store,
+            broadcast=Broadcast(store),
+            zygote=Zygote(state_dir / "zygote.log", command),
+            devices=[inventory.cpu()],
+            state_dir=state_dir,
+        )
+        async with supervisor.working():
+            yield supervisor
+
+
+async def submit(supervisor: Supervisor, act: str, **changes: Any) -> Job:
+    return await supervisor.submit(make_request(act, **changes), request_id="")
+
+
+async def watch(supervisor: Supervisor, job: Job) -> list[Event]:
+    """Return all events of a job, once it has ended."""
+    return [event async for event in supervisor.broadcast.subscribe(job.id)]
+
+
+async def until(supervisor: Supervisor, job: Job, state: JobState, reason: str = "") -> None:
+    """Return once a job is in a state (and waits for a reason)."""
+    async for event in supervisor.broadcast.subscribe(job.id):
+        is_there = event.kind is EventKind.STATE and event.body["state"] == state
+        if is_there and event.body["reason"].startswith(reason):
+            return
+    pytest.fail(f"{job.name} never was {state} {reason}")
+
+
+def states_of(events: list[Event]) -> list[str]:
+    states = [event.body["state"] for event in events if event.kind is EventKind.STATE]
+    return [state for i, state in enumerate(states) if i == 0 or state != states[i - 1]]
+
+
+def worker_of(job: Job) -> psutil.Process:
+    identity = rundir.read_shim(Path(job.run_dir))
+    assert identity is not None
+    return psutil.Process(identity.pid).children()[0]

@@ -1,0 +1,139 @@
+"""The supervisor when what it stands on fails: disks, leftovers, answers that come too late."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from ftd.jobs import supervisor as supervising
+from ftd.jobs.model import Job, JobState
+from ftd.jobs.store import Store
+from ftd.jobs.supervisor import Supervisor
+from fttrain.spec import rundir
+from tests.fakes.supervising import daemon, states_of, submit, until, watch
+from tests.wait import wait_until
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    async with daemon(tmp_path) as running:
+        yield running
+
+
+async def test_a_run_directory_of_a_start_that_was_never_recorded_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    async with daemon(tmp_path) as first:
+        blocker = await submit(first, "wait")
+        await until(first, blocker, JobState.RUNNING)
+        job = await submit(first, "finish")
+    (tmp_path / "runs" / job.id / "1" / "checkpoints").mkdir(parents=True)
+
+    async with daemon(tmp_path) as second:
+        await second.cancel(blocker.id)
+
+        assert states_of(await watch(second, job))[-1] == "succeeded"
+
+
+async def test_a_run_directory_that_cannot_be_made_fails_the_job_and_not_the_daemon(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    job = await submit(supervisor, "finish")
+
+    ended = (await watch(supervisor, job))[-1].body["outcome"]
+
+    assert ended["reason"] == "start_failed"
+    assert ended["message"] == (
+        "The worker could not be started: "
+        f"{tmp_path}/runs/{job.id}/1 cannot be made: Not a directory."
+    )
+    (tmp_path / "runs").unlink()
+    following = await submit(supervisor, "finish")
+    assert states_of(await watch(supervisor, following))[-1] == "succeeded"
+
+
+async def test_a_store_that_cannot_be_written_for_a_while_holds_jobs_up_and_ends_nothing(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "AGAIN_S", 0.05)
+    append, refused = supervisor.store.append, 0
+
+    async def full(*given: Any, **named: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    supervisor.store.append = full  # type: ignore[method-assign]
+    job = await submit(supervisor, "finish")
+    await wait_until(lambda: refused > 3)
+    supervisor.store.append = append  # type: ignore[method-assign]
+
+    assert states_of(await watch(supervisor, job))[-1] == "succeeded"
+
+
+async def test_a_cancel_while_an_attempt_is_taken_up_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with daemon(tmp_path) as first:
+        job = await submit(first, "wait")
+        await until(first, job, JobState.RUNNING)
+    asked, may_go_on = asyncio.Event(), asyncio.Event()
+    attempts = Store.attempts
+
+    async def slowly(store: Store, job_ids: list[str]) -> Any:
+        asked.set()
+        await may_go_on.wait()
+        return await attempts(store, job_ids)
+
+    monkeypatch.setattr(Store, "attempts", slowly)
+    async with daemon(tmp_path) as second:
+        await asked.wait()
+        await second.cancel(job.id)
+        may_go_on.set()
+
+        assert states_of(await watch(second, job))[-1] == "cancelled"
+
+
+async def test_a_start_whose_run_directory_is_gone_is_made_again(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as first:
+        job = await _left_starting(first)
+    shutil.rmtree(job.run_dir)
+
+    async with daemon(tmp_path) as second:
+        assert states_of(await watch(second, job))[-1] == "succeeded"
+
+
+async def test_a_shim_that_comes_after_its_start_was_given_up_runs_nothing(
+    tmp_path: Path,
+) -> None:
+    async with daemon(tmp_path) as first:
+        job = await _left_starting(first)
+
+    async with daemon(tmp_path) as second:
+        await watch(second, job)
+        assert (await second.store.get(job.id)).attempt == 2
+        late = await second._zygote.start(Path(job.run_dir), grace_s=0.1)
+        await late.wait()
+        late.close()
+
+    assert rundir.read_exit(Path(job.run_dir)) is None
+    assert (Path(job.run_dir) / rundir.JOURNAL).read_bytes() == b""
+
+
+async def _left_starting(supervisor: Supervisor) -> Job:
+    """Submit a job whose shim never begins, and return it as a daemon that is killed leaves it."""
+    asked = asyncio.Event()
+
+    async def never(run_dir: Path, *, grace_s: float) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    supervisor._zygote.start = never  # type: ignore[assignment,method-assign]
+    job = await submit(supervisor, "finish")
+    await asked.wait()
+    return await supervisor.store.get(job.id)
