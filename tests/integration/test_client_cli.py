@@ -276,6 +276,24 @@ async def test_list_prints_a_table_or_json(daemon, ftctl):
     assert [job["name"] for job in json.loads(out)] == ["ants-bees"]
 
 
+async def test_in_a_pipe_no_line_of_a_list_or_log_is_cut(daemon, ftctl):
+    waiting, failed = daemon.add("waits-" + "x" * 57), daemon.add("failed")
+    reason = "waits for " + ", ".join(f"job-{number}" for number in range(20))
+    await daemon.emit(waiting, **story.state(job_pb2.JOB_STATE_QUEUED, reason=reason))
+    log = [f"line {number} " + "y" * 200 for number in range(20)]
+    how = job_pb2.JobOutcome(reason=job_pb2.OUTCOME_REASON_WORKER_ERROR, log_tail=log)
+    await daemon.emit(failed, **story.state(job_pb2.JOB_STATE_FAILED, outcome=how))
+
+    _, listed, _ = await ftctl("list")
+    _, shown, _ = await ftctl("get", "failed")
+
+    assert listed.count("\n") == 3
+    assert f"waits-{'x' * 57}  queued  {reason}" in listed
+    assert [line.strip().removeprefix("log       ") for line in shown.splitlines()[-10:]] == (
+        log[-10:]
+    )
+
+
 async def test_get_prints_a_card_or_json(daemon, ftctl):
     job_id = daemon.add("ants-bees", recipe_json='{"model":{"name":"mobilenet_v2"}}')
     await story.tell(daemon, job_id, epochs=2)
@@ -283,6 +301,7 @@ async def test_get_prints_a_card_or_json(daemon, ftctl):
     code, out, _ = await ftctl("get", job_id[:6])
     assert code == 0
     assert out.startswith(f" ants-bees  {job_id}  succeeded  epoch 2/2, 100 %\n")
+    assert max(len(line) for line in out.splitlines() if "/var/" not in line) <= 80
     assert f" files     {story.RUN}/artifacts\n           model           model" in out
 
     code, out, _ = await ftctl("get", "ants-bees", "-o", "json")

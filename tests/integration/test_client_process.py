@@ -32,8 +32,8 @@ async def start(daemon, *words, **streams):
     )  # fmt: skip
 
 
-async def screen(descriptor):
-    """Return all that a terminal was sent, once its last writer is gone."""
+async def screen(descriptor, *, until="never drawn"):
+    """Return all that a terminal was sent, once its last writer is gone or drew something."""
     loop = asyncio.get_running_loop()
 
     def read():
@@ -43,9 +43,10 @@ async def screen(descriptor):
                 piece = os.read(descriptor, 65536)
             except OSError:  # Linux says so that the other end is closed.
                 piece = b""
-            if not piece:
-                return b"".join(pieces).decode()
             pieces.append(piece)
+            text = b"".join(pieces).decode(errors="replace")
+            if not piece or until in text:
+                return text
 
     return await loop.run_in_executor(None, read)
 
@@ -68,8 +69,9 @@ async def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(daemon):
     assert first.endswith(b"  running\n")
     assert (process.returncode, rest) == (130, b"")
     assert err.decode() == (
-        "left ants-bees, which goes on. `ftctl watch ants-bees` comes back, "
-        "`ftctl cancel ants-bees` ends it.\n"
+        "left ants-bees, which goes on\n"
+        "  ftctl watch ants-bees   comes back\n"
+        "  ftctl cancel ants-bees  ends it\n"
     )
     assert daemon.jobs[job_id].state == job_pb2.JOB_STATE_RUNNING
 
@@ -84,7 +86,7 @@ async def test_ctrl_c_while_planning_leaves_the_job_too(daemon, tmp_path):
 
     assert process.returncode == 130
     assert out.startswith(b"submitted ants-bees  ")
-    assert err.startswith(b"left ants-bees, which goes on.")
+    assert err.startswith(b"left ants-bees, which goes on\n")
 
 
 async def test_ctrl_c_in_the_live_view_gives_the_terminal_back(daemon):
@@ -103,6 +105,20 @@ async def test_ctrl_c_in_the_live_view_gives_the_terminal_back(daemon):
     assert err.startswith(b"left ants-bees")
     # The cursor is shown again.
     assert (await shown).rindex("\x1b[?25h") > (await shown).rindex("\x1b[?25l")
+
+
+async def test_a_wheel_turns_while_a_job_waits(daemon):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED, reason="waits for pretrain"))
+    ours, theirs = terminal(80)
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+
+    await screen(ours, until="⠸")
+
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+    os.close(ours)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 160])

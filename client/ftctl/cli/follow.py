@@ -51,9 +51,12 @@ class Leaving(AbstractContextManager["Leaving"]):
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None and issubclass(kind, asyncio.CancelledError):
+            watch, cancel = (command(self._args, verb, self._name) for verb in ("watch", "cancel"))
+            # A command each line: they are there to be copied.
             sys.stderr.write(
-                f"left {self._name}, which goes on. `{command(self._args, 'watch', self._name)}` "
-                f"comes back, `{command(self._args, 'cancel', self._name)}` ends it.\n"
+                f"left {self._name}, which goes on\n"
+                f"  {watch:<{len(cancel)}}  comes back\n"
+                f"  {cancel}  ends it\n"
             )
 
 

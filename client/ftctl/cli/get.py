@@ -25,6 +25,5 @@ async def run(args: Namespace) -> int:
         sys.stdout.write(jsontext.job(job) + "\n")
         return codes.DONE
     out = console.out()
-    for line in card.lines(job, now=datetime.now(UTC), console=out):
-        out.print(line, soft_wrap=line.overflow == "ignore")
+    console.show(out, card.lines(job, now=datetime.now(UTC), console=out))
     return codes.DONE

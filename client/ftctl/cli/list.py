@@ -39,6 +39,6 @@ async def run(args: Namespace) -> int:
         sys.stdout.write(jsontext.jobs(jobs) + "\n")
         return codes.DONE
     out = console.out()
-    for line in table.lines(jobs, now=datetime.now(UTC), width=out.width):
-        out.print(line)
+    width = out.width if out.is_terminal else None
+    console.show(out, table.lines(jobs, now=datetime.now(UTC), width=width))
     return codes.DONE

@@ -72,7 +72,7 @@ async def _dry_run(client: Client, file: JobFile) -> int:
     with console.waiting(out, "planning"):
         job = await client.validate(file)
     if job.plan is None:
-        out.print(f"the job is sound as far as can be said: {job.reason}")
+        out.print(f"the job is sound as far as can be said: {job.reason}", soft_wrap=True)
     else:
         _print_plan(job, out)
     out.print("nothing was submitted")
@@ -81,7 +81,9 @@ async def _dry_run(client: Client, file: JobFile) -> int:
 
 async def _planning(job: Job, events: AsyncIterator[Event], args: Namespace) -> int:
     out = console.out()
-    out.print(Text.assemble("submitted ", (job.name, "title"), ("  " + job.id, "label")))
+    out.print(
+        Text.assemble("submitted ", (job.name, "title"), ("  " + job.id, "label")), soft_wrap=True
+    )
     with Leaving(job.name, args), console.waiting(out, "planning"):
         last = await follow(events, until=_is_settled)
     match last:
@@ -91,9 +93,10 @@ async def _planning(job: Job, events: AsyncIterator[Event], args: Namespace) -> 
             _complain(job, outcome)
             return codes.of_job(last.state, outcome)
         case StateChanged(state=JobState.QUEUED):
-            out.print(f"{last.reason}; the job goes on by itself")
+            out.print(f"{last.reason}; the job goes on by itself", soft_wrap=True)
     if out.is_terminal:
-        out.print(f"`{command(args, 'watch', job.name)}` follows it", style="label")
+        hint = f"`{command(args, 'watch', job.name)}` follows it"
+        out.print(hint, style="label", soft_wrap=True)
     return codes.DONE
 
 
@@ -111,8 +114,7 @@ def _is_settled(event: Event) -> bool:
 
 
 def _print_plan(job: Job, out: Console) -> None:
-    for line in plan.card(job.plan or {}, job.recipe, out):
-        out.print(line)
+    console.show(out, plan.card(job.plan or {}, job.recipe, out))
 
 
 def _complain(job: Job, outcome: Outcome) -> None:

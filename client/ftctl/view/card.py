@@ -15,7 +15,7 @@ from ftctl.view.plain import stamp
 
 def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
     """Yield the card of a job."""
-    yield _headline(job)
+    yield from _headline(job, console)
     yield from _history(job, now, console)
     if job.plan is not None:
         yield Text()
@@ -28,15 +28,16 @@ def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
     yield from _end(job, console)
 
 
-def _headline(job: Job) -> Text:
-    told = table.progress(job)
-    return Text.assemble(
-        " ",
-        (job.name, "title"),
-        ("  " + job.id + "  ", "label"),
-        (job.state.value, STATE_STYLES[job.state]),
-        f"  {text.clean(told)}" if told else "",
-    )
+def _headline(job: Job, console: Console) -> Iterator[Text]:
+    name = Text.assemble(" ", (job.name, "title"), ("  " + job.id, "label"))
+    state = Text.assemble((job.state.value, STATE_STYLES[job.state]))
+    if told := table.progress(job):
+        state.append(f"  {text.clean(told)}")
+    if name.cell_len + state.cell_len + 2 <= console.width:
+        yield Text("  ").join([name, state])
+    else:
+        yield name
+        yield from labelled("state", [state], console)
 
 
 def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:

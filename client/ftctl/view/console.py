@@ -2,10 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import IO
 
 from rich.console import Console
+from rich.text import Text
 from rich.theme import Theme
 
 from ftctl.models import JobState
@@ -34,8 +36,8 @@ STATE_STYLES = {
     JobState.UNKNOWN: "label",
 }
 
-# In a pipe nothing is cut to fit: who reads it has no edge.
-PIPE_COLUMNS = 1000
+# In a pipe text is laid out for a page of this width; what has no room is not cut.
+PIPE_COLUMNS = 80
 
 
 def out() -> Console:
@@ -52,6 +54,14 @@ def of(file: IO[str]) -> Console:
     """Return a console that prints text as it is: what a job says is never markup."""
     width = None if file.isatty() else PIPE_COLUMNS
     return Console(file=file, theme=_THEME, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show(console: Console, lines: Iterable[Text]) -> None:
+    """Print lines, each as it says itself; what is not to be cut is the terminal's to wrap."""
+    for line in lines:
+        # Rich joins what it prints into a new text, which knows nothing of these.
+        whole = line.overflow == "ignore"
+        console.print(line, no_wrap=line.no_wrap, overflow=line.overflow, crop=not whole)
 
 
 def waiting(console: Console, what: str) -> AbstractContextManager[object]:

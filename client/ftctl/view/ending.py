@@ -8,10 +8,11 @@ from rich.text import Text
 from ftctl.models import Epoch, Outcome, OutcomeReason
 from ftctl.view import text
 from ftctl.view.console import STATE_STYLES
-from ftctl.view.labels import labelled, paths
+from ftctl.view.labels import labelled, paths, quoted
 from ftctl.view.standing import Standing
 
 RULE_COLUMNS = 78
+LOG_LINES = 10
 # Endings that someone wanted.
 AS_ASKED = (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER)
 
@@ -32,7 +33,7 @@ def best(epoch: Epoch) -> Text:
         (f"{text.percent(epoch.val.accuracy)} %", "title"),
         f" of {text.count(epoch.val.count)} ",
         (f"({text.interval(epoch.val)})", "label"),
-        f", loss {epoch.val.loss:.4f}, epoch {epoch.epoch}",
+        f", loss {text.loss(epoch.val.loss)}, epoch {epoch.epoch}",
     )
 
 
@@ -45,8 +46,8 @@ def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
     yield from labelled("", faults, console)
     if outcome.remedy:
         yield from labelled("next", [Text(text.clean(outcome.remedy), "title")], console)
-    tail = [Text(text.clean_line(line), "label") for line in outcome.log_tail]
-    yield from labelled("log", tail, console)
+    tail = [text.clean_line(line) for line in outcome.log_tail[-LOG_LINES:]]
+    yield from quoted("log", tail, console)
 
 
 def _headline(standing: Standing, outcome: Outcome, console: Console) -> Text:

@@ -52,10 +52,11 @@ def _train(show: Callable[[Score], str]) -> Callable[[Epoch], str]:
 
 COLUMNS = (
     Column(title="epoch", width=5, cell=lambda epoch: str(epoch.epoch)),
-    Column(title="loss", width=6, group="train", cell=_train(lambda s: f"{s.loss:.4f}"), needed=1),
+    Column(title="loss", width=6, group="train", cell=_train(lambda s: text.loss(s.loss)),
+           needed=1),
     Column(title="acc %", width=5, group="train", cell=_train(lambda s: text.percent(s.accuracy)),
            needed=4),
-    Column(title="loss", width=6, group="validation", cell=lambda epoch: f"{epoch.val.loss:.4f}"),
+    Column(title="loss", width=6, group="validation", cell=lambda epoch: text.loss(epoch.val.loss)),
     Column(title="acc %", width=5, group="validation",
            cell=lambda epoch: Text(text.percent(epoch.val.accuracy), "title")),
     Column(title="95 %", width=10, group="validation",

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from rich.console import OverflowMethod
 from rich.text import Text
 
 GAP = "  "
-LEAST_FLEXIBLE = 8
 
 
 def lines(
@@ -13,34 +13,35 @@ def lines(
     *,
     aligns: str,
     width: int | None = None,
-    flexible: int | None = None,
+    flexible: Sequence[tuple[int, int]] = (),
 ) -> list[Text]:
     """Return one line per row.
 
     Args:
         rows: Cells; all rows have as many.
         aligns: One of `<` and `>` per column.
-        width: Columns of the terminal; the flexible column is cut to fit.
-        flexible: Index of the column that may be cut.
+        width: Columns of the terminal. None: nothing is cut.
+        flexible: Which column is cut to fit, and to how little; then the next.
     """
     if not rows:
         return []
     cells = [[_text(cell) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    if width is not None and flexible is not None:
-        spare = width - sum(widths) - len(GAP) * (len(widths) - 1)
-        widths[flexible] = max(
-            min(LEAST_FLEXIBLE, widths[flexible]), widths[flexible] + min(spare, 0)
-        )
-    return [_line(row, widths, aligns) for row in cells]
+    for column, least in flexible if width is not None else ():
+        excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+        widths[column] -= max(min(excess, widths[column] - least), 0)
+    overflow: OverflowMethod = "ignore" if width is None else "ellipsis"
+    return [_line(row, widths, aligns, overflow) for row in cells]
 
 
 def _text(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(cell)
 
 
-def _line(row: Sequence[Text], widths: Sequence[int], aligns: str) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis")
+def _line(
+    row: Sequence[Text], widths: Sequence[int], aligns: str, overflow: OverflowMethod
+) -> Text:
+    line = Text(no_wrap=True, overflow=overflow)
     for index, (cell, width, align) in enumerate(zip(row, widths, aligns, strict=True)):
         padded = cell.copy()
         padded.truncate(width, overflow="ellipsis")

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.text import Text
 
 from ftctl.view import grid
@@ -12,13 +12,27 @@ LABEL_COLUMNS = 11
 
 
 def labelled(label: str, entries: Sequence[str | Text], console: Console) -> Iterator[Text]:
-    """Yield lines with a label before the first; what is too long goes on below, indented."""
+    """Yield lines with a label before the first; what is too long goes on below, indented.
+
+    Entries that say themselves what they do at the edge, such as the rows of a grid, do that.
+    """
     for entry in entries:
         content = entry if isinstance(entry, Text) else Text(entry)
         room = max(console.width - LABEL_COLUMNS, LABEL_COLUMNS)
-        for part in content.wrap(console, room, overflow="fold"):
-            yield Text.assemble((f" {label}".ljust(LABEL_COLUMNS), "label"), part, overflow="fold")
+        overflow = content.overflow or "fold"
+        for part in content.wrap(console, room, overflow=overflow):
+            line = Text(no_wrap=content.no_wrap, overflow=overflow)
+            yield line.append(f" {label}".ljust(LABEL_COLUMNS), "label").append_text(part)
             label = ""
+
+
+def quoted(label: str, lines: Sequence[str], console: Console) -> Iterator[Text]:
+    """Yield lines of another's with a label before the first; a terminal's edge cuts them."""
+    overflow: OverflowMethod = "ellipsis" if console.is_terminal else "ignore"
+    for line in lines:
+        text = f"{f' {label}'.ljust(LABEL_COLUMNS)}{line}"
+        yield Text(text, "label", no_wrap=True, overflow=overflow)
+        label = ""
 
 
 def paths(files: Mapping[str, str], console: Console, *, folder: str = "") -> Iterator[Text]:

@@ -39,6 +39,8 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         self._recipe = recipe
         self._console = console
         self._columns: tuple[epochs.Column, ...] = ()
+        # One for all frames: a new one would begin to turn anew.
+        self._wheel = Spinner("dots", style="accent")
         self._live = Live(
             get_renderable=self._footer,
             console=console,
@@ -111,7 +113,8 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         told = Text.assemble((state.value, STATE_STYLES[state]))
         if self.standing.reason:
             told.append(f"  {text.clean(self.standing.reason)}")
-        return _indented(Spinner("dots", told, style="accent"))
+        self._wheel.update(text=told)
+        return _indented(self._wheel)
 
     def _numbers(self, progress: Progress) -> Text:
         left = self.standing.seconds_left
@@ -122,7 +125,10 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         if progress.phase in _DOING:
             facts.append(_DOING[progress.phase])
         elif progress.step:
-            facts += [f"loss {progress.loss:.4f}", f"{text.rate(progress.images_per_second)} img/s"]
+            facts += [
+                f"loss {text.loss(progress.loss)}",
+                f"{text.rate(progress.images_per_second)} img/s",
+            ]
         if left is not None:
             facts.append(f"{text.clock(left)} left")
         return Text(" " + "  ".join(facts), no_wrap=True, overflow="ellipsis")

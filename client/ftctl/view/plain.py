@@ -102,20 +102,21 @@ def _plan(plan: Mapping[str, Any]) -> str:
 def _progress(progress: Progress) -> str:
     return (
         f"epoch {progress.epoch}/{progress.epochs}, step {progress.step}/{progress.steps}, "
-        f"loss {progress.loss:.4f}, {text.rate(progress.images_per_second)} img/s, "
+        f"loss {text.loss(progress.loss)}, {text.rate(progress.images_per_second)} img/s, "
         f"{progress.phase}"
     )
 
 
 def _epoch(epoch: Epoch) -> str:
     train = (
-        f"train loss {epoch.train.loss:.4f} acc {text.percent(epoch.train.accuracy)} %, "
+        f"train loss {text.loss(epoch.train.loss)} acc {text.percent(epoch.train.accuracy)} %, "
         if epoch.train
         else ""
     )
     rates = "/".join(text.learning_rate(lr) for lr in epoch.lrs)
+    val = f"val loss {text.loss(epoch.val.loss)} acc {text.accuracy(epoch.val)}"
     return (
-        f"{epoch.epoch}: {train}val loss {epoch.val.loss:.4f} acc {text.accuracy(epoch.val)}, "
+        f"{epoch.epoch}: {train}{val}, "
         f"{f'lr {rates}, ' if rates else ''}{text.rate(epoch.images_per_second)} img/s, "
         f"{text.size(epoch.memory_bytes)}, {text.seconds(epoch.seconds)}"
         f"{', best' if epoch.best else ''}"

@@ -11,14 +11,18 @@ from ftctl.view.console import STATE_STYLES
 
 TITLES = ("id", "name", "state", "progress", "best %", "age")
 ALIGNS = "<<<<>>"
-PROGRESS = TITLES.index("progress")
+# Where a terminal has no room for all: the column that is cut, and to how little.
+FLEXIBLE = tuple(
+    (TITLES.index(title), least)
+    for title, least in (("progress", 20), ("name", 12), ("progress", 8), ("name", 8))
+)
 
 
-def lines(jobs: Sequence[Job], *, now: datetime, width: int) -> list[Text]:
-    """Return a heading and one line per job."""
+def lines(jobs: Sequence[Job], *, now: datetime, width: int | None) -> list[Text]:
+    """Return a heading and one line per job; without a width nothing is cut to fit."""
     rows: list[list[str | Text]] = [[Text(title, "label") for title in TITLES]]
     rows += [_row(job, now) for job in jobs]
-    return grid.lines(rows, aligns=ALIGNS, width=width, flexible=PROGRESS)
+    return grid.lines(rows, aligns=ALIGNS, width=width, flexible=FLEXIBLE)
 
 
 def _row(job: Job, now: datetime) -> list[str | Text]:

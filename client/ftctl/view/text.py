@@ -43,6 +43,14 @@ def accuracy(score: Score) -> str:
     return f"{percent(score.accuracy)} % ({interval(score)})"
 
 
+def loss(value: float) -> str:
+    """Return a loss in at most six characters, such as `0.0549`, `12.35` and `3.9e19`."""
+    for limit, digits in ((9.99995, 4), (99.995, 2), (99999.5, 0)):
+        if abs(value) < limit:
+            return f"{value:.{digits}f}"
+    return _scientific(value)
+
+
 def rate(per_second: float) -> str:
     """Return a throughput in at most five characters, such as `7.4`, `1,204` and `12k`."""
     if per_second >= 9999.5:
@@ -52,8 +60,12 @@ def rate(per_second: float) -> str:
 
 def learning_rate(value: float) -> str:
     """Return 0.00025 as `2.5e-4`: at most six characters."""
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return _scientific(value)
+
+
+def _scientific(value: float) -> str:
+    mantissa, *exponent = f"{value:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent[0])}" if exponent else mantissa
 
 
 def number(value: float) -> str:

@@ -25,6 +25,23 @@ def test_learning_rates_are_short(value, shown):
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
+        (0, "0.0000"),
+        (0.05491, "0.0549"),
+        (9.99996, "10.00"),
+        (99.996, "100"),
+        (99999.6, "1e5"),
+        (3.926e19, "3.9e19"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_losses_take_at_most_six_characters(value, shown):
+    assert text.loss(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
         (0, "0 B"),
         (999, "999 B"),
         (1_000, "1.0 kB"),

@@ -48,8 +48,7 @@ def terminal(width):
 
 def drawn(lines, width):
     out = terminal(width)
-    for line in lines:
-        out.print(line, soft_wrap=line.overflow == "ignore")
+    console.show(out, lines)
     return out.file.getvalue()
 
 
@@ -320,10 +319,60 @@ def test_the_list_says_where_each_job_stands():
     assert narrow[2].plain.startswith("3f2a9c1b  ants-bees  queued   waits for a job")
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_list_of_long_names_keeps_one_line_per_job(width):
+    spec = job_pb2.JobSpec(name="n" * 63, recipe_json="{}")
+    message = job_pb2.Job(
+        id=ID, spec=spec, create_time=START, state=job_pb2.JOB_STATE_QUEUED,
+        reason="waits for another with quite a long name",
+    )  # fmt: skip
+
+    lines = table.lines([wire.job(message)] * 3, now=NOW, width=width)
+
+    shown = drawn(lines, width).splitlines()
+    assert len(shown) == 4
+    assert all(len(line) <= width and line.endswith("age" if line is shown[0] else "2 h")
+               for line in shown)  # fmt: skip
+    assert "nnnnnnnnn…" in shown[1]
+    assert "wa" in shown[1]
+
+
 def test_an_empty_list_has_its_heading():
     assert [line.plain for line in table.lines([], now=NOW, width=80)] == [
         "id  name  state  progress  best %  age"
     ]
+
+
+def test_the_card_puts_the_state_below_a_long_name():
+    message = job_pb2.Job(
+        id=ID, spec=job_pb2.JobSpec(name="n" * 63, recipe_json="{}"),
+        state=job_pb2.JOB_STATE_QUEUED, reason="waits for pretrain",
+    )  # fmt: skip
+
+    shown = drawn(card.lines(wire.job(message), now=NOW, console=terminal(100)), 100)
+
+    assert shown.startswith(
+        f" {'n' * 63}  {ID}\n state     queued  waits for pretrain\n asks for  1 device\n"
+    )
+
+
+async def test_a_terminal_shows_the_last_lines_of_a_log_cut_at_its_edge():
+    log = [f"line {number} " + "y" * 200 for number in range(20)]
+    outcome = job_pb2.JobOutcome(reason=job_pb2.OUTCOME_REASON_WORKER_ERROR, log_tail=log)
+    failed = job(state=job_pb2.JOB_STATE_FAILED, outcome=outcome)
+    end = story.state(job_pb2.JOB_STATE_FAILED, outcome=outcome)
+    expected = [line[:68] + "…" for line in log[-10:]]
+
+    got = drawn(card.lines(failed, now=NOW, console=terminal(80)), 80)
+    out = terminal(80)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        for event in await told(end=end):
+            show(event)
+
+    for shown in (got, out.file.getvalue()):
+        lines = [line[11:] for line in shown.splitlines()]
+        start = lines.index(expected[0])
+        assert lines[start : start + 10] == expected
 
 
 def test_the_card_of_a_waiting_job():
