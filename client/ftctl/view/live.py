@@ -20,6 +20,7 @@ from ftctl.view.standing import Standing
 
 FRAMES_PER_SECOND = 6
 BAR_COLUMNS = 76
+GAP = "  "
 _DOING = {
     Phase.SETUP: "loading data, weights and net",
     Phase.EVALUATING: "evaluating",
@@ -117,21 +118,27 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         return _indented(self._wheel)
 
     def _numbers(self, progress: Progress) -> Text:
-        left = self.standing.seconds_left
-        facts = [
+        where = [
             f"epoch {progress.epoch} of {progress.epochs}",
             f"step {text.count(progress.step)} of {text.count(progress.steps)}",
         ]
-        if progress.phase in _DOING:
-            facts.append(_DOING[progress.phase])
-        elif progress.step:
-            facts += [
-                f"loss {text.loss(progress.loss)}",
-                f"{text.rate(progress.images_per_second)} img/s",
-            ]
-        if left is not None:
-            facts.append(f"{text.clock(left)} left")
-        return Text(" " + "  ".join(facts), no_wrap=True, overflow="ellipsis")
+        left = self.standing.seconds_left
+        time = [] if left is None else [f"{text.clock(left)} left"]
+        facts = _facts(progress)
+        line = f" {GAP.join(where + facts + time)}"
+        while facts and len(line) > self._console.width:
+            facts.pop()
+            line = f" {GAP.join(where + facts + time)}"
+        return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def _facts(progress: Progress) -> list[str]:
+    """Return what is shown of a worker where there is room, the dearest first."""
+    if progress.phase in _DOING:
+        return [_DOING[progress.phase]]
+    if not progress.step:
+        return []
+    return [f"loss {text.loss(progress.loss)}", f"{text.rate(progress.images_per_second)} img/s"]
 
 
 def _indented(content: RenderableType) -> RenderableType:

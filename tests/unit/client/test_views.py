@@ -204,6 +204,23 @@ async def test_the_live_view_ends_with_what_was_reached_and_where_it_lies():
     ]
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (80, " epoch 1 of 2  step 61 of 122  loss 0.6010  112 img/s  0:03 left"),
+        (60, " epoch 1 of 2  step 61 of 122  loss 0.6010  0:03 left"),
+        (45, " epoch 1 of 2  step 61 of 122  0:03 left"),
+    ],
+)
+async def test_the_line_below_the_bar_leaves_out_what_has_no_room(width, line):
+    out = terminal(width)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        for event in (await told(epochs=2))[:8]:
+            show(event)
+
+    assert line in [shown.split("\x1b")[0] for shown in out.file.getvalue().splitlines()]
+
+
 async def test_a_notice_of_the_plan_is_shown_once():
     message = json.loads(plan_json())["notices"][0]
     out = terminal(80)
