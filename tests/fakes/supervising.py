@@ -63,3 +63,9 @@ def worker_of(job: Job) -> psutil.Process:
     identity = rundir.read_shim(Path(job.run_dir))
     assert identity is not None
     return psutil.Process(identity.pid).children()[0]
+
+
+def planners(supervisor: Supervisor) -> list[psutil.Process]:
+    if not supervisor.zygote_pid:
+        return []
+    return psutil.Process(supervisor.zygote_pid).children()

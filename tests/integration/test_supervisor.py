@@ -13,7 +13,7 @@ from ftd.errors import InvalidJob
 from ftd.jobs.model import EventKind, JobState, OutcomeReason
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
-from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
+from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch, worker_of
 from tests.wait import wait_until
 
 
@@ -139,20 +139,14 @@ async def test_cancel_while_queued_ends_at_once(supervisor: Supervisor) -> None:
 
 async def test_cancel_while_planning_ends_the_planner(supervisor: Supervisor) -> None:
     job = await submit(supervisor, "finish", net="hang")
-    await wait_until(lambda: bool(_planners(supervisor)))
-    planner = _planners(supervisor)[0]
+    await wait_until(lambda: bool(planners(supervisor)))
+    planner = planners(supervisor)[0]
 
     cancelled = await supervisor.cancel(job.id)
 
     assert cancelled.state is JobState.CANCELLED
     await wait_until(lambda: not planner.is_running())
     assert psutil.Process(supervisor.zygote_pid).is_running()
-
-
-def _planners(supervisor: Supervisor) -> list[psutil.Process]:
-    if not supervisor.zygote_pid:
-        return []
-    return psutil.Process(supervisor.zygote_pid).children()
 
 
 async def test_cancel_while_starting_ends_the_worker(supervisor: Supervisor) -> None:

@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from ftd.jobs import supervisor as supervising
 from ftd.jobs.model import Job, JobState
+from ftd.jobs.planning import PLANNERS
 from ftd.jobs.store import Store
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
-from tests.fakes.supervising import daemon, states_of, submit, until, watch
+from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch
 from tests.wait import wait_until
 
 
@@ -137,3 +139,50 @@ async def _left_starting(supervisor: Supervisor) -> Job:
     job = await submit(supervisor, "finish")
     await asked.wait()
     return await supervisor.store.get(job.id)
+
+
+async def test_a_journal_that_is_damaged_where_it_was_read_holds_no_cancel_up(
+    tmp_path: Path,
+) -> None:
+    async with daemon(tmp_path) as first:
+        job = await submit(first, "wait")
+        await until(first, job, JobState.RUNNING)
+        journal = Path((await first.store.get(job.id)).run_dir) / rundir.JOURNAL
+    journal.write_bytes(b"?" + journal.read_bytes()[1:])
+
+    async with daemon(tmp_path) as second:
+        await second.cancel(job.id)
+
+        assert states_of(await watch(second, job))[-1] == "cancelled"
+
+
+async def test_many_jobs_at_once_are_planned_a_few_at_a_time(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [await submit(supervisor, f"finish-{i}", net="hang") for i in range(2 * PLANNERS)]
+    await wait_until(lambda: len(planners(supervisor)) == PLANNERS)
+    others = [await submit(supervisor, f"wait-{i}", net="hang") for i in range(3)]
+
+    for job in jobs[:PLANNERS]:
+        await supervisor.cancel(job.id)
+    await wait_until(lambda: len(planners(supervisor)) == PLANNERS)
+
+    for job in [*jobs, *others]:
+        await supervisor.cancel(job.id)
+    await wait_until(lambda: not planners(supervisor))
+
+
+async def test_a_planner_that_nobody_waits_for_any_more_is_ended(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    await watch(supervisor, await submit(supervisor, "finish"))  # the zygote is there
+    zygote = psutil.Process(supervisor.zygote_pid)
+    zygote.suspend()
+    job = await submit(supervisor, "finish", net="hang")
+    await wait_until(lambda: any((tmp_path / "plans").glob("planning-*")))
+
+    await supervisor.cancel(job.id)
+    zygote.resume()
+    await watch(supervisor, await submit(supervisor, "finish"))
+
+    await wait_until(lambda: not planners(supervisor))

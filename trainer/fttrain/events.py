@@ -184,7 +184,7 @@ def decode(line: bytes) -> Entry:
     """Read one line, newline included.
 
     Raises:
-        BadRecord: where newline or checksum are missing, or the kind is unknown.
+        BadRecord: where newline or checksum are missing, or it is of no kind that is known here.
     """
     head, separator, tail = line.rpartition(b',"crc":"')
     if not separator or not tail.endswith(b'"}\n') or tail[:-3] != b"%08x" % zlib.crc32(head):
@@ -193,7 +193,10 @@ def decode(line: bytes) -> Entry:
     time, kind = body.pop("time"), body.pop("kind")
     if kind not in _KINDS:
         raise BadRecord(f"unknown kind of record: {kind!r}")
-    return Entry(time=time, record=_KINDS[kind](**_with_scores(body)))
+    try:
+        return Entry(time=time, record=_KINDS[kind](**_with_scores(body)))
+    except TypeError as error:
+        raise BadRecord(f"a record of another format: {error}") from None
 
 
 def _with_scores(body: dict[str, Any]) -> dict[str, Any]:

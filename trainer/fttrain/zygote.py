@@ -5,7 +5,8 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`. The answer `{"id": 1, "pid": 4711}` brings a pidfd along.
+`{"id": 2, "op": "plan", "dir": ...}`. The answer `{"id": 1, "op": "start", "pid": 4711}` brings
+a pidfd along.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
@@ -76,7 +77,8 @@ def _answer(connection: socket.socket, mains: Mains) -> bool:
     # Not reaped yet, so the pid can be nobody else's.
     pidfd = os.pidfd_open(pid)
     try:
-        _send(connection, {"id": request["id"], "pid": pid}, fds=[pidfd])
+        answer = {"id": request["id"], "op": request["op"], "pid": pid}
+        _send(connection, answer, fds=[pidfd])
     finally:
         os.close(pidfd)
     return True

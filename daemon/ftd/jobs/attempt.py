@@ -151,9 +151,13 @@ class Follower:
 
     async def _remember(self) -> None:
         """Learn again what the part of the journal tells that is stored already."""
-        entries, _ = await asyncio.to_thread(
-            journal.read, self._run_dir / rundir.JOURNAL, until=self._offset
-        )
+        try:
+            entries, _ = await asyncio.to_thread(
+                journal.read, self._run_dir / rundir.JOURNAL, until=self._offset
+            )
+        except journal.BadRecord as error:
+            log.warning("journal_damaged", job_id=self._job_id, offset=0, error=str(error))
+            return
         self._translator.translate(entries, now=time.monotonic())
 
     async def _catch_up(self) -> None:

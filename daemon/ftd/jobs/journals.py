@@ -5,7 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import structlog
 from asyncinotify import Inotify, Mask, Watch
+
+log = structlog.get_logger()
 
 
 class Journals:
@@ -30,9 +33,18 @@ class Journals:
 
     @contextlib.contextmanager
     def of(self, journal: Path) -> Iterator[asyncio.Event]:
-        """Return an event that is set whenever the file was written to. The file must exist."""
-        watch = self._inotify.add_watch(journal, Mask.MODIFY)
-        grown = self._grown[watch] = asyncio.Event()
+        """Yield an event that is set whenever the file was written to.
+
+        It is never set where the file cannot be watched: it is gone, or there are too many watches.
+        """
+        grown = asyncio.Event()
+        try:
+            watch = self._inotify.add_watch(journal, Mask.MODIFY)
+        except OSError as error:
+            log.warning("journal_not_watched", journal=str(journal), error=str(error))
+            yield grown
+            return
+        self._grown[watch] = grown
         try:
             yield grown
         finally:

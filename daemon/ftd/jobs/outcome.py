@@ -8,6 +8,8 @@ from fttrain.events import Failed
 from fttrain.spec.faults import Fault
 from fttrain.spec.rundir import ExitReport
 
+_MOST_TEXT = 4000
+"""An error's text can hold a whole tensor; a reply with the job must fit a message."""
 CANCELLED = Outcome(
     reason=OutcomeReason.CANCELLED_BY_USER, message="The job was cancelled by its user."
 )
@@ -83,8 +85,8 @@ def start_failed(why: str) -> Outcome:
 def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcome:
     return Outcome(
         reason=OutcomeReason(failed.reason),
-        message=failed.message,
-        remedy=failed.remedy,
+        message=_cut(failed.message),
+        remedy=_cut(failed.remedy),
         exit_code=report.exit_code,
         signal=report.signal,
         log_tail=tail,
@@ -92,9 +94,13 @@ def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcom
     )
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
+
+
 def _died(report: ExitReport, tail: tuple[str, ...]) -> Outcome:
     if report.signal is not None:
-        name = signals.Signals(report.signal).name
+        name = _signal_name(report.signal)
         return Outcome(
             reason=OutcomeReason.KILLED_BY_SIGNAL,
             message=f"The worker was ended by signal {report.signal} ({name}).",
@@ -109,6 +115,13 @@ def _died(report: ExitReport, tail: tuple[str, ...]) -> Outcome:
         exit_code=report.exit_code,
         log_tail=tail,
     )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:  # of the real-time signals only the first and the last have one
+        return signals.strsignal(number) or "unknown"
 
 
 def _signal_remedy(number: int) -> str:

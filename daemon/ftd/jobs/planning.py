@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ftd.errors import PlannerUnavailable
 from ftd.jobs.zygote import Zygote, ZygoteGone
@@ -16,6 +17,9 @@ from fttrain.spec.faults import Fault
 
 PLAN_S = 600.0
 """A plan reads every name of the data and every weight: minutes on slow disks, not hours."""
+
+PLANNERS = 4
+"""Planners at a time: each has torch and the names of a data set in its memory."""
 
 
 class PlanFaults(Exception):
@@ -33,6 +37,7 @@ class Planning:
         self._zygote = zygote
         self._folder = folder
         self._cpus = cpus
+        self._room = asyncio.Semaphore(PLANNERS)
 
     async def plan(self, recipe_json: str, references: Mapping[str, str]) -> str:
         """Return the plan as JSON text. Cancelling the call ends the planner.
@@ -47,15 +52,18 @@ class Planning:
             "cpus": self._cpus,
             "cache": str(self._folder / "cache"),
         }
-        for is_last in (False, True):
-            with self._workplace() as place:
-                (place / "request.json").write_text(json.dumps(request))
-                try:
-                    return await self._ask(place)
-                except ZygoteGone as error:
-                    if is_last:
-                        raise PlannerUnavailable(str(error)) from error
-        raise AssertionError("the last try returns or raises")
+        async with self._room:
+            with contextlib.suppress(ZygoteGone):  # it is started again
+                return await self._try(request)
+            try:
+                return await self._try(request)
+            except ZygoteGone as error:
+                raise PlannerUnavailable(str(error)) from error
+
+    async def _try(self, request: Mapping[str, Any]) -> str:
+        with self._workplace() as place:
+            (place / "request.json").write_text(json.dumps(request))
+            return await self._ask(place)
 
     async def _ask(self, place: Path) -> str:
         planner = await self._zygote.plan(place)

@@ -89,3 +89,17 @@ def test_a_worker_that_ended_before_the_signal_keeps_its_end() -> None:
 
 def test_a_cancelled_worker_without_an_account_is_cancelled() -> None:
     assert ended(JobState.CANCELLING)[0] is JobState.CANCELLED
+
+
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    report = left(exit_code=None, signal=signal.SIGRTMIN + 5)
+
+    assert ended(report=report)[2] == (
+        f"The worker was ended by signal {signal.SIGRTMIN + 5} (Real-time signal 5)."
+    )
+
+
+def test_a_very_long_account_is_cut() -> None:
+    failed = Failed(reason="worker_error", message="x" * 10**6, remedy="", faults=[])
+
+    assert len(ended(report=left(exit_code=1), failed=failed)[2]) == 4000

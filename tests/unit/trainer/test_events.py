@@ -1,5 +1,6 @@
 """A record counts when its newline and checksum are there."""
 
+import zlib
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_what_stands_before_a_bad_line_is_returned_before_it_is_an_error(tmp_pat
     assert (len(entries), offset) == (1, len(line()))
     with pytest.raises(events.BadRecord, match="not a whole record: b'nonsense"):
         events.read(path, offset=offset)
+
+
+def test_a_record_of_another_format_is_noticed() -> None:
+    head = b'{"time":1,"kind":"notice","message":"m","level":3'
+    other = head + b',"crc":"%08x"}\n' % zlib.crc32(head)
+
+    with pytest.raises(events.BadRecord, match=r"a record of another format: .* 'level'"):
+        events.decode(other)
 
 
 def test_reading_can_end_at_a_position(tmp_path: Path) -> None:
