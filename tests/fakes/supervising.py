@@ -18,7 +18,7 @@ from ftd.jobs.zygote import Zygote
 from fttrain.spec import rundir
 from tests.fakes.attempts import make_request
 
-COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
+COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("zygote_of_faults.py")))
 
 
 @contextlib.asynccontextmanager

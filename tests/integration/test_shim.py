@@ -16,10 +16,11 @@ import pytest
 from ftd.jobs.zygote import Process, Zygote
 from fttrain import events
 from fttrain.spec import rundir
+from tests.fakes import zygote_of_faults
 from tests.fakes.attempts import make_run_dir, recipe_of
 from tests.wait import wait_until
 
-COMMAND = (sys.executable, "-m", "tests.fakes.zygote_of_faults")
+COMMAND = (sys.executable, "-P", str(Path(zygote_of_faults.__file__)))
 GRACE_S = 0.3
 
 

@@ -17,7 +17,8 @@ import structlog
 
 log = structlog.get_logger()
 
-COMMAND = (sys.executable, "-m", "fttrain.zygote")
+# -P: a random.py in the folder where the daemon was started must not be taken for Python's.
+COMMAND = (sys.executable, "-P", "-m", "fttrain.zygote")
 READY_S = 120.0
 """Importing torch from a cold disk takes its time."""
 _ANSWER_S = 30.0
@@ -153,6 +154,8 @@ class Zygote:
                     await ended.wait()
                 finally:
                     failures = 0 if self._ready.is_set() else failures + 1
+                    if not self._ready.is_set():
+                        process.kill()  # it does not look at its socket yet
                     self._ready.clear()
                     loop.remove_reader(ours)
                     ours.close()
@@ -164,11 +167,14 @@ class Zygote:
             await asyncio.sleep(_RESTART_S)
 
     def _spawn(self, theirs: socket.socket, output: int) -> "subprocess.Popen[bytes]":
+        ours = ("FTD_", "FTCTL_")  # what is told to the daemon is not for workers
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         # BLAS threads started at import would make every fork unsafe.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        environment["OPENBLAS_NUM_THREADS"] = "1"
         process = subprocess.Popen(
             [*self._command, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
+            cwd="/",
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
