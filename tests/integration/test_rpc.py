@@ -1,6 +1,7 @@
 """The API over its socket: what each call answers, and what each mistake is told."""
 
 import asyncio
+import base64
 import json
 import stat
 import uuid
@@ -24,7 +25,7 @@ from ftd.errors import PlannerUnavailable
 from ftd.rpc.listener import Listener
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
-from tests.fakes.listening import Line, details, listening, reason, spec
+from tests.fakes.listening import Line, details, listening, reason, rest, spec
 from tests.wait import wait_until
 
 
@@ -364,3 +365,37 @@ async def test_what_is_not_built_is_unimplemented(line: Line) -> None:
         await call(b"")
 
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_request_that_is_no_message_is_told_so(line: Line) -> None:
+    call = line.channel.unary_unary("/finetuned.v1.JobService/GetJob")
+
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call(b"\x0a\x02\xff\xfe")  # a name that is not UTF-8
+
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(error.value) == "INVALID_ARGUMENT"
+    assert error.value.details() == (
+        "the request is no well-formed message of /finetuned.v1.JobService/GetJob; "
+        "all its texts must be UTF-8"
+    )
+
+
+@pytest.mark.parametrize("before", ["1e999", "1" + "0" * 30, '"1"', "-1", "[]", "null"])
+async def test_a_made_up_page_token_is_refused(line: Line, before: str) -> None:
+    token = base64.urlsafe_b64encode(f'{{"before": {before}, "states": []}}'.encode()).decode()
+
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await line.jobs.ListJobs(ListJobsRequest(page_token=token))
+
+    assert reason(error.value) == "INVALID_PAGE_TOKEN"
+
+
+async def test_a_log_is_empty_behind_its_end(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("a line\n")
+    job = await submit(line, "ants")
+    await line.office.start(job.id, str(tmp_path))
+
+    call = line.jobs.TailLog(TailLogRequest(job="ants", offset=2**63 - 1))
+
+    assert await rest(call) == []

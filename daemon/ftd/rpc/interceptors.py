@@ -10,8 +10,9 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
-from ftd.errors import DaemonError
+from ftd.errors import DaemonError, InvalidRequest
 from ftd.rpc import errors
 
 log = structlog.get_logger()
@@ -35,34 +36,41 @@ class Edge(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith(_UNTOLD):
             return handler
-        serializers = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
+        # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
+        encode = {"response_serializer": handler.response_serializer}
         if handler.unary_stream:
-            stream = _streaming(method, handler.unary_stream)
-            return grpc.unary_stream_rpc_method_handler(stream, **serializers)
-        answer = _answering(method, handler.unary_unary)
-        return grpc.unary_unary_rpc_method_handler(answer, **serializers)
+            return grpc.unary_stream_rpc_method_handler(_streaming(method, handler), **encode)
+        return grpc.unary_unary_rpc_method_handler(_answering(method, handler), **encode)
 
 
-def _answering(method: str, answer: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-    async def surrounded(request: Any, context: Any) -> Any:
+def _answering(method: str, handler: Any) -> Callable[..., Any]:
+    async def surrounded(data: bytes, context: Any) -> Any:
         async with _call(method, context):
-            return await answer(request, context)
+            return await handler.unary_unary(_decoded(method, handler, data), context)
 
     return surrounded
 
 
-def _streaming(method: str, stream: Callable[..., Any]) -> Callable[..., Any]:
+def _streaming(method: str, handler: Any) -> Callable[..., Any]:
     # Writes for itself: a generator handed to gRPC would be left to the garbage collector when
     # its caller goes away while a message is being sent.
-    async def surrounded(request: Any, context: Any) -> None:
-        async with _call(method, context), contextlib.aclosing(stream(request, context)) as replies:
-            async for reply in replies:
-                await context.write(reply)
+    async def surrounded(data: bytes, context: Any) -> None:
+        async with _call(method, context):
+            stream = handler.unary_stream(_decoded(method, handler, data), context)
+            async with contextlib.aclosing(stream) as replies:
+                async for reply in replies:
+                    await context.write(reply)
 
     return surrounded
+
+
+def _decoded(method: str, handler: Any, data: bytes) -> Any:
+    try:
+        return handler.request_deserializer(data)
+    except DecodeError:
+        raise InvalidRequest(
+            f"the request is no well-formed message of {method}; all its texts must be UTF-8"
+        ) from None
 
 
 @contextlib.asynccontextmanager

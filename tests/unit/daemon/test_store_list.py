@@ -1,6 +1,7 @@
 """Listing jobs: pages that stay as they are, and what a listed job tells."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from ftd.jobs.model import Job, JobRequest, JobState
 from ftd.jobs.store import Store
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, request
-from tests.fakes.office import FakeOffice
+from tests.fakes.office import COMPLETED, FakeOffice
 
 
 async def submit(store: Store, asked: JobRequest) -> Job:
@@ -87,3 +88,17 @@ async def test_a_page_token_of_another_listing_is_refused(store: Store) -> None:
 
     with pytest.raises(InvalidPageToken, match="is of a listing of other states"):
         await store.list(1, token, [JobState.QUEUED])
+
+
+async def test_a_page_ends_where_its_outcomes_are_long(store: Store) -> None:
+    office = FakeOffice(store)
+    told = replace(COMPLETED, log_tail=("x" * 16384,))
+    for number in range(200):
+        job = await office.submit(request(f"n{number}"), request_id="")
+        states = (JobState.STARTING, JobState.RUNNING, JobState.SUCCEEDED)
+        await office.move(job.id, *states, outcome=told)
+
+    page, token = await store.list(1000)
+
+    assert 100 < len(page) < 140
+    assert token

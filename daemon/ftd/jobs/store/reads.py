@@ -7,15 +7,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, literal, select, union
+from sqlalchemy import Connection, Row, Select, and_, func, literal, select, union
 
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
 from ftd.jobs.store.rows import attempt_from, event_from, job_from
 from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_EPOCH, JOBS
 
-# A page ends early where its recipes are long: a reply must fit a message of 4 MiB.
+# A page ends early where its jobs say much: a reply must fit a message of 4 MiB.
 PAGE_BYTES = 2 * 2**20
+_LARGEST = 2**63 - 1  # that SQLite can compare with
 
 
 def job_by_id(connection: Connection, job_id: JobId) -> Job:
@@ -50,7 +51,7 @@ def job_page(
     if page_token:
         query = query.where(JOBS.c.number < _position(page_token, wanted))
     rows = connection.execute(query).all()
-    count = _fitting([len(row.recipe_json) for row in rows[:page_size]])
+    count = _fitting([_size(row) for row in rows[:page_size]])
     epochs = _telling_epochs(connection, [row.id for row in rows[:count]])
     jobs = [job_from(row, epochs=epochs.get(row.id, ())) for row in rows[:count]]
     return jobs, _token(jobs[-1].number, wanted) if count < len(rows) else ""
@@ -122,6 +123,10 @@ def _telling_epochs(
     return _bodies(connection, query)
 
 
+def _size(row: Row[Any]) -> int:
+    return sum(len(value.encode()) for value in row if isinstance(value, str))
+
+
 def _fitting(sizes: Sequence[int]) -> int:
     total = 0
     for count, size in enumerate(sizes):
@@ -139,7 +144,9 @@ def _token(number: int, states: Sequence[str]) -> str:
 def _position(token: str, states: Sequence[str]) -> int:
     try:
         body = json.loads(base64.urlsafe_b64decode(token))
-        number, given = int(body["before"]), body["states"]
+        number, given = body["before"], body["states"]
+        if not isinstance(number, int) or not 0 < number <= _LARGEST:
+            raise ValueError
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise InvalidPageToken(
             "this page token was not given by ListJobs; begin again without one"
