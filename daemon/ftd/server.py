@@ -49,6 +49,7 @@ async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None
         StateLocked: where another daemon holds the state directory.
         BadConfig: where this one cannot start.
     """
+    os.umask(0o077)  # what lies in the state directory is for its owner, whatever its own mode
     is_text = logs.configure(config.log_format, config.log_level)
     tell = _to_a_person if is_text else _to_a_machine
     with statedir.held(config.state_dir), _signals(tell) as stop:
@@ -57,7 +58,6 @@ async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None
             broadcast = Broadcast(store)
             async with open_office(config, store, broadcast) as office:
                 await _listen_until(stop, config, office, tell)
-        config.socket.unlink(missing_ok=True)
     tell("daemon_stopped", "ftd has stopped")
 
 
@@ -78,10 +78,12 @@ async def _listen_until(stop: asyncio.Event, config: Config, office: Office, tel
         )
         await stop.wait()
         names = [job.name for job in office.running()]
-        many = f"; {len(names)} job{'s' * (len(names) != 1)} go on without it: {', '.join(names)}"
-        tell("daemon_stopping", f"ftd stops{many if names else ''}", jobs_that_go_on=names)
+        many = f"; these jobs go on without it: {', '.join(names)}" if names else ""
+        tell("daemon_stopping", f"ftd stops{many}", jobs_that_go_on=names)
     finally:
         await listener.stop()
+        # At once: from here on another daemon may take the path.
+        config.socket.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

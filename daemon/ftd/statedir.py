@@ -25,17 +25,17 @@ def held(folder: Path) -> Iterator[None]:
         StateLocked: naming who holds it.
         BadConfig: where it cannot be used.
     """
-    try:
-        _make(folder)
-        lock = (folder / LOCK).open("a+")
-    except OSError as error:
-        raise BadConfig(
-            f"the state directory {folder} cannot be used: {os.strerror(error.errno or 0)}; "
-            "give another one with --state"
-        ) from error
-    with lock:
-        _lock(lock, folder)
-        _sign(lock)
+    with contextlib.ExitStack() as stack:
+        try:
+            _make(folder)
+            lock = stack.enter_context((folder / LOCK).open("a+"))
+            _lock(lock, folder)
+            _sign(lock)
+        except OSError as error:
+            raise BadConfig(
+                f"the state directory {folder} cannot be used: {os.strerror(error.errno or 0)}; "
+                "give another one with --state"
+            ) from error
         yield
         lock.truncate(0)
 
@@ -67,7 +67,7 @@ def clear_socket(path: Path) -> None:
             f"another daemon listens on {path}; stop it, or give this one another path "
             "with --socket"
         )
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:
@@ -93,8 +93,8 @@ def _lock(lock: TextIO, folder: Path) -> None:
 def _sign(lock: TextIO) -> None:
     lock.truncate(0)
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    lock.write(json.dumps({"pid": os.getpid(), "since": since}))
-    lock.flush()
+    # Unbuffered: what a full disk refuses is not tried again when the file is closed.
+    os.write(lock.fileno(), json.dumps({"pid": os.getpid(), "since": since}).encode())
 
 
 def _holder(lock: TextIO) -> str:
@@ -108,8 +108,5 @@ def _holder(lock: TextIO) -> str:
 
 def _is_heard(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(os.fspath(path))
-        except ConnectionRefusedError:
-            return False
-    return True
+        probe.setblocking(False)  # one that is stopped, its queue full, would let us wait for ever
+        return probe.connect_ex(os.fspath(path)) not in (errno.ECONNREFUSED, errno.ENOENT)

@@ -1,6 +1,7 @@
 """One daemon to a state directory and to a socket; what an ended one left is no obstacle."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -154,3 +155,41 @@ def test_a_socket_beneath_a_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadConfig, match=r"no socket can be at .*/file/s: File exists; give"):
         statedir.clear_socket(tmp_path / "file" / "s")
+
+
+def test_a_socket_whose_owner_does_not_answer_is_left_to_it(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as busy, contextlib.ExitStack() as callers:
+        busy.bind(os.fspath(tmp_path / "s"))
+        busy.listen(0)
+        for _ in range(2):  # more than its queue holds
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            caller.connect_ex(os.fspath(tmp_path / "s"))
+
+        with pytest.raises(BadConfig, match=r"another daemon listens on .*/s; stop it, or"):
+            statedir.clear_socket(tmp_path / "s")
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr(os, "write", refuse)
+
+    with pytest.raises(BadConfig) as bad:
+        statedir.held(tmp_path).__enter__()
+
+    assert str(bad.value) == (
+        f"the state directory {tmp_path} cannot be used: No space left on device; "
+        "give another one with --state"
+    )
+
+
+def test_what_the_daemon_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(mode=0o755)
+
+    with running(tmp_path):
+        modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "a").iterdir()}
+
+    assert set(modes) >= {"lock", "ftd.sqlite"}
+    assert set(modes.values()) == {0}
