@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any, TextIO
 
 import structlog
@@ -10,6 +11,8 @@ import structlog
 # Parts of names whose values nobody may read in a log.
 _SECRET = ("token", "secret", "password", "authorization", "credential", "cookie", "environ")
 _HIDDEN = "[hidden]"
+_ROUTINE = ("rpc", "zygote_ready", "attempt_adopted")
+_ENDED = {"failed": "has failed", "cancelled": "was cancelled"}
 
 
 def configure(log_format: str, log_level: str, stream: TextIO = sys.stderr) -> bool:
@@ -22,7 +25,9 @@ def configure(log_format: str, log_level: str, stream: TextIO = sys.stderr) -> b
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    render = [_text()] if is_text else [_in_order, structlog.processors.JSONRenderer()]
+    level = logging.getLevelNamesMapping()[log_level.upper()]
+    render = [_for_people()] if is_text else [_in_order, structlog.processors.JSONRenderer()]
+    calm = [_without_routine] if is_text and level > logging.DEBUG else []
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -30,11 +35,10 @@ def configure(log_format: str, log_level: str, stream: TextIO = sys.stderr) -> b
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
-    level = logging.getLevelNamesMapping()[log_level.upper()]
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, *calm, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
@@ -62,5 +66,41 @@ def _in_order(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any
     return {**first, **line}
 
 
-def _text() -> structlog.dev.ConsoleRenderer:
-    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+def _without_routine(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
+    """Leave out what a person who watches the daemon does not want to read."""
+    is_step = line["event"] == "job_state_changed" and line["state"] in ("running", "cancelling")
+    if is_step or line["event"] in _ROUTINE:
+        raise structlog.DropEvent
+    return line
+
+
+def _for_people() -> Callable[..., Any]:
+    """Return a renderer: a sentence where a job comes, starts or ends, else time and fields."""
+    fields = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+    def render(logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
+        sentence = _sentence(line)
+        if sentence is None:
+            return fields(logger, method, line)
+        time = datetime.fromisoformat(line["timestamp"]).astimezone()
+        return f"{time:%H:%M:%S} {sentence}"
+
+    return render
+
+
+def _sentence(line: Mapping[str, Any]) -> str | None:
+    name, state = line.get("name"), line.get("state")
+    match line["event"], state:
+        case "job_submitted", _:
+            return f"{name} is submitted ({line['job_id'][:8]})"
+        case "job_state_changed", "starting":
+            again = f", attempt {line['attempt']}" if line["attempt"] > 1 else ""
+            return f"{name} starts{again}"
+        case "job_state_changed", "queued":
+            return f"{name} goes back into the queue: {line['reason']}"
+        case "job_state_changed", "succeeded":
+            return f"{name} has succeeded after {line['seconds']:.0f} s"
+        case "job_state_changed", "failed" | "cancelled":
+            return f"{name} {_ENDED[state]} after {line['seconds']:.0f} s: {line['message']}"
+        case _:
+            return None

@@ -1,10 +1,10 @@
 """The jobs that have not ended, and the one door through which they change."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -43,32 +43,37 @@ class Ledger:
         self.store = store
         self.clock = clock
         self.changed = asyncio.Event()
-        """Set after each change; whoever waits for it clears it."""
+        """Set when a job has come, moved or been planned; whoever waits for it clears it."""
         self._broadcast = broadcast
-        self._live: dict[JobId, Job] = {}
-        self._locks: defaultdict[JobId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._live: dict[JobId, _Live] = {}
 
     def add(self, job: Job) -> None:
         """Take in an unfinished job that the store holds."""
-        self._live[job.id] = job
+        self._live[job.id] = _Live(job)
         self.changed.set()
 
     def find(self, job_id: JobId) -> Job | None:
         """Return an unfinished job; None where it has ended or never was."""
-        return self._live.get(job_id)
+        live = self._live.get(job_id)
+        return live.job if live else None
 
     def jobs(self) -> list[Job]:
         """Return the unfinished jobs in order of submission."""
-        return sorted(self._live.values(), key=lambda job: job.number)
+        return sorted((live.job for live in self._live.values()), key=lambda job: job.number)
 
     async def change(self, job_id: JobId, decide: Callable[[Job], Change | None]) -> Job | None:
         """Let `decide` change a job as it stands now; return the job as stored.
 
         Nothing happens where the job has ended meanwhile or `decide` returns None.
         """
-        async with self._locks[job_id]:
-            job = self._live.get(job_id)
-            change = decide(job) if job is not None else None
+        live = self._live.get(job_id)
+        if live is None:
+            return None
+        async with live.lock:
+            if job_id not in self._live:  # it ended while we waited
+                return None
+            job = live.job
+            change = decide(job)
             if change is None:
                 return job
             stored, events = await self.store.append(
@@ -76,11 +81,12 @@ class Ledger:
             )
             if stored.state.is_terminal:
                 del self._live[job_id]
-                self._locks.pop(job_id, None)
-            else:
-                self._live[job_id] = stored
+            live.job = stored
             self._broadcast.publish(events)
-            self.changed.set()
+            if (stored.state, stored.plan_json) != (job.state, job.plan_json):
+                self.changed.set()
+            if stored.state is not job.state:
+                _tell(stored)
             return stored
 
     async def move(
@@ -118,11 +124,28 @@ class Ledger:
     ) -> Change:
         """Return the change that brings a job into another state."""
         moved = states.advance(job, to, now=self.clock(), reason=reason, outcome=outcome)
-        log.info(
-            "job_state_changed",
-            job_id=job.id,
-            attempt=job.attempt,
-            state=to.value,
-            reason=outcome.reason.value if outcome else reason,
-        )
         return Change(job=moved, events=[history.state_event(moved, now=self.clock())])
+
+
+@dataclass(slots=True)
+class _Live:
+    """An unfinished job, and who changes it."""
+
+    job: Job
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _tell(job: Job) -> None:
+    ended: dict[str, Any] = {}
+    if job.outcome is not None and job.end_time is not None:
+        seconds = (job.end_time - (job.start_time or job.end_time)).total_seconds()
+        ended = {"message": job.outcome.message, "seconds": round(seconds, 3)}
+    log.info(
+        "job_state_changed",
+        job_id=job.id,
+        name=job.name,
+        attempt=job.attempt,
+        state=job.state.value,
+        reason=job.outcome.reason.value if job.outcome else job.reason,
+        **ended,
+    )

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,3 +107,44 @@ def test_a_terminal_gets_text_and_a_pipe_json() -> None:
     assert "job_started" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
     assert lines(pipe)[0]["event"] == "job_started"
+
+
+def test_a_person_reads_a_line_where_a_job_comes_starts_or_ends_and_no_routine() -> None:
+    terminal = Terminal()
+    log.configure("auto", "info", terminal)
+    job = {"job_id": "3f2a9c1b7e60", "name": "ants", "attempt": 1}
+    logger = structlog.get_logger()
+
+    logger.info("rpc", method="/GetJob", code="OK", seconds=0.001)
+    logger.info("zygote_ready", pid=7)
+    logger.info("job_submitted", job_id="3f2a9c1b7e60", name="ants")
+    logger.info("job_state_changed", **job, state="starting", reason="")
+    logger.info("job_state_changed", **job, state="running", reason="")
+    logger.info(
+        "job_state_changed", **job, state="failed", reason="bad_data", seconds=31.6, message="Bad."
+    )
+    logger.info(
+        "job_state_changed", **job, state="succeeded", reason="completed", seconds=3.2, message="."
+    )
+    logger.warning("zygote_ended", pid=7)
+
+    *sentences, warning = terminal.getvalue().splitlines()
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d ants .*", line) for line in sentences)
+    assert [line[9:] for line in sentences] == [
+        "ants is submitted (3f2a9c1b)",
+        "ants starts",
+        "ants has failed after 32 s: Bad.",
+        "ants has succeeded after 3 s",
+    ]
+    assert "zygote_ended" in warning
+
+
+def test_a_person_who_asks_for_it_and_every_program_reads_the_access_log() -> None:
+    terminal, pipe = Terminal(), io.StringIO()
+
+    for stream, level in ((terminal, "debug"), (pipe, "info")):
+        log.configure("auto", level, stream)
+        structlog.get_logger().info("rpc", method="/GetJob")
+
+    assert "/GetJob" in terminal.getvalue()
+    assert lines(pipe)[0]["event"] == "rpc"
