@@ -10,12 +10,14 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from ftd.errors import InvalidJob
 from ftd.jobs import supervisor as supervising
 from ftd.jobs.model import Job, JobState
 from ftd.jobs.planning import PLANNERS
 from ftd.jobs.store import Store
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
+from tests.fakes.attempts import make_request
 from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch
 from tests.wait import wait_until
 
@@ -186,3 +188,25 @@ async def test_a_planner_that_nobody_waits_for_any_more_is_ended(
     await watch(supervisor, await submit(supervisor, "finish"))
 
     await wait_until(lambda: not planners(supervisor))
+
+
+async def test_validation_tells_all_jobs_that_there_are_not(supervisor: Supervisor) -> None:
+    request = make_request("finish", after=("one", "two"), weights="job:three/best")
+
+    with pytest.raises(InvalidJob) as refused:
+        await supervisor.validate(request)
+
+    assert [fault.field for fault in refused.value.faults] == [
+        "after[0]", "after[1]", "model.weights",
+    ]  # fmt: skip
+    assert refused.value.faults[0].description.startswith("no job has the name or id `one`; ")
+
+
+async def test_a_shim_that_cannot_begin_says_why_in_the_zygotes_log(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    process = await supervisor._zygote.start(tmp_path / "nowhere" / "1", grace_s=0.1)
+    await process.wait()
+    process.close()
+
+    assert "FileNotFoundError" in (tmp_path / "zygote.log").read_text()

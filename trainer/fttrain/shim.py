@@ -201,7 +201,7 @@ def _signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # gone, or of another user: setuid
             continue
 
 

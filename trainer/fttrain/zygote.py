@@ -17,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,8 @@ def _fork(child: Callable[[], None]) -> int:
         signal.set_wakeup_fd(-1)
         try:
             child()
+        except BaseException:  # noqa: BLE001 - the edge of the child: told in the log
+            traceback.print_exc()
         finally:
             os._exit(1)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, shim.WATCHED)

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from ftd.devices.inventory import Device
-from ftd.errors import InvalidJob, JobNotFound, PlannerUnavailable, ShuttingDown
+from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, PlannerUnavailable
 from ftd.jobs import outcome, references
 from ftd.jobs.attempt import Workshop
 from ftd.jobs.broadcast import Broadcast
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 AGAIN_S = 5.0
 """After a failure of the daemon's own, such as a full disk."""
+_WEIGHTS = "model.weights"
 _Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -71,7 +73,6 @@ class Supervisor:
         )
         self._plan_tasks: dict[JobId, asyncio.Task[None]] = {}
         self._facts: dict[JobId, _Fact] = {}
-        self._is_closing = False
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
         self._crew: Crew
@@ -112,8 +113,6 @@ class Supervisor:
 
     async def submit(self, request: JobRequest, *, request_id: str) -> Job:
         """Accept a job: it is durable when this returns."""
-        if self._is_closing:
-            raise ShuttingDown("the daemon stops; submit again when it is back")
         named = references.of(faults.parse(request.recipe_json))
         job, events = await self.store.submit(
             request, request_id=request_id, now=self._ledger.clock(), references=named
@@ -127,9 +126,10 @@ class Supervisor:
     async def validate(self, request: JobRequest) -> Job:
         """Plan a job without storing it. What needs an unfinished job's result is not planned."""
         named = references.of(faults.parse(request.recipe_json))
+        found: list[faults.Fault] = []
         for position, ref in enumerate(request.after):
-            await self._named(ref, field=f"after[{position}]")
-        jobs = {text: await self._named(ref, field="model.weights") for text, ref in named.items()}
+            await self._named(ref, f"after[{position}]", found)
+        jobs = await self._referenced(named, found)
         now = self._ledger.clock()
         job = Job(
             id="", number=0, request=request, after_ids=(), references={},
@@ -144,8 +144,7 @@ class Supervisor:
     async def plan(self, recipe_json: str) -> str:
         """Plan a recipe; return the plan as JSON text."""
         named = references.of(faults.parse(recipe_json))
-        jobs = {text: await self._named(ref, field="model.weights") for text, ref in named.items()}
-        return await self._plan(recipe_json, jobs)
+        return await self._plan(recipe_json, await self._referenced(named, []))
 
     async def cancel(self, ref: str) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""
@@ -164,11 +163,25 @@ class Supervisor:
                 return self._ledger.transition(job, JobState.CANCELLING)
         return None
 
-    async def _named(self, ref: str, *, field: str) -> Job:
+    async def _referenced(
+        self, named: Mapping[str, str], found: list[faults.Fault]
+    ) -> dict[str, Job]:
+        """Return the jobs of references.
+
+        Raises:
+            InvalidJob: where there is none, with the faults found before.
+        """
+        jobs = {text: await self._named(ref, _WEIGHTS, found) for text, ref in named.items()}
+        if found:
+            raise InvalidJob(found)
+        return {text: job for text, job in jobs.items() if job is not None}
+
+    async def _named(self, ref: str, field: str, found: list[faults.Fault]) -> Job | None:
         try:
             return await self.store.get(ref)
-        except JobNotFound as error:
-            raise InvalidJob([faults.Fault(field=field, description=str(error))]) from None
+        except (JobNotFound, AmbiguousJobId) as error:
+            found.append(faults.Fault(field=field, description=str(error)))
+            return None
 
     async def _plan(self, recipe_json: str, jobs: Mapping[str, Job]) -> str:
         """Plan with the files of jobs that have ended."""
@@ -193,8 +206,8 @@ class Supervisor:
         for job_id, devices in decision.starts.items():
             self._crew.hold(job_id, devices)
             self._begin(partial(self._crew.run, job_id), name=f"run-{job_id[:8]}")
-        for job_id, reason in decision.reasons.items():
-            await self._ledger.explain(job_id, reason)
+        # All at once, so that they are stored in one go: a long queue must not hold up the next.
+        await asyncio.gather(*starmap(self._ledger.explain, decision.reasons.items()))
 
     async def _look_at(self, job: Job) -> Pending | None:
         """Return a queued job as the scheduler sees it; None where it cannot ever run."""
@@ -273,10 +286,6 @@ class Supervisor:
             self._crew.hold_any(job)
             self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
 
-    def close(self) -> None:
-        """Accept no more jobs."""
-        self._is_closing = True
-
     def _begin(self, work: _Work, *, name: str) -> asyncio.Task[None]:
         """Run a piece of work until it is done or the daemon stops."""
         task = self._tasks.create_task(self._safely(work), name=name)
@@ -298,7 +307,6 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End the daemon's own tasks; workers and shims go on by themselves."""
-        self.close()
         for task in self._work:
             task.cancel()
 
