@@ -20,10 +20,11 @@ def plan_lines(plan: Plan) -> list[str]:
         f"trains     {plan.parameters_trained:,} of {plan.parameters:,} parameters; BatchNorm: "
         f"{plan.batch_norm_train} train, {plan.batch_norm_eval} eval; "
         f"{len(plan.prefix)} blocks run ahead",
-        f"steps      {plan.steps} ({per_epoch}, {plan.epochs} epochs), batch {plan.batch_size}"
-        + (f" x {plan.accumulate}" if plan.accumulate > 1 else ""),
-        f"machine    {plan.device}, {plan.threads} threads, {plan.loader_workers} loader "
-        f"processes, {plan.layout}, torch {plan.environment.torch}",
+        f"steps      {plan.steps} ({per_epoch}, {_count(plan.epochs, 'epoch')}), "
+        f"batch {plan.batch_size}" + (f" x {plan.accumulate}" if plan.accumulate > 1 else ""),
+        f"machine    {plan.device}, {_count(plan.threads, 'thread')}, "
+        f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.layout}, "
+        f"torch {plan.environment.torch}",
         *groups.lines(plan.groups),
     ]
     return [*lines, *(f"notice: {notice}" for notice in plan.notices)]
@@ -48,6 +49,10 @@ def _preprocess(plan: Plan) -> str:
     steps = plan.preprocess.steps.model_dump(exclude_none=True)
     shown = ", ".join(f"{name} {value}" for name, value in steps.items())
     return f"{shown} (from {plan.preprocess.origin})"
+
+
+def _count(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}{plural if number != 1 else ''}"
 
 
 def say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from finetuned.v1 import job_pb2
 from ftd.errors import InvalidJob, InvalidRequest
@@ -9,7 +10,7 @@ from ftd.jobs.model import JobRequest
 from ftd.rpc.convert import spec_from_proto
 from fttrain.spec import faults as recipe_faults
 from fttrain.spec.faults import Fault
-from fttrain.spec.recipe import canonical
+from fttrain.spec.recipe import Recipe, canonical
 
 MOST_RECIPE_BYTES = 2**20
 MOST_AFTER = 64
@@ -49,9 +50,29 @@ def recipe(recipe_json: str) -> str:
         text = f"the recipe has {size / 2**20:.1f} MiB; at most 1 MiB"
         raise InvalidJob([Fault(field="", description=text)])
     try:
-        return canonical(recipe_faults.parse(recipe_json))
+        parsed = recipe_faults.parse(recipe_json)
     except recipe_faults.RecipeFaults as error:
         raise InvalidJob(error.faults) from None
+    if found := list(_path_faults(parsed)):
+        raise InvalidJob(found)
+    return canonical(parsed)
+
+
+def _path_faults(recipe: Recipe) -> Iterator[Fault]:
+    """Find paths that mean nothing to a daemon, which has no working directory of its caller's."""
+    paths = {}
+    if recipe.model.weights.startswith("file:"):
+        paths["model.weights"] = recipe.model.weights.removeprefix("file:")
+    if recipe.data.folder is not None:
+        paths["data.folder.path"] = recipe.data.folder.path
+    for field, path in paths.items():
+        if not Path(path).is_absolute():
+            what = f"{_shown(path)} is relative; say the absolute path on the daemon's machine"
+            yield Fault(field=field, description=what)
+        elif "\0" in path:
+            yield Fault(
+                field=field, description=f"{_shown(path)} holds a zero byte, as no path may"
+            )
 
 
 def job_ref(ref: str) -> str:

@@ -136,3 +136,29 @@ def test_page_sizes_have_a_default_and_a_largest(given: int, meant: int) -> None
 def test_a_negative_page_size_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="page_size: -1 is negative"):
         checks.page_size(-1)
+
+
+def test_a_path_must_say_where_it_begins() -> None:
+    recipe = json.loads(RECIPE)
+    recipe["data"] = {"folder": {"path": "photos"}}
+    recipe["model"] |= {"weights": "file:nets/a.pth"}
+
+    assert faults(recipe_json=json.dumps(recipe)) == [
+        (
+            "model.weights",
+            "`nets/a.pth` is relative; say the absolute path on the daemon's machine",
+        ),
+        (
+            "data.folder.path",
+            "`photos` is relative; say the absolute path on the daemon's machine",
+        ),
+    ]
+
+
+def test_a_path_holds_no_zero_byte() -> None:
+    recipe = json.loads(RECIPE)
+    recipe["data"] = {"folder": {"path": "/photos\0"}}
+
+    assert faults(recipe_json=json.dumps(recipe)) == [
+        ("data.folder.path", "`/photos\0` holds a zero byte, as no path may")
+    ]

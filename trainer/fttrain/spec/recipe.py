@@ -11,7 +11,7 @@ from fttrain.spec.choice import OneOf, Strict
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 # JSON has no tuples: behind a choice, pydantic sees a list and must be allowed to take it.
 Range = Annotated[tuple[Positive, Positive], Field(strict=False)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
