@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fttrain import openmp
+
 if TYPE_CHECKING:
     from fttrain.recipefile import RecipeFile
     from fttrain.spec.plan import Plan
@@ -23,6 +25,7 @@ class BadInput(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed, 2 bad input."""
     args = parser().parse_args(argv)
+    openmp.settle()
     commands = {"run": _run, "plan": _plan, "predict": _predict, "schema": _schema}
     try:
         return commands[args.command](args)

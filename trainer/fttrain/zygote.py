@@ -25,7 +25,7 @@ from typing import Any
 
 import setproctitle
 
-from fttrain import shim
+from fttrain import openmp, shim
 
 _DATAGRAM_BYTES = 65536
 
@@ -131,6 +131,7 @@ def main() -> None:
     # The daemon's end decides when this process ends, not a Ctrl-C in the daemon's terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
+    openmp.settle()
     from fttrain import planner, run, warm
 
     warm.preload()
