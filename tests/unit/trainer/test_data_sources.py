@@ -188,8 +188,9 @@ def test_missing_subfolders_are_faults_that_say_what_is_there(tmp_path: Path) ->
 
     assert faults(tmp_path / "p", train="training", val="dev") == {
         "data.folder.train": f"{tmp_path / 'p'} has no folder `training`; "
-        "folders there: train, val",
-        "data.folder.val": f"{tmp_path / 'p'} has no folder `dev`; folders there: train, val",
+        "folders there: train, val. Photos lie in training/CLASS",
+        "data.folder.val": f"{tmp_path / 'p'} has no folder `dev`; "
+        "folders there: train, val. Photos lie in dev/CLASS",
     }
 
 

@@ -10,6 +10,7 @@ import torch
 import torchvision
 
 from fttrain import plan
+from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Environment, Plan, Split
 from fttrain.spec.recipe import Preprocess, Recipe
 from tests import engine
@@ -154,6 +155,21 @@ def test_weights_of_another_net_are_a_short_fault(photos: Path, resnet: Path) ->
     assert (field, more) == ("model.weights", [])
     assert message.startswith(f"`file:{resnet}` does not fit mobilenet_v2: 0 tensors match; 260 ")
     assert len(message) < 300 + len(str(resnet))
+
+
+@pytest.mark.parametrize("weights", ["none", "IMAGENET1K_V1", "file:{resnet}"])
+def test_a_mistyped_net_is_told_with_the_nearest(
+    photos: Path, resnet: Path, tmp_path: Path, weights: str
+) -> None:
+    model = {"name": "mobilenetv2", "weights": weights.format(resnet=resnet)}
+    recipe = engine.photos(photos, model)
+
+    with pytest.raises(RecipeFaults) as refused:
+        plan.memoised(recipe, references={}, cpus=1, cache=tmp_path)
+
+    assert [(fault.field, fault.description) for fault in refused.value.faults] == [
+        ("model.name", "unknown net `mobilenetv2`; did you mean `mobilenet_v2`?")
+    ]
 
 
 def test_preprocessing_that_nobody_knows_must_be_stated(photos: Path, resnet: Path) -> None:

@@ -181,6 +181,12 @@ def test_an_unknown_member_is_refused_with_those_that_are(tmp_path: Path) -> Non
     )
 
 
+def test_a_path_without_its_word_is_answered_with_the_word(tmp_path: Path) -> None:
+    assert fault("/nets/a.pth", tmp_path, name="resnet50") == (
+        "`/nets/a.pth` is unknown; a file is named as `file:/nets/a.pth`"
+    )
+
+
 def test_a_cnn_has_no_published_weights(tmp_path: Path) -> None:
     with pytest.raises(RecipeFaults, match="a `cnn` starts from none, file:PATH or job:NAME/best"):
         weights.read(Model(cnn=Cnn(), weights="IMAGENET1K_V1"), {}, cache=tmp_path)

@@ -89,7 +89,10 @@ def _scan(root: Path, spec: Folder) -> dict[str, _Split]:
 
 def _no_subfolder(root: Path, name: str) -> str:
     there = sorted((p.name for p in root.iterdir() if p.is_dir()), key=natural)
-    return f"{root} has no folder `{name}`; folders there: {', '.join(there) or 'none'}"
+    return (
+        f"{root} has no folder `{name}`; folders there: {', '.join(there) or 'none'}. "
+        f"Photos lie in {name}/CLASS"
+    )
 
 
 def _scan_split(root: bytes, name: bytes) -> _Split:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fttrain.artifacts import export
-from fttrain.models import download, known, tensors
+from fttrain.models import download, known, tensors, zoo
 from fttrain.models.known import Published
 from fttrain.models.tensors import BadWeights, Contents
 from fttrain.spec import recipe
@@ -96,10 +96,13 @@ def read(
 def _member(model: recipe.Model, text: str) -> Published:
     if model.name is None:
         raise _fault(f"`{text}` is unknown; a `cnn` starts from none, file:PATH or job:NAME/best")
+    zoo.check_name(model.name)
     members = known.published(model.name)
     for member in members:
         if member.member == text:
             return member
+    if "/" in text:
+        raise _fault(f"`{text}` is unknown; a file is named as `file:{text}`")
     names = ", ".join(member.member for member in members)
     raise _fault(
         f"`{text}` is unknown for {model.name}; known: none, {names}, file:PATH, job:NAME/best"
@@ -117,7 +120,7 @@ def _download(member: Published, path: Path, fetch: Fetch) -> None:
 
 def _check_name(model: recipe.Model, path: Path, contents: Contents) -> None:
     """A file that bears a published name must be the published file."""
-    for published in known.published(model.name) if model.name else ():
+    for published in known.published(model.name) if model.name in zoo.PROVEN else ():
         named, given = published.sha256_begin, contents.sha256
         if path.name == published.file and not given.startswith(named):
             raise BadWeights(
@@ -143,7 +146,7 @@ def _lineage(model: recipe.Model, path: Path, contents: Contents) -> Lineage | N
             preprocess=exported.preprocess,
             origin=f"job {exported.origin.job_name}",
         )
-    for published in known.published(model.name) if model.name else ():
+    for published in known.published(model.name) if model.name in zoo.PROVEN else ():
         if contents.sha256.startswith(published.sha256_begin):
             return Lineage(
                 net=recipe.Model(name=model.name),
