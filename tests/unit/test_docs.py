@@ -53,7 +53,7 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
 
     assert blocks[0] == "make demo\n"
-    assert blocks[1].startswith("ftd serve &\nftctl submit examples/")
+    assert blocks[1].startswith("ftd serve\nftctl submit examples/")
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
