@@ -1,6 +1,7 @@
 """What all tests share: where the real material lies, and that CI may skip nothing."""
 
 import os
+import signal
 import tarfile
 from collections.abc import Generator
 from pathlib import Path
@@ -8,6 +9,15 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heed_ctrl_c() -> None:
+    """Let the processes of tests end by SIGINT, also where a shell runs all this behind `&`.
+
+    Such a shell has its children ignore the signal, and they hand that down.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
