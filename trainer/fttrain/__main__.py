@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fttrain.recipefile import RecipeFile
     from fttrain.spec.plan import Plan
 
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class BadInput(Exception):
@@ -23,7 +23,7 @@ class BadInput(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0 done, 1 failed, 2 bad input."""
+    """Run a command; return its exit code: 0 done, 1 failed, 2 bad input, 130 ended by Ctrl-C."""
     args = parser().parse_args(argv)
     openmp.settle()
     commands = {"run": _run, "plan": _plan, "predict": _predict, "schema": _schema}
@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as bad:
         sys.stderr.write(f"{bad}\n")
         return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("ended by Ctrl-C; finished checkpoints stay\n")
+        return INTERRUPTED
     except BrokenPipeError:
         # Nobody reads any more, as with `| head`; the interpreter shall not complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,27 @@ def test_run_trains_and_prints_the_groups_and_a_line_per_epoch(
     assert lines[-1] == f"picture/curves  {out}/artifacts/curves.png"
     assert rundir.read_attempt(out).name == "tiny"
     assert engine.records(out)[-1].kind == "finished"
+
+
+def test_ctrl_c_ends_a_run_without_a_traceback(tmp_path: Path) -> None:
+    file = written(tmp_path, DIGITS.replace("epochs: 2", "epochs: 100000"))
+    words = ["run", str(file), "--out", str(tmp_path / "out"), "--cpus", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fttrain", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch 2/"):
+        assert process.poll() is None
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+
+    assert process.returncode == 130
+    assert said.splitlines()[1:] == ["ended by Ctrl-C; finished checkpoints stay"]
+    assert (tmp_path / "out" / rundir.LAST).exists()
 
 
 def test_a_folder_with_a_run_is_not_used_again(

@@ -25,7 +25,10 @@ Selectors = Annotated[list[Text], Field(min_length=1)]
 class Folder(Strict):
     """Images in one folder per class: `path/train/CLASS/*.jpg` and `path/val/CLASS/*.jpg`."""
 
-    path: Text = Field(description="The root, an absolute path on the daemon's machine.")
+    path: Text = Field(
+        description="The root, on the daemon's machine. `ftctl` makes a relative path absolute: "
+        "it begins at the job file."
+    )
     train: Text = Field("train", description="Subfolder with the training classes.")
     val: Text = Field("val", description="Subfolder with the validation classes.")
 
