@@ -1,9 +1,7 @@
 """One attempt to carry out a plan: train, evaluate, keep the best, export it."""
 
-import ctypes
 import itertools
 import math
-import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +9,8 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import torch
 
-from fttrain import assembly, events, exporting, loop, report
+from fttrain import assembly, events, exporting, loop, process, report
 from fttrain.assembly import InputsChanged
 from fttrain.data import order, sources
 from fttrain.data.order import Indices
@@ -72,7 +69,7 @@ class Attempt:
             Diverged: where a loss is no number.
         """
         self._turn_to("setup", epoch=0)
-        _settle(threads=self.plan.threads)
+        process.settle(threads=self.plan.threads)
         source = self._source()
         preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
         train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
@@ -147,7 +144,7 @@ class Attempt:
             val=val.score(),
             lrs=lrs,
             images_per_second=train.count / train_s,
-            memory_bytes=_peak_memory_bytes(),
+            memory_bytes=process.peak_memory_bytes(),
             seconds=time.monotonic() - begun,
             best=self.best is None or val.accuracy > self.best.val.accuracy,
         )
@@ -187,7 +184,7 @@ class Attempt:
                 val=val.score(),
                 lrs=training.rates(0),
                 images_per_second=0.0,
-                memory_bytes=_peak_memory_bytes(),
+                memory_bytes=process.peak_memory_bytes(),
                 seconds=time.monotonic() - begun,
                 best=False,
             )
@@ -263,30 +260,3 @@ class Attempt:
         self.journal.write(
             events.Finished(best_epoch=self.best.epoch, best_accuracy=self.best.val.accuracy)
         )
-
-
-def _settle(*, threads: int) -> None:
-    _keep_freed_memory()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    # Filling fresh memory costs time and guards against reading it, which nothing here does.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # From glibc's malloc.h.
-
-
-def _keep_freed_memory() -> None:
-    """Have malloc use freed memory again instead of giving it back to the kernel.
-
-    Each step needs what the one before has freed. Fresh pages for every large activation cost a
-    third of the time: MobileNetV2 in batches of 8 takes 127 ms a step instead of 192.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # glibc alone has it.
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _peak_memory_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -22,6 +22,8 @@ from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import DataCard, Environment, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
 
+# Measured on a frozen MobileNetV2 at 224 pixels, per image on 1 and 2 threads: 8.7 and 3.8 ms in
+# chunks of 8, 6.1 and 3.8 of 16, 6.1 and 4.0 of 32.
 CHUNK = 16
 
 
@@ -136,6 +138,8 @@ def _threads(recipe: Recipe, cpus: int) -> int:
 def _loader_workers(recipe: Recipe) -> int:
     if recipe.data.workers is not None:
         return recipe.data.workers
+    # A small photo takes 2 ms to read, on 2 cores as fast with 0, 1 or 2 processes; large ones do
+    # not. Digits are in memory.
     return 0 if recipe.data.digits is not None else 1
 
 
