@@ -70,17 +70,28 @@ def family(job: Job) -> list[psutil.Process]:
     return [shim, *shim.children(recursive=True)]
 
 
-async def freeze_when(job: Job, moment: Callable[[list[events.Record]], bool]) -> psutil.Process:
-    """Stop a worker (SIGSTOP) while its journal says that it is at a moment; return it.
+async def freeze_when(job: Job, moment: Callable[[events.Record], bool]) -> psutil.Process:
+    """Stop a worker (SIGSTOP) while the last record of its journal is of a moment; return it.
 
-    If it has moved on before the signal reached it, it goes on and the next chance is taken.
+    It is stopped first and looked at then, so that it cannot have moved on; where it is somewhere
+    else it goes on, and the next chance is taken.
     """
     identity = rundir.read_shim(Path(job.run_dir))
     assert identity is not None
     worker = psutil.Process(identity.pid).children()[0]
-    while True:
-        await wait_until(lambda: moment(records(job)))
+    offset, last = 0, None
+
+    def is_caught() -> bool:
+        nonlocal offset, last
         worker.suspend()
-        if moment(records(job)):
-            return worker
+        while worker.status() != psutil.STATUS_STOPPED:
+            pass
+        entries, offset = events.read(Path(job.run_dir) / rundir.JOURNAL, offset=offset)
+        last = entries[-1].record if entries else last
+        if last is not None and moment(last):
+            return True
         worker.resume()
+        return False
+
+    await wait_until(is_caught)
+    return worker

@@ -28,18 +28,16 @@ async def running(daemon: Serving, photos: Path) -> JobHandle:
     pytest.fail("the job ended")
 
 
-def in_phase(name: str) -> Callable[[list[journal.Record]], bool]:
-    """Return whether the latest phase is this one, with nothing finished since it began."""
+def in_phase(name: str) -> Callable[[journal.Record], bool]:
+    """Return whether a worker is in this phase, with an epoch and its checkpoint behind it."""
 
-    def holds(records: list[journal.Record]) -> bool:
-        last = records[-1]
+    def holds(last: journal.Record) -> bool:
         return isinstance(last, journal.PhaseChanged) and last.phase == name and last.epoch >= 2
 
     return holds
 
 
-def mid_step(records: list[journal.Record]) -> bool:
-    last = records[-1]
+def mid_step(last: journal.Record) -> bool:
     return isinstance(last, journal.Steps) and last.epoch >= 2
 
 
@@ -49,7 +47,7 @@ def mid_step(records: list[journal.Record]) -> bool:
     ids=["mid-step", "evaluation", "checkpoint-write"],
 )
 async def test_cancel_at_a_moment_of_the_run(
-    daemon: Serving, photos: Path, moment: Callable[[list[journal.Record]], bool]
+    daemon: Serving, photos: Path, moment: Callable[[journal.Record], bool]
 ) -> None:
     handle = await running(daemon, photos)
     job = await handle.get()

@@ -178,7 +178,10 @@ async def test_an_unknown_job_is_answered_with_the_nearest(daemon: Serving, plac
     assert await daemon.ftctl("get", "frist") == (
         2, "", "ftctl: no job has the name or id `frist`; did you mean `first`?\n",
     )  # fmt: skip
-    assert (await daemon.ftctl("cancel", "nothing-like-it"))[0] == 2
+    assert await daemon.ftctl("cancel", "nothing-like-it") == (
+        2, "", "ftctl: no job has the name or id `nothing-like-it`; "
+        "`ftctl list` shows the names and ids of all\n",
+    )  # fmt: skip
 
 
 async def test_a_second_daemon_on_one_state_directory_says_who_holds_it(
