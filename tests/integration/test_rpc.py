@@ -107,7 +107,7 @@ async def test_a_job_that_waits_for_an_unknown_one_is_refused(line: Line) -> Non
     (violation,) = details(error.value)["BadRequest"].field_violations
     assert (violation.field, violation.description) == (
         "after[0]",
-        "no job has the name or id `nobody`; list the jobs to see their names and ids",
+        "no job has the name or id `nobody`; `ftctl list` shows the names and ids of all",
     )
 
 

@@ -146,10 +146,13 @@ async def test_all_unknown_jobs_of_a_submission_are_named_at_once(store: Store) 
 
     assert [(fault.field, fault.description) for fault in invalid.value.faults] == [
         ("after[1]", "no job has the name or id `pretrian`; did you mean `pretrain`?"),
-        ("after[2]", "no job has the name or id `zzz`; list the jobs to see their names and ids"),
+        (
+            "after[2]",
+            "no job has the name or id `zzz`; `ftctl list` shows the names and ids of all",
+        ),
         (
             "model.weights",
-            "no job has the name or id `nothing`; list the jobs to see their names and ids",
+            "no job has the name or id `nothing`; `ftctl list` shows the names and ids of all",
         ),
     ]
     assert [job.name for job in await store.unfinished()] == ["pretrain"]
@@ -286,9 +289,9 @@ async def test_an_unknown_job_is_answered_with_the_nearest_names(store: Store) -
     assert messages == {
         "ants-beez": "no job has the name or id `ants-beez`; did you mean `ants-bees`?",
         "ab": "no job has the name or id `ab`; an id needs at least 4 of its characters",
-        "abcd": "no job has the name or id `abcd`; list the jobs to see their names and ids",
-        "": "no job has the name or id ``; list the jobs to see their names and ids",
-        "zz": "no job has the name or id `zz`; list the jobs to see their names and ids",
+        "abcd": "no job has the name or id `abcd`; `ftctl list` shows the names and ids of all",
+        "": "no job has the name or id ``; `ftctl list` shows the names and ids of all",
+        "zz": "no job has the name or id `zz`; `ftctl list` shows the names and ids of all",
     }
 
 

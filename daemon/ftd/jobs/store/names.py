@@ -59,5 +59,5 @@ def _not_found(connection: Connection, ref: str) -> JobNotFound:
     elif re.fullmatch(r"[0-9a-f]{1,3}", ref):
         hint = f"an id needs at least {SHORTEST_PREFIX} of its characters"
     else:
-        hint = "list the jobs to see their names and ids"
+        hint = "`ftctl list` shows the names and ids of all"
     return JobNotFound(f"no job has the name or id `{ref}`; {hint}")
