@@ -110,15 +110,22 @@ class Draft:
         stated = self.recipe.data.preprocess
         if stated is not None:
             return PreprocessCard(steps=stated, origin="recipe")
-        if self.lineage is not None:
-            return PreprocessCard(steps=self.lineage.preprocess, origin=self.lineage.origin)
-        if self.source.preprocess is not None:
-            return PreprocessCard(steps=self.source.preprocess, origin=self.source.name)
+        if self.known_preprocess is not None:
+            return self.known_preprocess
         raise _fault(
             "data.preprocess",
             f"must be stated: `{self.recipe.model.weights}` does not say how images are "
             "prepared; give mean and std, and resize and crop",
         )
+
+    @property
+    def known_preprocess(self) -> PreprocessCard | None:
+        """What the weights, or else the images themselves, say of it."""
+        if self.lineage is not None:
+            return PreprocessCard(steps=self.lineage.preprocess, origin=self.lineage.origin)
+        if self.source.preprocess is not None:
+            return PreprocessCard(steps=self.source.preprocess, origin=self.source.name)
+        return None
 
     @cached_property
     def moving_norms(self) -> int:

@@ -179,11 +179,10 @@ def _notices(draft: Draft) -> Iterator[str]:
         shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
         files = "files are no images and are" if len(left_out) > 1 else "file is no image and is"
         yield f"{len(left_out)} {files} left out: {shown}"
-    if draft.lineage is not None and draft.preprocess.steps != draft.lineage.preprocess:
-        yield (
-            "data.preprocess is the recipe's, not that of the weights "
-            f"({draft.lineage.origin}: {_shown(draft.lineage.preprocess)})"
-        )
+    known = draft.known_preprocess
+    if known is not None and known.steps != draft.preprocess.steps:
+        shown = _shown(known.steps)
+        yield f"data.preprocess is the recipe's, not that of {known.origin}: {shown}"
     head = f"{draft.net.head}.weight"
     if head in draft.fit.new and head not in draft.trained:
         yield "the head is new and does not train: it keeps its random values"

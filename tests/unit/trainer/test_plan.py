@@ -105,9 +105,9 @@ def test_known_weights_bring_theirs_and_another_is_noticed(photos: Path, shared:
     assert made.notices == []
     assert own.preprocess.origin == "recipe"
     assert own.notices == [
-        "data.preprocess is the recipe's, not that of the weights (weights mobilenet_v2 "
-        "IMAGENET1K_V1: resize 256, crop 224, interpolation bilinear, mean [0.485, 0.456, "
-        "0.406], std [0.229, 0.224, 0.225])"
+        "data.preprocess is the recipe's, not that of weights mobilenet_v2 IMAGENET1K_V1: "
+        "resize 256, crop 224, interpolation bilinear, mean [0.485, 0.456, 0.406], "
+        "std [0.229, 0.224, 0.225]"
     ]
 
 
