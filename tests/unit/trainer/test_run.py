@@ -1,6 +1,5 @@
 """A worker's run, from its run directory to its end."""
 
-import json
 import math
 import os
 import re
@@ -390,38 +389,3 @@ def test_a_worker_that_is_killed_leaves_whole_records_and_files(
     assert not any(isinstance(r, (Failed, Finished)) for r in records)
     checkpoint.read(run_dir / rundir.LAST)
     checkpoint.read(run_dir / rundir.BEST)
-
-
-# --- real photos ----------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_frozen_mobilenet_tells_ants_from_bees(
-    tmp_path: Path, hymenoptera: Path, shared: Path
-) -> None:
-    file = shared / "weights" / "mobilenet_v2-b0353104.pth"
-    recipe = engine.parsed(
-        {"folder": {"path": str(hymenoptera)}},
-        {"name": "mobilenet_v2", "weights": f"file:{file}"},
-        {
-            "epochs": 25,
-            "batch_size": 4,
-            "trains": "head",
-            "optimizer": {"sgd": {"lr": 1e-3, "momentum": 0.9}},
-            "schedule": {"step": {"every": 7, "gamma": 0.1}},
-        },
-    )
-    records = engine.trained(tmp_path / "run", recipe)
-
-    finished = records[-1]
-    assert isinstance(finished, Finished)
-    assert finished.best_accuracy >= 0.94
-    photos = sorted(str(path) for path in (hymenoptera / "val").rglob("*.jpg"))
-    told = subprocess.run(
-        [sys.executable, "-m", "fttrain", "predict", "--json", str(tmp_path / "run"), *photos],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    said = [json.loads(line) for line in told.splitlines()]
-    correct = sum(Path(one["path"]).parent.name == one["label"] for one in said)
-    assert (len(said), correct / len(said)) == (153, finished.best_accuracy)
