@@ -40,7 +40,9 @@ class Fault:
     """`job.yaml:3:5` or `--set train.epochs`; empty where the job came from no file."""
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.field, self.description) if part)
+        # `--set train.epochs` names the field already.
+        field = "" if self.place == f"--set {self.field}" else self.field
+        return ": ".join(part for part in (self.place, field, self.description) if part)
 
 
 class InvalidJob(BadInput):

@@ -1,6 +1,7 @@
 """A job file: read, changed by `--set`, split into the daemon's part and the recipe."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -234,7 +235,10 @@ def _folder_of(parts: tuple[str, ...], folder: Path | None, overrides: Mapping[s
 
 
 def _make_absolute(value: dict[str, Any], parts: tuple[str, ...], folder: Path) -> None:
-    """Make a path of the recipe absolute: the daemon runs in a folder of its own."""
+    """Make a path of the recipe absolute: the daemon runs in a folder of its own.
+
+    Links stay as they are: the daemon may see other ones.
+    """
     holder: Any = value
     for part in parts[:-1]:
         holder = holder.get(part) if isinstance(holder, dict) else None
@@ -243,4 +247,12 @@ def _make_absolute(value: dict[str, Any], parts: tuple[str, ...], folder: Path) 
     scheme, path = ("file:", text[5:]) if text.startswith("file:") else ("", text)
     if not path or (parts[-1] == "weights" and not scheme):
         return
-    holder[parts[-1]] = f"{scheme}{folder / Path(path).expanduser()}"
+    holder[parts[-1]] = f"{scheme}{os.path.normpath(folder / _expanded(Path(path)))}"
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # There is no such user; the daemon will say that there is no such path.
+        return path

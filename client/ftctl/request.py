@@ -65,19 +65,27 @@ def _recipe(value: Mapping[str, Any]) -> str:
 
 def _unknown(value: Mapping[str, Any], known: tuple[str, ...], *, within: str = "") -> list[Fault]:
     return [
-        Fault(field=within + key, description=_describe(key, known, within))
+        Fault(field=within + key, description=_describe(key, known, within, _home_of(key, value)))
         for key in value
         if key not in known
     ]
 
 
-def _describe(key: str, known: tuple[str, ...], within: str) -> str:
+def _describe(key: str, known: tuple[str, ...], within: str, home: str) -> str:
     if within + key in NOT_BUILT:
         return f"`{key}` is not built in this version; leave it out"
-    near = difflib.get_close_matches(key, known, n=1)
+    near = [home] if home else difflib.get_close_matches(key, known, n=1)
     if near:
         return f"unknown key `{key}`; did you mean `{near[0]}`?"
     return f"unknown key `{key}`; known here: {', '.join(known)}"
+
+
+def _home_of(key: str, value: Mapping[str, Any]) -> str:
+    """Return where in its recipe a job has such a key already: it is meant there."""
+    holders = ((name, value.get(name)) for name in RECIPE_KEYS)
+    return next(
+        (f"{name}.{key}" for name, part in holders if isinstance(part, dict) and key in part), ""
+    )
 
 
 def _resource_faults(value: Any) -> list[Fault]:

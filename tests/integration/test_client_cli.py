@@ -105,7 +105,7 @@ async def test_faults_of_the_schema_are_told_with_their_places(daemon, ftctl, jo
     assert err == (
         "job.yaml:3:3: data.folder.pth: unknown key `pth`; did you mean `path`?\n"
         "job.yaml:5:1: train.batch_size: is missing\n"
-        "--set train.optimizer.sgd.lr: train.optimizer.sgd.lr: should be greater than 0, not -1\n"
+        "--set train.optimizer.sgd.lr: should be greater than 0, not -1\n"
         "ftctl: 3 faults; nothing was submitted\n"
     )
 

@@ -85,6 +85,22 @@ def test_a_path_that_is_typed_is_relative_to_where_one_stands(write, tmp_path, m
     assert recipe(file)["model"]["weights"] == f"file:{tmp_path}/weights/net.pth"
 
 
+def test_a_path_loses_its_detours_but_not_its_links(write, tmp_path):
+    (tmp_path / "linked").symlink_to(tmp_path)
+    text = "data: {folder: {path: ../photos/.}}\nmodel: {weights: 'file:linked/./w/../net.pth'}"
+
+    file = ftctl.JobFile.read(write(text))
+
+    assert recipe(file)["data"]["folder"]["path"] == f"{tmp_path.parent}/photos"
+    assert recipe(file)["model"]["weights"] == f"file:{tmp_path}/linked/net.pth"
+
+
+def test_the_home_of_nobody_is_a_path_as_any_other(write, tmp_path):
+    file = ftctl.JobFile.read(write("data: {folder: {path: ~nobody-at-all/photos}}"))
+
+    assert recipe(file)["data"]["folder"]["path"] == f"{tmp_path}/~nobody-at-all/photos"
+
+
 def test_absolute_paths_and_other_weights_stay_as_they_are(monkeypatch):
     monkeypatch.setenv("HOME", "/home/user")
     for weights in ("IMAGENET1K_V1", "none", "job:pretrain/best", "file:/w/net.pth"):
@@ -295,8 +311,17 @@ def test_a_fault_of_what_was_set_has_set_as_its_place():
         "job:1:1: name: a",
         "--set train.warmup.steps: train.warmup: c",
         "job:2:1: train: d",
-        "--set train.epochs: train.epochs: b",
+        "--set train.epochs: b",
         "job: and 7 more faults",
+    ]
+
+
+def test_a_key_that_set_put_too_high_is_named_where_the_file_has_it():
+    text = "train: {epochs: 3}\nmodel: {weights: none}\n"
+
+    assert faults(text, epochs=1, weights="none") == [
+        "--set epochs: unknown key `epochs`; did you mean `train.epochs`?",
+        "--set weights: unknown key `weights`; did you mean `model.weights`?",
     ]
 
 
