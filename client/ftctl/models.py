@@ -1,12 +1,15 @@
 """What users of the client see: jobs, how they stand, and what happened to them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ftctl.errors import Fault, JobFailed
+
+# Of a failed job, in the text of an error; `outcome.faults` has all.
+SHOWN_FAULTS = 5
 
 
 class JobState(StrEnum):
@@ -157,8 +160,7 @@ class Job:
         """
         if self.state is JobState.SUCCEEDED:
             return self
-        told = f": {self.outcome.message}" if self.outcome else ""
-        raise JobFailed(f"job {self.name} is {self.state}{told}", job_id=self.id)
+        raise JobFailed("\n".join(_shortfall(self)), job_id=self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,3 +226,31 @@ class ArtifactMade(Event):
     """A file was made."""
 
     artifact: Artifact
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def _shortfall(job: Job) -> Iterator[str]:
+    """Yield, line by line, what keeps a job from being a success."""
+    if not job.state.is_terminal:
+        known = job.state is not JobState.UNKNOWN
+        state = job.state.value if known else "in a state that this client does not know"
+        reason = f" ({job.reason})" if job.reason else ""
+        yield f"job {job.name} has not ended: it is {state}{reason}"
+        return
+    if job.state is JobState.CANCELLED:
+        yield f"job {job.name} was cancelled"
+        return
+    yield f"job {job.name} failed{f': {job.outcome.message}' if job.outcome else ''}"
+    if job.outcome:
+        yield from _advice(job.outcome)
+
+
+def _advice(outcome: Outcome) -> Iterator[str]:
+    yield from (f"  {fault}" for fault in outcome.faults[:SHOWN_FAULTS])
+    rest = len(outcome.faults) - SHOWN_FAULTS
+    if rest > 0:
+        yield f"  and {rest} more"
+    if outcome.remedy:
+        yield outcome.remedy

@@ -315,7 +315,7 @@ async def test_wait_returns_at_once_where_the_job_has_ended(daemon, client):
     job = await client.wait("ants-bees")
 
     assert daemon._of(pb.WatchJobRequest) == []
-    with pytest.raises(ftctl.JobFailed, match=r"job ants-bees is failed: train/ants/0013035\.jpg"):
+    with pytest.raises(ftctl.JobFailed, match=r"job ants-bees failed: train/ants/0013035\.jpg"):
         job.check()
 
 

@@ -137,6 +137,25 @@ async def test_a_terminal_shows_the_epochs_and_the_end(daemon, columns):
     assert "artifacts/model.safetensors" in shown
 
 
+async def test_a_terminal_shows_where_the_faults_of_a_plan_are(daemon, tmp_path):
+    (tmp_path / "job.yaml").write_text("name: ants-bees\ndata:\n  folder: {path: /nowhere}\n")
+    fault = job_pb2.RecipeFault(field="data.folder.path", description="there is no such folder")
+    outcome = job_pb2.JobOutcome(reason=job_pb2.OUTCOME_REASON_BAD_RECIPE, faults=[fault])
+
+    async def fail(job_id):
+        await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_FAILED, outcome=outcome))
+
+    daemon.on_submit = fail
+    ours, theirs = terminal(100)
+
+    process = await start(daemon, "submit", "--watch", "job.yaml", stdout=theirs, cwd=tmp_path)
+    os.close(theirs)
+    shown = await screen(ours)
+
+    assert await process.wait() == 2
+    assert "job.yaml:3:12: data.folder.path: there is no such folder" in shown
+
+
 async def test_no_color_is_respected(daemon, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     await story.tell(daemon, daemon.add("ants-bees"), epochs=2)

@@ -42,7 +42,7 @@ def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
     if outcome.reason in AS_ASKED:
         return
     yield from labelled("what", [text.clean(outcome.message)], console)
-    faults = [f"{fault.field}: {text.clean(fault.description)}" for fault in outcome.faults]
+    faults = [text.clean(str(fault)) for fault in outcome.faults]
     yield from labelled("", faults, console)
     if outcome.remedy:
         yield from labelled("next", [Text(text.clean(outcome.remedy), "title")], console)
