@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from itertools import pairwise
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import ftctl
 from finetuned.v1 import event_pb2, job_pb2
 from finetuned.v1 import job_service_pb2 as pb
+from ftctl._async import stream
 from tests.fakes import story
 from tests.fakes.scripted_daemon import FakeDaemon, Refusal, invalid, plan_json
 
@@ -287,6 +289,54 @@ async def test_watch_gives_up_where_the_daemon_stays_away(daemon, tmp_path):
         f"the daemon at {daemon.socket} has been away for 0.3 s; job {job_id} goes on without it. "
         f"`ftd serve` starts a daemon, `ftctl watch {job_id}` comes back"
     )
+
+
+@pytest.mark.parametrize("verb", ["watch", "logs"])
+async def test_a_cut_is_told_and_that_it_is_over(daemon, client, verb):
+    job_id, gaps = daemon.add("ants-bees"), []
+    await daemon.emit(job_id, **story.failure())
+    daemon.log = b"hello\n"
+    daemon.cuts = [(0, grpc.StatusCode.UNAVAILABLE)] * 2
+
+    assert await collected(getattr(client, verb)(job_id, on_gap=gaps.append))
+
+    assert gaps == [0.0, None]
+
+
+async def test_a_gap_is_told_again_and_again_while_it_lasts(daemon, monkeypatch):
+    monkeypatch.setattr(stream, "TELL_EVERY_S", 0.2)
+    job_id, gaps = daemon.add("ants-bees"), []
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
+    async with ftctl.Client(daemon.socket, patience_s=1) as client:
+        events = client.watch(job_id, on_gap=gaps.append)
+        await anext(events)
+        await daemon.stop()
+
+        with pytest.raises(ftctl.WatchInterrupted):
+            await anext(events)
+
+    assert gaps[0] == 0.0
+    assert len(gaps) >= 3
+    assert all(later - earlier >= 0.2 for earlier, later in pairwise(gaps))
+
+
+async def test_a_stream_that_is_back_and_silent_is_told_to_be_back(daemon, client, monkeypatch):
+    monkeypatch.setattr(stream, "STANDS_AFTER_S", 0.2)
+    job_id, gaps = daemon.add("ants-bees"), asyncio.Queue()
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
+    handle = ftctl.JobHandle(client, await client.get(job_id))
+    events = handle.watch(on_gap=gaps.put_nowait)
+    await anext(events)
+
+    await daemon.stop()
+    rest = asyncio.create_task(collected(events))
+    assert await gaps.get() == 0.0
+    await daemon.start()
+    while await gaps.get() is not None:
+        pass
+
+    await daemon.emit(job_id, **story.failure())
+    assert [event.sequence for event in await rest] == [2]
 
 
 async def test_events_of_an_unknown_kind_are_passed_over(daemon, client):

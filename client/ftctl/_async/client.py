@@ -13,7 +13,7 @@ import grpc
 from finetuned.v1 import job_service_pb2 as pb
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from ftctl import channel, models, status, wire
-from ftctl._async.stream import CUT, resumed
+from ftctl._async.stream import CUT, OnGap, resumed
 from ftctl.errors import BadInput, Fault, FtctlError, InvalidJob, WatchInterrupted
 from ftctl.jobfile import JobFile
 
@@ -115,7 +115,7 @@ class Client:
         return wire.job((await self._answer(call)).job)
 
     async def watch(
-        self, job: str, *, after_sequence: int = 0
+        self, job: str, *, after_sequence: int = 0, on_gap: OnGap | None = None
     ) -> AsyncGenerator[models.Event, None]:
         """Yield the events of a job, each once and in order, until it has ended.
 
@@ -124,12 +124,16 @@ class Client:
         Args:
             job: Id, prefix of an id, or name.
             after_sequence: Sequence number of the last event already seen.
+            on_gap: Called where the stream is cut, and about each second while it is tried again,
+                with the seconds since the cut; with None once it is back.
 
         Raises:
             WatchInterrupted: where the daemon stays away.
         """
         request = pb.WatchJobRequest(job=job, after_sequence=after_sequence)
-        stream = resumed(lambda: self._jobs.WatchJob(request), patience_s=self._patience_s)
+        stream = resumed(
+            lambda: self._jobs.WatchJob(request), patience_s=self._patience_s, on_gap=on_gap
+        )
         async with aclosing(stream) as responses:
             try:
                 async for response in responses:
@@ -154,7 +158,12 @@ class Client:
         return standing
 
     async def logs(
-        self, job: str, *, follow: bool = False, last_lines: int = 0
+        self,
+        job: str,
+        *,
+        follow: bool = False,
+        last_lines: int = 0,
+        on_gap: OnGap | None = None,
     ) -> AsyncGenerator[str, None]:
         """Yield the log of a job's latest attempt in pieces.
 
@@ -162,10 +171,13 @@ class Client:
             job: Id, prefix of an id, or name.
             follow: Go on as the log grows, until the job has ended.
             last_lines: Begin at most this many lines before the end. 0: at the beginning.
+            on_gap: As in `watch`.
         """
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         request = pb.TailLogRequest(job=job, last_lines=last_lines, follow=follow)
-        stream = resumed(lambda: self._jobs.TailLog(request), patience_s=self._patience_s)
+        stream = resumed(
+            lambda: self._jobs.TailLog(request), patience_s=self._patience_s, on_gap=on_gap
+        )
         async with aclosing(stream) as responses:
             try:
                 async for response in responses:
@@ -239,9 +251,11 @@ class JobHandle:
         """The job's name."""
         return self.submitted.name
 
-    def watch(self, *, after_sequence: int = 0) -> AsyncGenerator[models.Event, None]:
+    def watch(
+        self, *, after_sequence: int = 0, on_gap: OnGap | None = None
+    ) -> AsyncGenerator[models.Event, None]:
         """Yield the job's events; see Client.watch."""
-        return self._client.watch(self.id, after_sequence=after_sequence)
+        return self._client.watch(self.id, after_sequence=after_sequence, on_gap=on_gap)
 
     async def wait(self) -> models.Job:
         """Return the job once it has ended."""
@@ -255,9 +269,11 @@ class JobHandle:
         """Cancel the job."""
         return await self._client.cancel(self.id)
 
-    def logs(self, *, follow: bool = False) -> AsyncGenerator[str, None]:
+    def logs(
+        self, *, follow: bool = False, on_gap: OnGap | None = None
+    ) -> AsyncGenerator[str, None]:
         """Yield the job's log; see Client.logs."""
-        return self._client.logs(self.id, follow=follow)
+        return self._client.logs(self.id, follow=follow, on_gap=on_gap)
 
 
 def _job_file(source: JobSource, overrides: Mapping[str, Any] | None) -> JobFile:
