@@ -162,7 +162,9 @@ async def test_submit_watch_goes_on_to_the_end(daemon, ftctl, job_file):
 
     [job_id] = daemon.jobs
     assert (code, err) == (0, "")
-    assert out.count("\n") == len(daemon.events[job_id])
+    kinds = [event.WhichOneof("event") for event in daemon.events[job_id]]
+    # The story takes 23 seconds, and progress is told every ten.
+    assert out.count("\n") == len(kinds) - kinds.count("progress") + 2
     assert out.endswith("succeeded   completed: trained 2 epochs\n")
 
 
@@ -313,12 +315,47 @@ async def test_get_prints_a_card_or_json(daemon, ftctl):
 
 
 async def test_logs_prints_what_the_worker_wrote(daemon, ftctl):
-    daemon.add("ants-bees")
+    await daemon.emit(daemon.add("ants-bees"), **story.state(job_pb2.JOB_STATE_STARTING))
     daemon.log = "epoch 1 of 25\nStraße\n".encode()
 
     assert await ftctl("logs", "ants-bees", "-f", "-n", "5") == (0, daemon.log.decode(), "")
     [request] = await daemon.asked(pb.TailLogRequest)
     assert (request.follow, request.last_lines) == (True, 5)
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([story.state(job_pb2.JOB_STATE_QUEUED, reason="waits for pretrain")],
+         " yet: it is queued (waits for pretrain)"),
+        ([story.state(job_pb2.JOB_STATE_STARTING)], " yet: it is starting"),
+        ([story.failure()],
+         ": it failed before a worker began: train/ants/0013035.jpg cannot be read: "
+         "image file is truncated (4 bytes left)"),
+        ([story.state(job_pb2.JOB_STATE_CANCELLED, outcome=job_pb2.JobOutcome(message="by you"))],
+         ": it was cancelled before a worker began"),
+        ([story.state(job_pb2.JOB_STATE_STARTING), story.failure()],
+         ": its worker wrote nothing"),
+    ],
+)  # fmt: skip
+async def test_logs_says_why_there_is_none(daemon, ftctl, events, told):
+    job_id = daemon.add("ants-bees")
+    for event in events:
+        await daemon.emit(job_id, **event)
+
+    assert await ftctl("logs", "ants-bees") == (0, "", f"ftctl: ants-bees has no log{told}\n")
+
+
+async def test_logs_that_follow_say_at_once_what_they_wait_for(daemon, ftctl):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED, reason="plan pending"))
+    daemon.log = b"epoch 1 of 25\n"
+
+    assert await ftctl("logs", "-f", "ants-bees") == (
+        0,
+        "epoch 1 of 25\n",
+        "ftctl: ants-bees has no log yet: it is queued (plan pending); it is awaited\n",
+    )
 
 
 @pytest.mark.parametrize("verb", ["watch", "get", "cancel", "logs"])

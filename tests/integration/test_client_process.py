@@ -198,10 +198,33 @@ async def test_a_daemon_that_goes_away_writes_no_foreign_lines(daemon):
     await process.stdout.readline()
 
     await daemon.stop()
+    gone = await process.stderr.readline()
     await daemon.start()
     await daemon.emit(job_id, **story.failure())
     out, err = await process.communicate()
 
     assert process.returncode == 1
     assert out.count(b"\n") == 1
-    assert all(line.startswith(b"| ") for line in err.splitlines())
+    assert gone == b"ftctl: the daemon is away, trying again; the job goes on\n"
+    back, *log = err.splitlines()
+    assert back == b"ftctl: the daemon is back"
+    assert all(line.startswith(b"| ") for line in log)
+
+
+async def test_a_terminal_shows_how_long_the_daemon_has_been_away(daemon):
+    job_id = daemon.add("ants-bees")
+    await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))
+    ours, theirs = terminal(80)
+    process = await start(daemon, "watch", "ants-bees", stdout=theirs)
+    os.close(theirs)
+    await daemon.asked(pb.WatchJobRequest)
+
+    await daemon.stop()
+    shown = await screen(ours, until="s, trying again; the job goes on")
+    await daemon.start()
+    await daemon.emit(job_id, **story.failure())
+    rest = await screen(ours)
+
+    assert await process.wait() == 1
+    assert "the daemon has been away for " in shown
+    assert "repair or delete the file" in rest

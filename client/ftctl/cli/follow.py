@@ -8,19 +8,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 
 from ftctl._async.client import Client
+from ftctl._async.stream import OnGap
 from ftctl.cli import codes
 from ftctl.models import Event, Job, StateChanged
 from ftctl.view import console
 from ftctl.view.live import LiveView
 from ftctl.view.plain import LineView
 
+Watch = Callable[[OnGap], AsyncIterator[Event]]
+"""Begins to yield a job's events; is given what to call where the daemon goes away."""
 
-async def to_the_end(
-    client: Client, job: Job, events: AsyncIterator[Event], args: Namespace
-) -> int:
+
+async def to_the_end(client: Client, job: Job, watch: Watch, args: Namespace) -> int:
     """Show a job's events up to the last; return the job's exit code."""
-    with Leaving(job.name, args), _view_of(job) as show:
-        last = await follow(events, show=show)
+    view = _view_of(job)
+    with Leaving(job.name, args), view as show:
+        last = await follow(watch(view.show_gap), show=show)
     if isinstance(last, StateChanged):
         return codes.of_job(last.state, last.outcome)
     job = await client.get(job.id)
@@ -66,7 +69,7 @@ def command(args: Namespace, *words: str) -> str:
     return shlex.join(("ftctl", *socket, *words))
 
 
-def _view_of(job: Job) -> AbstractContextManager[Callable[[Event], None]]:
+def _view_of(job: Job) -> LiveView | LineView:
     if console.is_live(sys.stdout):
         return LiveView(name=job.name, job_id=job.id, recipe=job.recipe, console=console.out())
     return LineView(out=sys.stdout, err=sys.stderr)

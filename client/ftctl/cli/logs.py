@@ -5,6 +5,9 @@ from argparse import ArgumentParser, Namespace
 
 from ftctl._async.client import Client
 from ftctl.cli import codes
+from ftctl.models import Job, JobState
+from ftctl.view import text
+from ftctl.view.gap import GapLines
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -21,7 +24,33 @@ def configure(parser: ArgumentParser) -> None:
 async def run(args: Namespace) -> int:
     """Run the verb."""
     async with Client(args.socket) as client:
-        async for piece in client.logs(args.job, follow=args.follow, last_lines=args.last_lines):
+        job = await client.get(args.job)
+        if args.follow and not job.attempt and not job.state.is_terminal:
+            _say(f"{_absence(job)}; it is awaited")
+        is_empty = True
+        async for piece in client.logs(
+            job.id, follow=args.follow, last_lines=args.last_lines, on_gap=GapLines(sys.stderr)
+        ):
+            is_empty = is_empty and not piece
             sys.stdout.write(piece)
             sys.stdout.flush()
+        if is_empty:
+            _say(_absence(await client.get(job.id)))
     return codes.DONE
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"ftctl: {what}\n")
+
+
+def _absence(job: Job) -> str:
+    """Say why a job has no log."""
+    if not job.state.is_terminal:
+        reason = f" ({text.clean(job.reason)})" if job.reason else ""
+        return f"{job.name} has no log yet: it is {job.state}{reason}"
+    if job.attempt:
+        return f"{job.name} has no log: its worker wrote nothing"
+    if job.state is JobState.CANCELLED:
+        return f"{job.name} has no log: it was cancelled before a worker began"
+    why = f": {text.clean(job.outcome.message)}" if job.outcome else ""
+    return f"{job.name} has no log: it {job.state} before a worker began{why}"

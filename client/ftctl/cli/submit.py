@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ftctl._async.client import Client
+from ftctl._async.stream import OnGap
 from ftctl.cli import codes
-from ftctl.cli.follow import Leaving, command, follow, to_the_end
+from ftctl.cli.follow import Leaving, Watch, command, follow, to_the_end
 from ftctl.errors import DaemonUnreachable, InvalidJob
 from ftctl.jobfile import JobFile, parse_override
 from ftctl.models import Event, Job, JobState, Outcome, Planned, StateChanged
-from ftctl.view import console, plan, text
+from ftctl.view import console, epochs, plan, text
+from ftctl.view.gap import GapLines
 
 # How the daemon says that a plan needs what another job will make.
 PLAN_WAITS = "plan waits for"
@@ -25,6 +27,7 @@ PLAN_WAITS = "plan waits for"
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
+    parser.epilog = epochs.LEGEND
     parser.add_argument("file", metavar="FILE", help="the job file, YAML or JSON; - is stdin")
     parser.add_argument(
         "--set",
@@ -61,10 +64,13 @@ async def _run(file: JobFile, args: Namespace) -> int:
         except asyncio.CancelledError:
             sys.stderr.write("left before the daemon answered; `ftctl list` shows what it has\n")
             raise
-        events = _located(handle.watch(), file)
+
+        def watch(on_gap: OnGap) -> AsyncIterator[Event]:
+            return _located(handle.watch(on_gap=on_gap), file)
+
         if args.watch:
-            return await to_the_end(client, handle.submitted, events, args)
-        return await _planning(handle.submitted, events, args)
+            return await to_the_end(client, handle.submitted, watch, args)
+        return await _planning(handle.submitted, watch, args)
 
 
 async def _dry_run(client: Client, file: JobFile) -> int:
@@ -79,13 +85,14 @@ async def _dry_run(client: Client, file: JobFile) -> int:
     return codes.DONE
 
 
-async def _planning(job: Job, events: AsyncIterator[Event], args: Namespace) -> int:
+async def _planning(job: Job, watch: Watch, args: Namespace) -> int:
     out = console.out()
     out.print(
         Text.assemble("submitted ", (job.name, "title"), ("  " + job.id, "label")), soft_wrap=True
     )
     with Leaving(job.name, args), console.waiting(out, "planning"):
-        last = await follow(events, until=_is_settled)
+        # The wheel has put itself before standard error: lines come above it.
+        last = await follow(watch(GapLines(sys.stderr)), until=_is_settled)
     match last:
         case Planned():
             _print_plan(replace(job, plan=last.plan), out)

@@ -1,14 +1,16 @@
 """Follow a job from its first event to its end. On a terminal the view moves; in a pipe each
-event is one line. The exit code is the job's."""
+event is one line, progress at most every 10 seconds. The exit code is the job's."""
 
 from argparse import ArgumentParser, Namespace
 
 from ftctl._async.client import Client
 from ftctl.cli.follow import to_the_end
+from ftctl.view import epochs
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
+    parser.epilog = epochs.LEGEND
     parser.add_argument("job", metavar="JOB", help="id, start of an id, or name")
 
 
@@ -16,4 +18,6 @@ async def run(args: Namespace) -> int:
     """Run the verb."""
     async with Client(args.socket) as client:
         job = await client.get(args.job)
-        return await to_the_end(client, job, client.watch(job.id), args)
+        return await to_the_end(
+            client, job, lambda on_gap: client.watch(job.id, on_gap=on_gap), args
+        )

@@ -13,6 +13,11 @@ GAP = "  "
 BEST = " ★"
 SPREAD_COLUMNS = 24
 
+LEGEND = (
+    "★ marks the best epoch so far; the line that a wide terminal draws goes from 0 to 100 %: "
+    "● is the validation accuracy, the thin part around it its 95 % (Wilson) interval."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:

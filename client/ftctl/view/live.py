@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from ftctl.models import EpochEnded, Event, JobState, Notice, Phase, Planned, Progress
-from ftctl.view import ending, epochs, plan, text
+from ftctl.view import ending, epochs, gap, plan, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled
 from ftctl.view.standing import Standing
@@ -40,6 +40,7 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         self._recipe = recipe
         self._console = console
         self._columns: tuple[epochs.Column, ...] = ()
+        self._absence = ""
         # One for all frames: a new one would begin to turn anew.
         self._wheel = Spinner("dots", style="accent")
         self._live = Live(
@@ -71,6 +72,10 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
             # At once, lest the bar be drawn between them. Paths may be longer than a line.
             self._console.print(Group(*lines), crop=False)
 
+    def show_gap(self, seconds: float | None) -> None:
+        """Say below the bar that the daemon is away; None: it is back."""
+        self._absence = gap.told(seconds)
+
     def _lasting(self, event: Event) -> Iterator[Text]:
         """Yield what stays on the screen of an event."""
         match event:
@@ -101,13 +106,13 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         if self.standing.outcome is not None:
             return Text(end="")
         if self.standing.state is not JobState.RUNNING or progress is None:
-            return Group("", self._waiting())
+            return Group("", self._away() or self._waiting())
         bar = ProgressBar(
             total=max(progress.steps, 1),
             completed=progress.step,
             width=min(self._console.width - 2, BAR_COLUMNS),
         )
-        return Group("", _indented(bar), self._numbers(progress))
+        return Group("", _indented(bar), self._away() or self._numbers(progress))
 
     def _waiting(self) -> RenderableType:
         state = self.standing.state
@@ -130,6 +135,11 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
             facts.pop()
             line = f" {GAP.join(where + facts + time)}"
         return Text(line, no_wrap=True, overflow="ellipsis")
+
+    def _away(self) -> Text | None:
+        if not self._absence:
+            return None
+        return Text(f" {self._absence}", "warn", no_wrap=True, overflow="ellipsis")
 
 
 def _facts(progress: Progress) -> list[str]:

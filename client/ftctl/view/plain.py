@@ -19,16 +19,21 @@ from ftctl.models import (
     StateChanged,
 )
 from ftctl.view import text
+from ftctl.view.gap import GapLines
 
 KIND_COLUMNS = 10
+# Of the job's time. Jobs tell their progress twice a second; a log keeps what is worth reading.
+PROGRESS_EVERY_S = 10.0
 
 
 class LineView(AbstractContextManager[Callable[[Event], None]]):
-    """Writes each event as a line; what a failure leaves to say goes to standard error."""
+    """Writes events as lines; what a failure leaves to say goes to standard error."""
 
     def __init__(self, *, out: TextIO, err: TextIO) -> None:
         self._out = out
         self._err = err
+        self._gap_lines = GapLines(err)
+        self._progress_time: datetime | None = None
 
     def __enter__(self) -> Callable[[Event], None]:
         """Return what writes an event."""
@@ -38,7 +43,9 @@ class LineView(AbstractContextManager[Callable[[Event], None]]):
         """Leave nothing behind."""
 
     def show(self, event: Event) -> None:
-        """Write what happened."""
+        """Write what happened, progress now and then."""
+        if isinstance(event, ProgressMade) and not self._is_due(event):
+            return
         self._out.write(line(event) + "\n")
         self._out.flush()
         if isinstance(event, StateChanged) and event.outcome:
@@ -46,6 +53,18 @@ class LineView(AbstractContextManager[Callable[[Event], None]]):
                 self._err.write(f"{text.clean(str(fault))}\n")
             for entry in event.outcome.log_tail:
                 self._err.write(f"| {text.clean_line(entry)}\n")
+
+    def show_gap(self, seconds: float | None) -> None:
+        """Write when the daemon goes away and when it is back."""
+        self._gap_lines(seconds)
+
+    def _is_due(self, event: ProgressMade) -> bool:
+        before = self._progress_time
+        # A clock that was set back must not silence a job.
+        if before and 0 <= (event.time - before).total_seconds() < PROGRESS_EVERY_S:
+            return False
+        self._progress_time = event.time
+        return True
 
 
 def line(event: Event) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from finetuned.v1 import event_pb2, job_pb2
 from ftctl import wire
-from ftctl.models import EpochEnded, JobState
+from ftctl.models import EpochEnded, JobState, ProgressMade
 from ftctl.view import card, console, epochs, jsontext, plain, plan, table
 from ftctl.view.live import LiveView
 from ftctl.view.standing import Standing
@@ -101,9 +102,45 @@ async def test_a_failure_leaves_its_log_on_standard_error():
         for event in await told(end=story.failure()):
             show(event)
 
-    assert out.getvalue().count("\n") == len(await told(end=story.failure()))
+    assert out.getvalue().endswith("then submit the job again\n")
     assert err.getvalue() == (
         "| epoch 1 of 25\n| reading train/ants/0013035.jpg\n| BadImage: truncated\n"
+    )
+
+
+async def test_a_pipe_gets_progress_every_ten_seconds_and_all_else_at_once():
+    out, events = io.StringIO(), await told(epochs=4)
+    with plain.LineView(out=out, err=io.StringIO()) as show:
+        for event in events:
+            show(event)
+
+    lines = out.getvalue().splitlines()
+    assert [line[:20] for line in lines if "  progress  " in line] == [
+        "2026-11-21T03:04:10Z", "2026-11-21T03:04:20Z", "2026-11-21T03:04:32Z",
+    ]  # fmt: skip
+    assert [line for line in lines if "  progress  " not in line] == [
+        plain.line(event) for event in events if not isinstance(event, ProgressMade)
+    ]
+
+
+async def test_a_clock_that_was_set_back_silences_no_progress():
+    first = next(event for event in await told() if isinstance(event, ProgressMade))
+    out = io.StringIO()
+    with plain.LineView(out=out, err=io.StringIO()) as show:
+        show(first)
+        show(replace(first, time=first.time - timedelta(hours=1)))
+
+    assert out.getvalue().count("\n") == 2
+
+
+def test_a_pipe_is_told_once_that_the_daemon_is_away_and_once_that_it_is_back():
+    err = io.StringIO()
+    view = plain.LineView(out=io.StringIO(), err=err)
+    for seconds in (0.0, None, 0.0, 1.5, 2.5, 3.5, None, 0.0, None):
+        view.show_gap(seconds)
+
+    assert err.getvalue() == (
+        "ftctl: the daemon is away, trying again; the job goes on\nftctl: the daemon is back\n"
     )
 
 
@@ -219,6 +256,22 @@ async def test_the_line_below_the_bar_leaves_out_what_has_no_room(width, line):
             show(event)
 
     assert line in [shown.split("\x1b")[0] for shown in out.file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("shown", [1, 8])
+async def test_the_live_view_says_that_the_daemon_is_away_until_it_is_back(shown):
+    told_away = " the daemon has been away for 10 s, trying again; the job goes on"
+    for gaps, is_told in (([10.2], True), ([0.4], False), ([10.2, None], False)):
+        out = terminal(80)
+        view = LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out)
+        with view as show:
+            for event in (await told(epochs=2))[:shown]:
+                show(event)
+            for seconds in gaps:
+                view.show_gap(seconds)
+
+        lines = [line.split("\x1b")[0] for line in out.file.getvalue().splitlines()]
+        assert (told_away in lines) == is_told
 
 
 async def test_a_notice_of_the_plan_is_shown_once():
