@@ -33,6 +33,8 @@ async def test_the_zygote_inherits_neither_the_daemons_settings_nor_its_folder(
     assert folder == "/"
     assert "secret" not in environment.values()
     assert environment["HF_HOME"] == "/caches"
+    assert environment["OPENBLAS_NUM_THREADS"] == "1"
+    assert environment["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
 
 
 async def test_a_zygote_that_is_not_ready_yet_holds_no_end_up(tmp_path: Path) -> None:
