@@ -53,7 +53,7 @@ $(PY):
 
 constraints: ## Choose new versions for constraints.txt (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
-	  --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+	  --no-header --no-annotate --output-file constraints.txt
 
 # --- what users run -------------------------------------------------------------------------
 
