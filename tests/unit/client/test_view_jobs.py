@@ -1,0 +1,161 @@
+"""A job and a list of jobs: as cards, as a table, as JSON."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from finetuned.v1 import job_pb2
+from ftctl import wire
+from ftctl.models import JobState
+from ftctl.view import card, console, jsontext, table
+from ftctl.view.live import LiveView
+from tests.fakes import story
+from tests.fakes.scripted_daemon import START
+from tests.fakes.views import ID, NOW, RECIPE, drawn, terminal, told
+
+
+def job(**fields):
+    spec = job_pb2.JobSpec(name="ants-bees", recipe_json=json.dumps(RECIPE))
+    return wire.job(job_pb2.Job(id=ID, spec=spec, create_time=START, **fields))
+
+
+def test_the_list_says_where_each_job_stands():
+    best = story.epoch(3)
+    best.best = True
+    running = job(
+        state=job_pb2.JOB_STATE_RUNNING,
+        epochs=[best],
+        progress=job_pb2.Progress(epoch=4, epochs=25, step=200, steps=1525),
+    )
+    waiting = job(state=job_pb2.JOB_STATE_QUEUED, reason="waits for a job with quite a long name")
+    failed = job(
+        state=job_pb2.JOB_STATE_FAILED,
+        outcome=job_pb2.JobOutcome(reason=job_pb2.OUTCOME_REASON_BAD_DATA),
+    )
+
+    lines = table.lines([running, waiting, failed], now=NOW, width=80)
+
+    assert [line.plain for line in lines] == [
+        "id        name       state    progress                               best %  age",
+        "3f2a9c1b  ants-bees  running  epoch 4/25, 13 %                         83.0  2 h",
+        "3f2a9c1b  ants-bees  queued   waits for a job with quite a long na…       –  2 h",
+        "3f2a9c1b  ants-bees  failed   bad data                                    –  2 h",
+    ]
+    narrow = table.lines([running, waiting, failed], now=NOW, width=60)
+    assert max(line.cell_len for line in narrow) <= 60
+    assert narrow[2].plain.startswith("3f2a9c1b  ants-bees  queued   waits for a job")
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_list_of_long_names_keeps_one_line_per_job(width):
+    spec = job_pb2.JobSpec(name="n" * 63, recipe_json="{}")
+    message = job_pb2.Job(
+        id=ID, spec=spec, create_time=START, state=job_pb2.JOB_STATE_QUEUED,
+        reason="waits for another with quite a long name",
+    )  # fmt: skip
+
+    lines = table.lines([wire.job(message)] * 3, now=NOW, width=width)
+
+    shown = drawn(lines, width).splitlines()
+    assert len(shown) == 4
+    assert all(len(line) <= width and line.endswith("age" if line is shown[0] else "2 h")
+               for line in shown)  # fmt: skip
+    assert "nnnnnnnnn…" in shown[1]
+    assert "wa" in shown[1]
+
+
+def test_an_empty_list_has_its_heading():
+    assert [line.plain for line in table.lines([], now=NOW, width=80)] == [
+        "id  name  state  progress  best %  age"
+    ]
+
+
+def test_the_card_puts_the_state_below_a_long_name():
+    message = job_pb2.Job(
+        id=ID, spec=job_pb2.JobSpec(name="n" * 63, recipe_json="{}"),
+        state=job_pb2.JOB_STATE_QUEUED, reason="waits for pretrain",
+    )  # fmt: skip
+
+    shown = drawn(card.lines(wire.job(message), now=NOW, console=terminal(100)), 100)
+
+    assert shown.startswith(
+        f" {'n' * 63}  {ID}\n state     queued  waits for pretrain\n asks for  1 device\n"
+    )
+
+
+async def test_a_terminal_shows_the_last_lines_of_a_log_cut_at_its_edge():
+    log = [f"line {number} " + "y" * 200 for number in range(20)]
+    outcome = job_pb2.JobOutcome(reason=job_pb2.OUTCOME_REASON_WORKER_ERROR, log_tail=log)
+    failed = job(state=job_pb2.JOB_STATE_FAILED, outcome=outcome)
+    end = story.state(job_pb2.JOB_STATE_FAILED, outcome=outcome)
+    expected = [line[:68] + "…" for line in log[-10:]]
+
+    got = drawn(card.lines(failed, now=NOW, console=terminal(80)), 80)
+    out = terminal(80)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        for event in await told(end=end):
+            show(event)
+
+    for shown in (got, out.file.getvalue()):
+        lines = [line[11:] for line in shown.splitlines()]
+        start = lines.index(expected[0])
+        assert lines[start : start + 10] == expected
+
+
+def test_the_card_of_a_waiting_job():
+    waiting = job(state=job_pb2.JOB_STATE_QUEUED, reason="waits for pretrain")
+
+    assert drawn(card.lines(waiting, now=NOW, console=terminal(80)), 80) == (
+        f" ants-bees  {ID}  queued  waits for pretrain\n"
+        " times     submitted 2026-11-21T03:04:05Z, 2 h ago\n"
+        " asks for  1 device\n"
+    )
+
+
+def test_json_has_stable_names():
+    record = story.epoch(1)
+    record.best = True
+    ended = job(
+        state=job_pb2.JOB_STATE_FAILED,
+        end_time=START + timedelta(seconds=1.5),
+        epochs=[record],
+        outcome=job_pb2.JobOutcome(
+            reason=job_pb2.OUTCOME_REASON_BAD_RECIPE,
+            message="m",
+            faults=[job_pb2.RecipeFault(field="train.lr", description="d")],
+        ),
+        artifacts=[job_pb2.Artifact(kind="model", path="/x")],
+    )
+
+    value = json.loads(jsontext.job(ended))
+
+    assert list(value) == [
+        "id", "name", "state", "reason", "priority", "devices", "after", "labels", "create_time",
+        "start_time", "end_time", "attempt", "outcome", "progress", "best", "epochs", "recipe",
+        "plan", "artifacts", "run_dir", "last_sequence",
+    ]  # fmt: skip
+    assert value["state"] == "failed"
+    assert value["end_time"] == "2026-11-21T03:04:06.500Z"
+    assert value["outcome"] == {
+        "reason": "bad_recipe",
+        "message": "m",
+        "remedy": "",
+        "exit_code": None,
+        "signal": None,
+        "log_tail": [],
+        "faults": [{"field": "train.lr", "description": "d"}],
+    }
+    assert value["best"] == value["epochs"][0]
+    assert list(value["best"]) == [
+        "epoch", "step", "train", "val", "lrs", "images_per_second", "memory_bytes", "seconds",
+        "best",
+    ]  # fmt: skip
+    assert list(value["best"]["val"]) == [
+        "loss", "accuracy", "correct", "count", "accuracy_low", "accuracy_high",
+    ]  # fmt: skip
+    assert value["artifacts"] == [{"kind": "model", "path": "/x"}]
+
+
+def test_every_state_has_a_colour():
+    assert set(console.STATE_STYLES) == set(JobState)
