@@ -9,7 +9,7 @@ from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from ftctl.cli import dispatch, parser
 from tests.fakes import story
-from tests.fakes.scripted_daemon import FakeDaemon, Refusal, invalid, plan_json
+from tests.fakes.scripted_daemon import Refusal, invalid, plan_json
 
 JOB = """\
 name: ants-bees
@@ -20,12 +20,6 @@ train:
   epochs: 25
   optimizer: {sgd: {lr: 1e-3}}
 """
-
-
-@pytest.fixture
-async def daemon(tmp_path):
-    async with FakeDaemon(tmp_path / "ftd.sock") as fake:
-        yield fake
 
 
 @pytest.fixture

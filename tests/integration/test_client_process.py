@@ -14,13 +14,6 @@ import pytest
 from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from tests.fakes import story
-from tests.fakes.scripted_daemon import FakeDaemon
-
-
-@pytest.fixture
-async def daemon(tmp_path):
-    async with FakeDaemon(tmp_path / "ftd.sock") as fake:
-        yield fake
 
 
 async def start(daemon, *words, **streams):

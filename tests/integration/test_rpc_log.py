@@ -10,14 +10,8 @@ import pytest
 from finetuned.v1 import job_pb2
 from finetuned.v1.job_service_pb2 import SubmitJobRequest, TailLogRequest
 from ftd.rpc import log_tail
-from tests.fakes.listening import Line, listening, rest, spec
+from tests.fakes.listening import Line, rest, spec
 from tests.wait import wait_until
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    async with listening(tmp_path) as line:
-        yield line
 
 
 async def submit(line: Line) -> job_pb2.Job:

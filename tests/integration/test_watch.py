@@ -1,7 +1,6 @@
 """Watching a job over the API: each event once, in order, from any point, in equal bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ from finetuned.v1.job_service_pb2 import SubmitJobRequest, WatchJobRequest
 from tests.fakes import jobs
 from tests.fakes.listening import Line, details, listening, reason, rest, spec
 from tests.wait import wait_until
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    async with listening(tmp_path) as line:
-        yield line
 
 
 async def submit(line: Line, name: str = "ants") -> str:
