@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the daemon on a unix socket that only you can open. SIGTERM and Ctrl-C "
         "stop it, jobs go on; a second one forces it.",
         epilog="Each option can be set in the environment: FTD_STATE, FTD_SOCKET, "
-        "FTD_LOG_FORMAT, FTD_LOG_LEVEL.",
+        "FTD_LOG_FORMAT, FTD_LOG_LEVEL, FTD_RESERVE.",
     )
     serve.add_argument(
         "--state", metavar="DIR", help="where jobs are kept (default: XDG_STATE_HOME/finetuned)"
@@ -58,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         "--log-format", metavar="FORMAT", help="auto (text on a terminal), json or text"
     )
     serve.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+    serve.add_argument(
+        "--reserve",
+        metavar="SIZE",
+        help="memory that the next worker touches ahead to begin sooner, like 512MiB, or 0 "
+        "(default: a sixteenth of the machine's, at most 1GiB)",
+    )
     return parser
 
 

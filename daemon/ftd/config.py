@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
 from ftd.errors import BadConfig
 
 LogFormat = Literal["auto", "json", "text"]
@@ -13,6 +15,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 # struct sockaddr_un has 108 bytes, the terminating zero included.
 MOST_SOCKET_BYTES = 107
+_SIZE = TypeAdapter(ByteSize)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Config:
     log_format: LogFormat
     """auto: text on a terminal, JSON elsewhere."""
     log_level: LogLevel
+    reserve: int | None
+    """Bytes of memory that the waiting worker touches ahead; None: as the machine has."""
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Config:
@@ -40,10 +45,12 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Con
     socket = _absolute(told("socket", str(default_socket(environment))))
     log_format = told("log_format", "auto").lower()
     log_level = told("log_level", "info").lower()
+    reserve = told("reserve", "auto").lower()
     faults = [
         *_choice("log-format", log_format, get_args(LogFormat)),
         *_choice("log-level", log_level, get_args(LogLevel)),
         *_length(socket),
+        *_size("reserve", reserve),
     ]
     if faults:
         raise BadConfig("\n".join(faults))
@@ -52,6 +59,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Con
         socket=socket,
         log_format=log_format,  # type: ignore[arg-type]  # checked above
         log_level=log_level,  # type: ignore[arg-type]  # checked above
+        reserve=None if reserve == "auto" else _bytes(reserve),
     )
 
 
@@ -79,6 +87,19 @@ def _choice(name: str, given: str, known: tuple[str, ...]) -> list[str]:
     if given in known:
         return []
     return [f"--{name}: `{given}` is not one of {', '.join(known)}"]
+
+
+def _size(name: str, given: str) -> list[str]:
+    if given == "auto" or _bytes(given) is not None:
+        return []
+    return [f"--{name}: `{given}` is no size; say one like 512MiB, 0 for none, or auto"]
+
+
+def _bytes(given: str) -> int | None:
+    try:
+        return int(_SIZE.validate_python(given))
+    except ValidationError:
+        return None
 
 
 def _length(socket: Path) -> list[str]:

@@ -34,7 +34,7 @@ async def supervisor(config: Config, store: Store, broadcast: Broadcast) -> Asyn
     hand = Supervisor(
         store=store,
         broadcast=broadcast,
-        zygote=Zygote(config.state_dir / "zygote.log"),
+        zygote=Zygote(config.state_dir / "zygote.log", reserve=config.reserve),
         devices=[inventory.cpu()],
         state_dir=config.state_dir,
     )

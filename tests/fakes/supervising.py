@@ -68,4 +68,12 @@ def worker_of(job: Job) -> psutil.Process:
 def planners(supervisor: Supervisor) -> list[psutil.Process]:
     if not supervisor.zygote_pid:
         return []
-    return psutil.Process(supervisor.zygote_pid).children()
+    children = psutil.Process(supervisor.zygote_pid).children()
+    return [child for child in children if _title(child) == "finetuned planner"]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline()).strip()
+    except psutil.NoSuchProcess:
+        return ""

@@ -129,4 +129,4 @@ def planner(folder: Path) -> int:
 
 if __name__ == "__main__":
     connection = socket.socket(fileno=int(sys.argv[1]))
-    zygote.serve(connection, zygote.Mains(worker=worker, planner=planner))
+    zygote.serve(connection, zygote.Mains(worker=lambda: worker, planner=planner))

@@ -11,7 +11,7 @@ ROOTS = ("client", "daemon", "trainer", "proto/gen")
 # Per folder or file the modules it may import beyond the standard library; a name covers all
 # beneath it, and the most specific entry wins. A new dependency is a new word here.
 _JOBS = {"ftd.jobs", "ftd.errors", "ftd.devices", "fttrain.spec", "fttrain.events"}
-_DAEMON = {"ftd", "fttrain.spec", "fttrain.events", "structlog", "prometheus_client"}
+_DAEMON = {"ftd", "fttrain.spec", "fttrain.events", "structlog", "prometheus_client", "pydantic"}
 _TRANSPORT = {"grpc", "grpc_health", "grpc_status", "google", "finetuned"}
 _TORCH = {"torch", "torchvision", "numpy", "PIL", "safetensors", "matplotlib", "sklearn"}
 LAYERS: Mapping[str, frozenset[str]] = {

@@ -160,6 +160,61 @@ async def test_a_shim_is_small_and_has_one_thread(zygote: Zygote, tmp_path: Path
         await wait_until(lambda: not identity.is_alive)
 
 
+def _spare(zygote: Zygote) -> psutil.Process:
+    """Return the shim that waits for the next job, once it has its worker."""
+    (shim,) = psutil.Process(zygote.pid).children()
+    return shim
+
+
+async def _with_worker(zygote: Zygote, tmp_path: Path) -> tuple[psutil.Process, psutil.Process]:
+    """Return the waiting shim and its worker."""
+    async with started(zygote, tmp_path, "finish") as (_, process):
+        await process.wait()
+    await wait_until(lambda: len(psutil.Process(zygote.pid).children()) == 1)
+    await wait_until(lambda: bool(_spare(zygote).children()))
+    return _spare(zygote), _spare(zygote).children()[0]
+
+
+async def test_the_next_job_takes_the_shim_and_the_worker_that_wait(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    shim, worker = await _with_worker(zygote, tmp_path)
+
+    run_dir = make_run_dir(tmp_path, "finish", job_id="k" * 32)
+    process = await zygote.start(run_dir, grace_s=GRACE_S)
+    await process.wait()
+    process.close()
+
+    entries, _ = events.read(run_dir / rundir.JOURNAL)
+    pids = [entry.record.pid for entry in entries if isinstance(entry.record, events.Started)]
+    assert process.pid == shim.pid
+    assert pids == [worker.pid]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["shim", "worker"])
+async def test_a_job_does_not_pay_for_a_waiting_process_that_was_killed(
+    zygote: Zygote, tmp_path: Path, which: int
+) -> None:
+    waiting = await _with_worker(zygote, tmp_path)
+    waiting[which].kill()
+    await wait_until(lambda: not waiting[1].is_running() or waiting[1].status() == "zombie")
+
+    run_dir = make_run_dir(tmp_path, "finish", job_id="k" * 32)
+    process = await zygote.start(run_dir, grace_s=GRACE_S)
+    await process.wait()
+    process.close()
+
+    assert _exit(run_dir).exit_code == 0
+
+
+async def test_who_waits_ends_with_the_zygote(zygote: Zygote, tmp_path: Path) -> None:
+    shim, worker = await _with_worker(zygote, tmp_path)
+
+    os.kill(zygote.pid, signal.SIGKILL)
+
+    await wait_until(lambda: not shim.is_running() and not worker.is_running())
+
+
 async def test_cancelling_the_plan_call_ends_the_planner(zygote: Zygote, tmp_path: Path) -> None:
     folder = tmp_path / "planning"
     folder.mkdir()

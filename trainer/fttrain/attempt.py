@@ -20,6 +20,7 @@ from fttrain.data.view import EvalView, TrainView
 from fttrain.events import EpochEnded, PhaseName
 from fttrain.journal import Journal, StepLog
 from fttrain.loop import NonFiniteLoss, Training
+from fttrain.reserve import Reserve
 from fttrain.score import Tally
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults
@@ -43,13 +44,16 @@ class Attempt:
     recipe: Recipe
     plan: Plan
     log: StepLog
+    reserve: Reserve | None = None
     step: int = 0
     """Steps finished."""
     best: EpochEnded | None = None
     epochs: list[EpochEnded] = field(default_factory=list)
 
     @classmethod
-    def prepare(cls, run_dir: Path, card: AttemptCard, journal: Journal) -> Self:
+    def prepare(
+        cls, run_dir: Path, card: AttemptCard, journal: Journal, reserve: Reserve | None
+    ) -> Self:
         """Read recipe and plan."""
         plan = Plan.model_validate_json((run_dir / rundir.PLAN).read_text())
         return cls(
@@ -59,6 +63,7 @@ class Attempt:
             recipe=faults.parse((run_dir / rundir.RECIPE).read_text()),
             plan=plan,
             log=StepLog(journal, epochs=plan.epochs, steps=plan.steps),
+            reserve=reserve,
         )
 
     def complete(self) -> None:
@@ -79,6 +84,8 @@ class Attempt:
         ):
             # Loading begins here: when the net is built, the first batch is there.
             batches = train_stream.run(self._train_tasks(len(source.train)))
+            if self.reserve is not None:
+                self.reserve.release()  # not earlier: a forked loader would share it
             self._introduce()
             training = assembly.training(self.recipe, self.plan)
             if self.recipe.train.evaluate_first:

@@ -8,7 +8,7 @@ import torch
 
 def settle(*, threads: int) -> None:
     """Prepare this process to train: memory, threads, determinism."""
-    _keep_freed_memory()
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory costs time and guards against reading it, which nothing here does.
@@ -18,7 +18,7 @@ def settle(*, threads: int) -> None:
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # From glibc's malloc.h.
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have malloc use freed memory again instead of giving it back to the kernel.
 
     Each step needs what the one before has freed. Fresh pages for every large activation cost a

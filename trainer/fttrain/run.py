@@ -2,7 +2,9 @@
 
 import os
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,23 +15,31 @@ from fttrain.data.decode import BadImage
 from fttrain.data.loaders import LoaderDied
 from fttrain.journal import Journal
 from fttrain.models.tensors import BadWeights
+from fttrain.reserve import Reserve, usual_size
 from fttrain.spec import rundir
 from fttrain.spec.faults import RecipeFaults
 
 Reason = Literal["bad_recipe", "bad_data", "non_finite_loss", "worker_error"]
 
 
-def run(run_dir: Path) -> int:
+def ahead(reserve: int | None) -> Callable[[Path], int]:
+    """Do what needs no job: touch so many bytes of memory. Return what takes the job."""
+    return partial(run, reserve=Reserve.begin(usual_size() if reserve is None else reserve))
+
+
+def run(run_dir: Path, *, reserve: Reserve | None = None) -> int:
     """Train as the run directory says; return the exit code.
 
     What it tells goes to the journal, and for people to stdout. It may be killed at any instant.
     """
+    if reserve is not None:
+        reserve.stop()
     card = rundir.read_attempt(run_dir)
     header = events.Header(format=events.FORMAT, job_id=card.job_id, attempt=card.attempt)
     journal = Journal(run_dir / rundir.JOURNAL, header)
     try:
         journal.write(events.Started(pid=os.getpid()))
-        Attempt.prepare(run_dir, card, journal).complete()
+        Attempt.prepare(run_dir, card, journal, reserve).complete()
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it is told
         failed = _failed(error)
         journal.write(failed)

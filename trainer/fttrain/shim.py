@@ -1,51 +1,68 @@
 """The shim: one small process above each worker, so that whatever happens to the worker, to its
 children or to the daemon, everything ends, is reaped, and leaves an account.
 
-It is forked from the zygote, leads a session of its own, adopts every descendant that loses its
-parent (child subreaper), and is single-threaded: it only waits for signals.
+It is forked from the zygote ahead of its job, with a worker beneath that gets ready meanwhile. It
+leads a session of its own, adopts every descendant that loses its parent (child subreaper), and
+is single-threaded: it only waits for signals.
 """
 
+import contextlib
 import ctypes
+import json
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import setproctitle
 
 from fttrain.spec import rundir
 from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
 
-Worker = Callable[[Path], int]
-"""A worker's main function: run directory in, exit code out."""
+Worker = Callable[[], Callable[[Path], int]]
+"""A worker's main in two parts: what can be done before its job is known returns the rest, which
+takes the run directory and returns the exit code."""
 
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AGAIN_S = 0.05
+_SPARE_FIRST, _WORKERS_NEXT = 1000, 500
+DATAGRAM_BYTES = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def supervise(run_dir: Path, worker: Worker, *, grace_s: float) -> NoReturn:
-    """Run a worker to its end in a child process and write exit.json. Never returns.
+def supervise(orders: socket.socket, worker: Worker) -> NoReturn:
+    """Wait for a run directory, run a worker to its end there, write exit.json. Never returns.
 
-    Call it in a freshly forked process that has `WATCHED` blocked. SIGTERM to the shim ends the
-    worker: SIGTERM at once, SIGKILL to it and all its descendants after `grace_s`.
+    Call it in a freshly forked process that has `WATCHED` blocked. The order is a datagram,
+    `{"run_dir": ..., "grace_s": 2.0}`; without one it ends when the other end closes. SIGTERM to
+    the shim ends the worker: SIGTERM at once, SIGKILL to it and all its descendants after the
+    grace.
     """
+    _let_go(keep=orders.fileno())
     os.setsid()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    redirect(run_dir / rundir.LOG)
+    setproctitle.setproctitle("finetuned spare shim")
+    spare = _Spare.fork(worker)
+    order = orders.recv(DATAGRAM_BYTES)
+    if not order:
+        os._exit(0)  # the zygote is gone, and the worker goes with this process
+    request = json.loads(order)
+    run_dir = Path(request["run_dir"])
+    redirect(run_dir / rundir.LOG, keep=spare.orders)
     me = ProcessIdentity.of(os.getpid())
     assert me is not None
     if not rundir.take_start(run_dir, me):
         os._exit(0)  # the daemon has waited too long and given this start up
-    setproctitle.setproctitle(f"finetuned shim {run_dir.parent.name[:8]}/{run_dir.name}")
-    watch = _Watch(worker_pid=_fork_worker(run_dir, worker), grace_s=grace_s)
+    setproctitle.setproctitle(f"finetuned shim {_short(run_dir)}")
+    watch = _Watch(worker_pid=spare.set_to_work(run_dir, worker), grace_s=request["grace_s"])
     watch.until_worker_ends()
     watch.end_the_rest()
     rundir.write_card(run_dir / rundir.EXIT, watch.report())
@@ -85,33 +102,82 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
-def redirect(log: Path) -> None:
-    """Point stdin at nothing and the outputs at the log; let go of all that the zygote had."""
+def redirect(log: Path, *, keep: int | None = None) -> None:
+    """Point stdin at nothing and the outputs at the log; let go of all else but one descriptor."""
     null = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(null, 0)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    _let_go(keep=keep)
 
 
-def _fork_worker(run_dir: Path, worker: Worker) -> int:
-    shim = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        die_with_parent(shim)
-        for number in WATCHED:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
-        _prefer_as_victim()
-        setproctitle.setproctitle(f"finetuned worker {run_dir.parent.name[:8]}/{run_dir.name}")
-        os._exit(guarded(run_dir, worker))
-    return pid
+def _let_go(*, keep: int | None) -> None:
+    most = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, most if keep is None else keep)
+    if keep is not None:
+        os.closerange(keep + 1, most)
 
 
-def guarded(run_dir: Path, worker: Worker) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spare:
+    """A worker that waits for its run directory."""
+
+    pid: int
+    orders: int
+    """Descriptor that the run directory is written to."""
+
+    @classmethod
+    def fork(cls, worker: Worker) -> Self:
+        shim = os.getpid()
+        theirs, ours = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent(shim)
+            _let_go(keep=theirs)
+            os._exit(_work(theirs, worker))
+        os.close(theirs)
+        return cls(pid=pid, orders=ours)
+
+    def set_to_work(self, run_dir: Path, worker: Worker) -> int:
+        """Hand over the run directory; return the worker's pid."""
+        spare = self
+        if os.waitpid(self.pid, os.WNOHANG) != (0, 0):
+            # Taken meanwhile, by whoever wanted memory; the job must not pay for that.
+            os.close(self.orders)
+            spare = type(self).fork(worker)
+        with contextlib.suppress(BrokenPipeError):  # taken right now: seen as any other end
+            os.write(spare.orders, os.fsencode(run_dir))
+        os.close(spare.orders)
+        return spare.pid
+
+
+def _work(orders: int, worker: Worker) -> int:
+    for number in WATCHED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+    _prefer_as_victim(_SPARE_FIRST)
+    setproctitle.setproctitle("finetuned spare worker")
+    run = worker()
+    run_dir = Path(os.fsdecode(_read_all(orders)))
+    redirect(run_dir / rundir.LOG)
+    _prefer_as_victim(_WORKERS_NEXT)
+    setproctitle.setproctitle(f"finetuned worker {_short(run_dir)}")
+    return guarded(run_dir, run)
+
+
+def _read_all(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def _short(run_dir: Path) -> str:
+    return f"{run_dir.parent.name[:8]}/{run_dir.name}"
+
+
+def guarded(folder: Path, main: Callable[[Path], int]) -> int:
     try:
-        return worker(run_dir)
+        return main(folder)
     except BaseException:  # noqa: BLE001 - the edge of the worker process
         traceback.print_exc()
         return 1
@@ -120,10 +186,10 @@ def guarded(run_dir: Path, worker: Worker) -> int:
         sys.stderr.flush()
 
 
-def _prefer_as_victim() -> None:
-    """Where memory runs out, the kernel shall take the worker, not the daemon beside it."""
+def _prefer_as_victim(degree: int) -> None:
+    """Where memory runs out, the kernel shall take this process, not the daemon beside it."""
     try:
-        Path("/proc/self/oom_score_adj").write_text("500")
+        Path("/proc/self/oom_score_adj").write_text(str(degree))
     except OSError:  # some containers forbid it
         return
 

@@ -1,6 +1,7 @@
 """The zygote: a process with torch imported that forks planners and shims in milliseconds.
 
-`python -m fttrain.zygote FD` is always exec'd; FD is a SOCK_SEQPACKET socket to the daemon. It
+`python -m fttrain.zygote FD RESERVE` is always exec'd; FD is a SOCK_SEQPACKET socket to the
+daemon, RESERVE the bytes of memory that a waiting worker touches ahead, or `auto`. It
 never runs a torch operator: after one parallel operator in the parent, the first operator of a
 forked child hangs for good. It must have one thread at each fork.
 
@@ -10,6 +11,7 @@ a pidfd along.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -20,6 +22,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +30,13 @@ import setproctitle
 
 from fttrain import openmp, shim
 
-_DATAGRAM_BYTES = 65536
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mains:
     """What the forked processes run."""
 
     worker: shim.Worker
-    """Beneath a shim: run directory in, exit code out."""
+    """Beneath a shim."""
     planner: Callable[[Path], int]
     """Planning directory in, exit code out."""
 
@@ -49,6 +50,7 @@ def serve(connection: socket.socket, mains: Mains) -> None:
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    zygote = _Zygote(connection, mains)
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         selector.register(wake_read, selectors.EVENT_READ)
@@ -56,33 +58,74 @@ def serve(connection: socket.socket, mains: Mains) -> None:
         while True:
             for key, _ in selector.select():
                 if key.fileobj is connection:
-                    if not _answer(connection, mains):
+                    if not zygote.answer():
                         return
                 else:
                     os.read(wake_read, 512)
-                    _reap()
+                    zygote.reap()
 
 
-def _answer(connection: socket.socket, mains: Mains) -> bool:
-    data = connection.recv(_DATAGRAM_BYTES)
-    if not data:
-        return False
-    request = json.loads(data)
-    if request["op"] == "start":
-        run_dir, grace_s = Path(request["run_dir"]), float(request["grace_s"])
-        pid = _fork(lambda: shim.supervise(run_dir, mains.worker, grace_s=grace_s))
-    else:
-        folder = Path(request["dir"])
-        zygote = os.getpid()
-        pid = _fork(lambda: _plan(folder, mains, zygote))
-    # Not reaped yet, so the pid can be nobody else's.
-    pidfd = os.pidfd_open(pid)
-    try:
-        answer = {"id": request["id"], "op": request["op"], "pid": pid}
-        _send(connection, answer, fds=[pidfd])
-    finally:
-        os.close(pidfd)
-    return True
+class _Zygote:
+    """What there is between requests: a shim and a worker that wait for the next job."""
+
+    def __init__(self, connection: socket.socket, mains: Mains) -> None:
+        self._connection = connection
+        self._mains = mains
+        self._spare: _Spare | None = self._fork_spare()
+
+    def answer(self) -> bool:
+        """Answer one request; return False where there will be no more."""
+        data = self._connection.recv(shim.DATAGRAM_BYTES)
+        if not data:
+            return False
+        request = json.loads(data)
+        pid = self._start(request) if request["op"] == "start" else self._plan(request)
+        # Not reaped yet, so the pid can be nobody else's.
+        pidfd = os.pidfd_open(pid)
+        try:
+            answer = {"id": request["id"], "op": request["op"], "pid": pid}
+            _send(self._connection, answer, fds=[pidfd])
+        finally:
+            os.close(pidfd)
+        if self._spare is None:
+            self._spare = self._fork_spare()
+        return True
+
+    def reap(self) -> None:
+        """Let go of children that have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                if self._spare is not None and pid == self._spare.pid:
+                    self._spare.orders.close()
+                    self._spare = None
+
+    def _start(self, request: dict[str, Any]) -> int:
+        order = json.dumps({"run_dir": request["run_dir"], "grace_s": request["grace_s"]}).encode()
+        spare, self._spare = self._spare or self._fork_spare(), None
+        with spare.orders:
+            try:
+                spare.orders.send(order)
+            except ConnectionError:  # ended, and not reaped yet
+                return self._start(request)
+        return spare.pid
+
+    def _fork_spare(self) -> "_Spare":
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = _fork(lambda: shim.supervise(theirs, self._mains.worker))
+        return _Spare(pid=pid, orders=ours)
+
+    def _plan(self, request: dict[str, Any]) -> int:
+        folder, zygote = Path(request["dir"]), os.getpid()
+        return _fork(lambda: _plan(folder, self._mains, zygote))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spare:
+    """A shim that waits for its order."""
+
+    pid: int
+    orders: socket.socket
 
 
 def _fork(child: Callable[[], None]) -> int:
@@ -114,14 +157,6 @@ def _plan(folder: Path, mains: Mains, zygote: int) -> None:
     os._exit(shim.guarded(folder, mains.planner))
 
 
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
 def _send(connection: socket.socket, body: dict[str, Any], fds: list[int] | None = None) -> None:
     socket.send_fds(connection, [json.dumps(body).encode()], fds or [])
 
@@ -131,11 +166,12 @@ def main() -> None:
     # The daemon's end decides when this process ends, not a Ctrl-C in the daemon's terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
+    reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
     from fttrain import planner, run, warm
 
     warm.preload()
-    serve(connection, Mains(worker=run.run, planner=planner.main))
+    serve(connection, Mains(worker=partial(run.ahead, reserve), planner=planner.main))
 
 
 if __name__ == "__main__":

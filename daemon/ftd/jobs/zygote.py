@@ -77,9 +77,12 @@ class Process:
 class Zygote:
     """A zygote that is there: started, and started again when it ends."""
 
-    def __init__(self, log_file: Path, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, log_file: Path, command: Sequence[str] = COMMAND, *, reserve: int | None = None
+    ) -> None:
         self._log_file = log_file
         self._command = command
+        self._reserve = "auto" if reserve is None else str(reserve)
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Process]] = {}
         self._socket: socket.socket | None = None
@@ -168,7 +171,7 @@ class Zygote:
 
     def _spawn(self, theirs: socket.socket, output: int) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
-            [*self._command, str(theirs.fileno())],
+            [*self._command, str(theirs.fileno()), self._reserve],
             pass_fds=[theirs.fileno()],
             cwd="/",
             env=_environment(),

@@ -19,6 +19,7 @@ def test_nothing_said_gives_the_defaults() -> None:
         socket=Path.home() / ".local/state/finetuned/ftd.sock",
         log_format="auto",
         log_level="info",
+        reserve=None,
     )
 
 
@@ -56,13 +57,20 @@ def test_all_faults_are_told_at_once() -> None:
     long = "/" + "x" * 120
 
     with pytest.raises(BadConfig) as bad:
-        load({"log_format": "xml", "log_level": "loud", "socket": long}, {})
+        load({"log_format": "xml", "log_level": "loud", "socket": long, "reserve": "much"}, {})
 
     assert str(bad.value).splitlines() == [
         "--log-format: `xml` is not one of auto, json, text",
         "--log-level: `loud` is not one of debug, info, warning, error",
         f"--socket: {long} has 121 bytes, a unix socket's path at most 107; give a shorter one",
+        "--reserve: `much` is no size; say one like 512MiB, 0 for none, or auto",
     ]
+
+
+@pytest.mark.parametrize(("said", "size"), [("512MiB", 512 << 20), ("0", 0), ("auto", None)])
+def test_the_reserve_is_a_size(said: str, size: int | None) -> None:
+    assert load({"reserve": said}, {}).reserve == size
+    assert load({}, {"FTD_RESERVE": said}).reserve == size
 
 
 def test_help_loads_nothing_that_is_slow_to_load() -> None:
