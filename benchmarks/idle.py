@@ -36,12 +36,14 @@ async def _measure(folder: Path) -> list[Row]:
         me = psutil.Process(daemon.process.pid)
         zygote = _zygote(me)
         workers = zygote.children(recursive=True)
+        waiting = [each for each in workers if "spare worker" in " ".join(each.cmdline())]
         async with asyncio.TaskGroup() as group:
             watcher = group.create_task(_watch(daemon, handle.id), name="watcher")
             for worker in workers:
                 worker.suspend()
             await asyncio.sleep(SETTLE_S)
             rows = await _figures(me, zygote)
+            rows += [_resident("the waiting worker, resident", each) for each in waiting]
             for worker in workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.resume()
@@ -63,6 +65,10 @@ async def _figures(daemon: psutil.Process, zygote: psutil.Process) -> list[Row]:
         Row(what="the zygote beside it, resident", value=f"{full.rss / 1e6:.0f} MB"),
         Row(what="the zygote beside it, proportional", value=f"{full.pss / 1e6:.0f} MB"),
     ]
+
+
+def _resident(what: str, process: psutil.Process) -> Row:
+    return Row(what=what, value=f"{process.memory_info().rss / 1e6:.0f} MB")
 
 
 def _zygote(daemon: psutil.Process) -> psutil.Process:

@@ -85,7 +85,8 @@ class Attempt:
             # Loading begins here: when the net is built, the first batch is there.
             batches = train_stream.run(self._train_tasks(len(source.train)))
             if self.reserve is not None:
-                self.reserve.release()  # not earlier: a forked loader would share it
+                # Not earlier: a forked loader would share it.
+                self.reserve.release(keep=process.working_set_bytes(self.plan))
             self._introduce()
             training = assembly.training(self.recipe, self.plan)
             if self.recipe.train.evaluate_first:

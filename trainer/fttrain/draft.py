@@ -145,6 +145,19 @@ class Draft:
             steps_per_epoch=-(-len(cut) // train.accumulate),
         )
 
+    @cached_property
+    def train_shape(self) -> tuple[int, int, int]:
+        """The shape of one training image, (C, H, W)."""
+        augment, seed = self.recipe.data.augment, self.recipe.train.seed
+        return self._shape(TrainView(self.preprocess.steps, augment, seed))
+
+    def _shape(self, view: EvalView | TrainView) -> tuple[int, int, int]:
+        try:
+            channels, height, width = view(self.source.train.picture(0), epoch=1, index=0).shape
+        except BadImage as bad:
+            raise _fault("data", str(bad)) from None
+        return channels, height, width
+
     # --- what must hold -------------------------------------------------------------------
 
     def _check_geometry(self) -> None:
@@ -180,13 +193,7 @@ class Draft:
     def _check_sizes(self) -> None:
         self._check_channels()
         self._check_geometry()
-        recipe, steps = self.recipe, self.preprocess.steps
-        views = (EvalView(steps), TrainView(steps, recipe.data.augment, recipe.train.seed))
-        try:
-            shapes = [view(self.source.train.picture(0), epoch=1, index=0).shape for view in views]
-        except BadImage as bad:
-            raise _fault("data", str(bad)) from None
-        for shape in shapes:
+        for shape in (self._shape(EvalView(self.preprocess.steps)), self.train_shape):
             if not _passes(self.net, torch.empty((2, *shape), device="meta")):
                 what = f"images of {shape[2]} x {shape[1]} pixels are too small for {self.net.name}"
                 raise _fault("data", what)

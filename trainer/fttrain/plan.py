@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from fttrain.data import sources
 from fttrain.data.samples import Samples, Source
 from fttrain.draft import Draft
-from fttrain.models import frozen, weights
+from fttrain.models import activations, frozen, weights
 from fttrain.spec import recipe as recipes
 from fttrain.spec import rundir
 from fttrain.spec.faults import RecipeFaults
@@ -41,6 +41,7 @@ def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
     train, course, module = recipe.train, draft.course, draft.net.module
     steps = min(course.steps, train.max_steps or course.steps)
     prefix = draft.net.blocks[: frozen.prefix(draft.net, draft.trained)]
+    shape = (train.batch_size, *draft.train_shape)
     moving, staying = frozen.norms(draft.net, draft.trained)
     return Plan(
         recipe_digest=recipes.digest(recipe),
@@ -64,6 +65,9 @@ def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
         groups=draft.table,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         parameters_trained=sum(group.parameters for group in draft.table),
+        activation_bytes=activations.saved_bytes(
+            draft.net, shape, prefix=len(prefix), trained=draft.trained
+        ),
         batch_norm_eval=len(staying),
         batch_norm_train=len(moving),
         notices=list(_notices(draft)),

@@ -46,20 +46,17 @@ class Reserve:
         reserve._thread.start()
         return reserve
 
-    @property
-    def size(self) -> int:
-        """Bytes in whole pages."""
-        return len(self._pages) * mmap.PAGESIZE
-
     def stop(self) -> None:
         """Touch no more: the work has come, and forks, which want a single thread."""
         self._enough.set()
         self._thread.join()
 
-    def release(self) -> None:
-        """Give the touched memory to whoever allocates next. May be called again."""
+    def release(self, *, keep: int) -> None:
+        """Give so many bytes of it to whoever allocates next, the rest back to the kernel."""
         self.stop()
         self._advise(mmap.MADV_DOFORK)
+        self._advise(mmap.MADV_DONTNEED, beyond=keep)
+        process.forget_peak_memory()
         block, self._block = self._block, None
         _libc.free(block)
 
@@ -74,9 +71,10 @@ class Reserve:
             # Not Python's own loop: that would hold the interpreter while the kernel looks.
             ctypes.memset(place, 0, min(_CHUNK, self._pages.stop - place))
 
-    def _advise(self, advice: int) -> None:
-        if self._block is not None:
-            _libc.madvise(self._pages.start, self.size, advice)
+    def _advise(self, advice: int, *, beyond: int = 0) -> None:
+        pages = self._pages[-(-beyond // mmap.PAGESIZE) :]
+        if self._block is not None and pages:
+            _libc.madvise(pages.start, len(pages) * mmap.PAGESIZE, advice)
 
 
 def usual_size() -> int:

@@ -67,6 +67,17 @@ def test_a_plan_says_how_the_recipe_is_run(photos: Path, resnet: Path) -> None:
     assert made.parameters == 11_177_538
 
 
+def test_what_a_step_keeps_is_counted_by_autograd_over_what_trains(photos: Path) -> None:
+    whole = engine.planned(engine.photos(photos, batch_size=4))
+    double = engine.planned(engine.photos(photos, batch_size=8))
+    head = engine.planned(engine.photos(photos, batch_size=4, trains="head"))
+
+    # A linear head keeps its input alone: 4 rows of 8 features in single precision.
+    assert head.activation_bytes == 4 * 8 * 4
+    assert whole.activation_bytes > 4 * 3 * 32 * 32 * 4
+    assert 1.9 < double.activation_bytes / whole.activation_bytes <= 2
+
+
 def test_a_trailing_batch_of_one_is_merged_where_batch_norm_trains(photos: Path) -> None:
     trains_norms = engine.photos(photos, batch_size=17)
     trains_none = engine.photos(photos, batch_size=17, trains="head")

@@ -8,6 +8,7 @@ import sys
 SIZE = 64 << 20
 SCRIPT = """
 import ctypes, json, os, resource, sys, threading
+from fttrain import process
 from fttrain.reserve import Reserve
 
 def resident():
@@ -26,8 +27,8 @@ child = os.fork()
 if child == 0:
     os._exit(0 if resident() < before + size // 2 else 1)
 told["child"] = os.waitpid(child, 0)[1]
-reserve.release()
-reserve.release()
+reserve.release(keep=int(sys.argv[3]))
+told["kept"] = process.peak_memory_bytes() - before
 libc, begun = ctypes.CDLL(None), faults()
 libc.malloc.restype = ctypes.c_void_p
 ctypes.memset(libc.malloc(ctypes.c_size_t(size // 2)), 1, size // 2)
@@ -36,8 +37,8 @@ print(json.dumps(told))
 """
 
 
-def _run(size: int, wait: str = "wait") -> dict[str, int]:
-    command = [sys.executable, "-c", SCRIPT, str(size), wait]
+def _run(size: int, wait: str = "wait", keep: int = SIZE) -> dict[str, int]:
+    command = [sys.executable, "-c", SCRIPT, str(size), wait, str(keep)]
     environment = {**os.environ, "GLIBC_TUNABLES": ""}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     told: dict[str, int] = json.loads(done.stdout)
@@ -54,6 +55,10 @@ def test_what_is_allocated_next_lies_in_memory_that_was_touched_ahead() -> None:
 
 def test_a_forked_process_does_not_share_it() -> None:
     assert _run(SIZE)["child"] == 0
+
+
+def test_what_the_job_does_not_need_goes_back_and_is_not_told_as_its_own() -> None:
+    assert _run(SIZE, keep=SIZE // 4)["kept"] <= SIZE // 2
 
 
 def test_stopping_early_and_having_none_are_no_faults() -> None:

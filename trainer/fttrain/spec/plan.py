@@ -104,6 +104,8 @@ class Plan(Card):
     groups: list[GroupCard]
     parameters: int
     parameters_trained: int
+    activation_bytes: int
+    """What one batch's forward pass keeps for its backward pass."""
     batch_norm_eval: int
     """BatchNorm layers whose statistics stay."""
     batch_norm_train: int
