@@ -35,15 +35,18 @@ async def _measure(folder: Path) -> list[Row]:
         await first_step(daemon.client, handle.id)
         me = psutil.Process(daemon.process.pid)
         zygote = _zygote(me)
-        workers = zygote.children(recursive=True)
-        waiting = [each for each in workers if "spare worker" in " ".join(each.cmdline())]
+        (waiting,) = [each for each in zygote.children() if "spare" in _title(each)]
+        workers = [each for each in zygote.children(recursive=True) if "spare" not in _title(each)]
         async with asyncio.TaskGroup() as group:
             watcher = group.create_task(_watch(daemon, handle.id), name="watcher")
             for worker in workers:
                 worker.suspend()
             await asyncio.sleep(SETTLE_S)
             rows = await _figures(me, zygote)
-            rows += [_resident("the waiting worker, resident", each) for each in waiting]
+            rows += [
+                Row(what=f"{_title(each)} beside it, resident", value=_resident(each))
+                for each in waiting.children()
+            ]
             for worker in workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.resume()
@@ -67,8 +70,12 @@ async def _figures(daemon: psutil.Process, zygote: psutil.Process) -> list[Row]:
     ]
 
 
-def _resident(what: str, process: psutil.Process) -> Row:
-    return Row(what=what, value=f"{process.memory_info().rss / 1e6:.0f} MB")
+def _resident(process: psutil.Process) -> str:
+    return f"{process.memory_info().rss / 1e6:.0f} MB"
+
+
+def _title(process: psutil.Process) -> str:
+    return " ".join(process.cmdline()).strip()
 
 
 def _zygote(daemon: psutil.Process) -> psutil.Process:
