@@ -5,6 +5,7 @@ The finetuned API: fine-tuning jobs on the accelerators of one machine."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -96,6 +97,8 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """An image could not be read."""
     OUTCOME_REASON_CANCELLED_BY_USER: _OutcomeReason.ValueType  # 10
     """A user cancelled the job."""
+    OUTCOME_REASON_TIMED_OUT: _OutcomeReason.ValueType  # 11
+    """It ran for longer than its timeout."""
 
 class OutcomeReason(_OutcomeReason, metaclass=_OutcomeReasonEnumTypeWrapper):
     """Says why a job ended. New values may appear."""
@@ -122,6 +125,8 @@ OUTCOME_REASON_BAD_DATA: OutcomeReason.ValueType  # 9
 """An image could not be read."""
 OUTCOME_REASON_CANCELLED_BY_USER: OutcomeReason.ValueType  # 10
 """A user cancelled the job."""
+OUTCOME_REASON_TIMED_OUT: OutcomeReason.ValueType  # 11
+"""It ran for longer than its timeout."""
 Global___OutcomeReason: _TypeAlias = OutcomeReason  # noqa: Y015
 
 class _Phase:
@@ -192,6 +197,8 @@ class JobSpec(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     RECIPE_JSON_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Names the job. 1 to 63 characters of [a-z0-9-], starting and ending with a letter or digit.
     Unique among jobs that have not ended; afterwards the name means the latest job that bore it.
@@ -219,6 +226,16 @@ class JobSpec(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free labels. Keys 1 to 63 characters, values at most 255, at most 64 of them."""
 
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """Does not start before this moment. Absent: as soon as it can."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Ends the job FAILED with OUTCOME_REASON_TIMED_OUT once a worker of it has run for so long,
+        all attempts together. At least 1 s. Absent: never.
+        """
+
     def __init__(
         self,
         *,
@@ -228,10 +245,12 @@ class JobSpec(_message.Message):
         after: _abc.Iterable[_builtins.str] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         recipe_json: _builtins.str = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before", b"not_before", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "labels", b"labels", "name", b"name", "priority", b"priority", "recipe_json", b"recipe_json", "resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "labels", b"labels", "name", b"name", "not_before", b"not_before", "priority", b"priority", "recipe_json", b"recipe_json", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,20 +263,32 @@ class Resources(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEVICES_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     devices: _builtins.int
     """Number of devices. Default 1; more than the machine has is INVALID_ARGUMENT."""
+    memory_bytes: _builtins.int
+    """Memory that it needs of each of its devices in bytes. With it the job shares devices with
+    others that say theirs, as far as they fit; more than any device has is INVALID_ARGUMENT.
+    Absent: it has its devices for itself.
+    """
     def __init__(
         self,
         *,
         devices: _builtins.int | None = ...,
+        memory_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "devices", b"devices"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "_memory_bytes", b"_memory_bytes", "devices", b"devices", "memory_bytes", b"memory_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "devices", b"devices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "_memory_bytes", b"_memory_bytes", "devices", b"devices", "memory_bytes", b"memory_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__devices: _TypeAlias = _typing.Literal["devices"]  # noqa: Y015
     _WhichOneofArgType__devices: _TypeAlias = _typing.Literal["_devices", b"_devices"]  # noqa: Y015
+    _WhichOneofReturnType__memory_bytes: _TypeAlias = _typing.Literal["memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__devices) -> _WhichOneofReturnType__devices | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
 
 Global___Resources: _TypeAlias = Resources  # noqa: Y015
 
@@ -282,6 +313,8 @@ class Job(_message.Message):
     PLAN_JSON_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     RUN_DIR_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -296,6 +329,8 @@ class Job(_message.Message):
     """The plan as JSON text: how the recipe is run. Empty until planned."""
     run_dir: _builtins.str
     """The attempt's run directory on the daemon's machine. Empty before the first start."""
+    device_seconds: _builtins.float
+    """Time that the job has held devices, summed over them, in seconds."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with defaults filled in."""
@@ -328,6 +363,10 @@ class Job(_message.Message):
     def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Artifact]:
         """What the job has made: paths on the daemon's machine."""
 
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """Every start of a worker, in order: which devices it held, from when to when."""
+
     def __init__(
         self,
         *,
@@ -346,14 +385,56 @@ class Job(_message.Message):
         plan_json: _builtins.str = ...,
         artifacts: _abc.Iterable[Global___Artifact] | None = ...,
         run_dir: _builtins.str = ...,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        device_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class Attempt(_message.Message):
+    """One start of a worker for a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, from 1."""
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the devices that it held."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it got them."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When they were free again. Absent while it holds them."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        devices: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "end_time", b"end_time", "number", b"number", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class JobOutcome(_message.Message):
