@@ -45,6 +45,7 @@ class OutcomeReason(StrEnum):
     NON_FINITE_LOSS = "non_finite_loss"
     BAD_DATA = "bad_data"
     CANCELLED_BY_USER = "cancelled_by_user"
+    TIMED_OUT = "timed_out"
     UNKNOWN = "unknown"
 
 
@@ -123,6 +124,18 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One start of a worker: which devices it held, from when to when."""
+
+    number: int
+    devices: tuple[str, ...]
+    """Their ids."""
+    start_time: datetime | None
+    end_time: datetime | None
+    """None while it holds them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it stood when it was asked for."""
 
@@ -134,12 +147,19 @@ class Job:
     """Why a job that waits is waiting."""
     priority: int
     devices: int
+    memory_bytes: int | None
+    """What it may use of each device. None: it has its devices for itself."""
     after: tuple[str, ...]
+    not_before: datetime | None
+    timeout_seconds: float | None
     labels: Mapping[str, str]
     create_time: datetime | None
     start_time: datetime | None
     end_time: datetime | None
     attempt: int
+    attempts: tuple[Attempt, ...]
+    device_seconds: float
+    """How long it has held devices, summed over them."""
     outcome: Outcome | None
     progress: Progress | None
     best: Epoch | None

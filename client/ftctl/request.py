@@ -4,20 +4,21 @@ import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ftctl import quantity
 from ftctl.errors import Fault
 
-DAEMON_KEYS = ("name", "resources", "priority", "after", "labels")
+DAEMON_KEYS = ("name", "resources", "priority", "after", "not_before", "timeout", "labels")
 RECIPE_KEYS = ("data", "model", "train", "outputs")
-RESOURCE_KEYS = ("devices",)
+RESOURCE_KEYS = ("devices", "memory")
 
 # Words of the design whose behaviour this version does not have. They are refused by name, so
 # that nobody believes they were heeded.
 NOT_BUILT = {
-    "retries", "memory", "timeout", "not_before", "preemptible", "min_runtime", "sweep", "repeats",
-    "evaluate", "start_limit", "queue", "resources.memory", "resources.cpus", "resources.exclusive",
-    "resources.kind",
+    "retries", "preemptible", "min_runtime", "sweep", "repeats", "evaluate", "start_limit", "queue",
+    "resources.cpus", "resources.exclusive", "resources.kind",
 }  # fmt: skip
 
 
@@ -27,8 +28,12 @@ class JobRequest:
 
     name: str = ""
     devices: int | None = None
+    memory_bytes: int | None = None
+    """Of each device."""
     priority: int = 0
     after: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    timeout: timedelta | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     recipe_json: str = "{}"
 
@@ -41,18 +46,25 @@ def faults_of(value: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def build(value: Mapping[str, Any]) -> JobRequest:
+def build(value: Mapping[str, Any], *, now: datetime | None = None) -> JobRequest:
     """Return the request of a job: the recipe, and what of the daemon's part has no fault.
 
-    A key without a value counts as not given.
+    A key without a value counts as not given. A bare time is the next one after `now`, by default
+    that of the clock.
     """
     sound = {key: value.get(key) for key in DAEMON_KEYS if not _FAULTS_OF[key](value.get(key))}
-    after = sound.get("after") or ()
+    after, resources = sound.get("after") or (), sound.get("resources") or {}
+    memory, start, timeout = (
+        resources.get("memory"), sound.get("not_before"), sound.get("timeout")
+    )  # fmt: skip
     return JobRequest(
         name=sound.get("name") or "",
-        devices=(sound.get("resources") or {}).get("devices"),
+        devices=resources.get("devices"),
+        memory_bytes=None if memory is None else quantity.size(memory),
         priority=sound.get("priority") or 0,
         after=(after,) if isinstance(after, str) else tuple(after),
+        not_before=None if start is None else _moment(start, now),
+        timeout=None if timeout is None else quantity.span(timeout),
         labels=sound.get("labels") or {},
         recipe_json=_recipe(value),
     )
@@ -81,7 +93,9 @@ def _describe(key: str, known: tuple[str, ...], within: str, home: str) -> str:
 
 
 def _home_of(key: str, value: Mapping[str, Any]) -> str:
-    """Return where in its recipe a job has such a key already: it is meant there."""
+    """Return where such a key belongs, or where in its recipe a job has it already."""
+    if key in RESOURCE_KEYS:
+        return f"resources.{key}"
     holders = ((name, value.get(name)) for name in RECIPE_KEYS)
     return next(
         (f"{name}.{key}" for name, part in holders if isinstance(part, dict) and key in part), ""
@@ -92,7 +106,8 @@ def _resource_faults(value: Any) -> list[Fault]:
     if not isinstance(value, dict):
         return _mistyped("resources", value, dict)
     unknown = _unknown(value, RESOURCE_KEYS, within="resources.")
-    return unknown + _mistyped("resources.devices", value.get("devices"), int)
+    count = _mistyped("resources.devices", value.get("devices"), int)
+    return unknown + count + _unread("resources.memory", value.get("memory"), quantity.size)
 
 
 def _after_faults(value: Any) -> list[Fault]:
@@ -109,11 +124,26 @@ def _label_faults(value: Any) -> list[Fault]:
     return [fault for faults in items for fault in faults]
 
 
+def _unread(field: str, value: Any, read: Callable[[Any], object]) -> list[Fault]:
+    try:
+        if value is not None:
+            read(value)
+    except ValueError as error:
+        return [Fault(field=field, description=str(error))]
+    return []
+
+
+def _moment(value: Any, now: datetime | None = None) -> datetime:
+    return quantity.moment(value, now=now or datetime.now(UTC))
+
+
 _FAULTS_OF: Mapping[str, Callable[[Any], list[Fault]]] = {
     "name": lambda value: _mistyped("name", value, str),
     "resources": _resource_faults,
     "priority": lambda value: _mistyped("priority", value, int),
     "after": _after_faults,
+    "not_before": lambda value: _unread("not_before", value, _moment),
+    "timeout": lambda value: _unread("timeout", value, quantity.span),
     "labels": _label_faults,
 }
 

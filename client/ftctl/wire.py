@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from finetuned.v1 import event_pb2, job_pb2
@@ -18,33 +19,44 @@ E = TypeVar("E", bound=StrEnum)
 
 def spec(request: JobRequest) -> job_pb2.JobSpec:
     """Write a request as the API's message."""
-    return job_pb2.JobSpec(
+    message = job_pb2.JobSpec(
         name=request.name,
-        resources=job_pb2.Resources(devices=request.devices),
+        resources=job_pb2.Resources(devices=request.devices, memory_bytes=request.memory_bytes),
         priority=request.priority,
         after=request.after,
         labels=request.labels,
         recipe_json=request.recipe_json,
     )
+    if request.not_before is not None:
+        message.not_before.FromDatetime(request.not_before)
+    if request.timeout is not None:
+        message.timeout.FromTimedelta(request.timeout)
+    return message
 
 
 def job(message: job_pb2.Job) -> models.Job:
     """Read a job."""
     epochs = tuple(_epoch(item) for item in message.epochs)
     given = message.spec
+    asked = given.resources
     return models.Job(
         id=message.id,
         name=given.name,
         state=_state(message.state),
         reason=message.reason,
         priority=given.priority,
-        devices=given.resources.devices if given.resources.HasField("devices") else 1,
+        devices=asked.devices if asked.HasField("devices") else 1,
+        memory_bytes=asked.memory_bytes if asked.HasField("memory_bytes") else None,
         after=tuple(given.after),
+        not_before=_time(given, "not_before"),
+        timeout_seconds=_span(given),
         labels=dict(given.labels),
         create_time=_time(message, "create_time"),
         start_time=_time(message, "start_time"),
         end_time=_time(message, "end_time"),
         attempt=message.attempt,
+        attempts=tuple(_attempt(item) for item in message.attempts),
+        device_seconds=message.device_seconds,
         outcome=_outcome(message.outcome) if message.HasField("outcome") else None,
         progress=_progress(message.progress) if message.HasField("progress") else None,
         best=next((epoch for epoch in reversed(epochs) if epoch.best), None),
@@ -192,8 +204,21 @@ def _artifact(message: job_pb2.Artifact) -> models.Artifact:
     return models.Artifact(kind=message.kind, path=message.path)
 
 
-def _time(message: job_pb2.Job, field: str) -> datetime | None:
-    return _utc(getattr(message, field)) if message.HasField(field) else None  # type: ignore[arg-type]
+def _attempt(message: job_pb2.Attempt) -> models.Attempt:
+    return models.Attempt(
+        number=message.number,
+        devices=tuple(message.devices),
+        start_time=_time(message, "start_time"),
+        end_time=_time(message, "end_time"),
+    )
+
+
+def _span(given: job_pb2.JobSpec) -> float | None:
+    return given.timeout.ToTimedelta().total_seconds() if given.HasField("timeout") else None
+
+
+def _time(message: Message, field: str) -> datetime | None:
+    return _utc(getattr(message, field)) if message.HasField(field) else None
 
 
 def _utc(moment: Timestamp) -> datetime:

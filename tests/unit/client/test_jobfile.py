@@ -164,7 +164,7 @@ def test_an_unknown_key_is_answered_with_the_nearest():
         "job.yaml:1:1: trian: unknown key `trian`; did you mean `train`?",
         "job.yaml:2:13: resources.device: unknown key `device`; did you mean `devices`?",
         "job.yaml:3:1: zzz: unknown key `zzz`; known here: name, resources, priority, after, "
-        "labels, data, model, train, outputs",
+        "not_before, timeout, labels, data, model, train, outputs",
     ]
 
 
@@ -214,17 +214,7 @@ def test_a_bool_is_no_number_and_a_number_has_limits():
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        "retries",
-        "memory",
-        "not_before",
-        "timeout",
-        "preemptible",
-        "min_runtime",
-        "sweep",
-        "repeats",
-    ],
+    "key", ["retries", "preemptible", "min_runtime", "sweep", "repeats", "evaluate", "queue"]
 )
 def test_what_is_not_built_is_refused_by_name(key):
     assert faults(f"{key}: 3") == [
@@ -232,7 +222,7 @@ def test_what_is_not_built_is_refused_by_name(key):
     ]
 
 
-@pytest.mark.parametrize("key", ["memory", "cpus"])
+@pytest.mark.parametrize("key", ["cpus", "exclusive", "kind"])
 def test_resources_that_are_not_built_are_refused_by_name(key):
     assert faults(f"resources: {{{key}: 3}}") == [
         f"job.yaml:1:13: resources.{key}: `{key}` is not built in this version; leave it out"
