@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ftd.settings import SETTINGS, SYSTEM_FILE
+
 EXIT_FAILED = 1
 EXIT_BAD_CONFIG = 2
 EXIT_NOT_INSTALLED = 3
@@ -43,27 +45,18 @@ def _parser() -> argparse.ArgumentParser:
         help="run the daemon",
         description="Runs the daemon on a unix socket that only you can open. SIGTERM and Ctrl-C "
         "stop it, jobs go on; a second one forces it.",
-        epilog="Each option can be set in the environment: FTD_STATE, FTD_SOCKET, "
-        "FTD_LOG_FORMAT, FTD_LOG_LEVEL, FTD_RESERVE.",
+        epilog="Flags go before the environment (FTD_STATE for --state, and so on), that before "
+        f"the file. The file is --config or FTD_CONFIG, else XDG_CONFIG_HOME/finetuned/ftd.toml "
+        f"where that is, else {SYSTEM_FILE} where that is.",
     )
-    serve.add_argument(
-        "--state", metavar="DIR", help="where jobs are kept (default: XDG_STATE_HOME/finetuned)"
-    )
-    serve.add_argument(
-        "--socket",
-        metavar="PATH",
-        help="where to listen (default: XDG_RUNTIME_DIR/finetuned/ftd.sock, else in the state)",
-    )
-    serve.add_argument(
-        "--log-format", metavar="FORMAT", help="auto (text on a terminal), json or text"
-    )
-    serve.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
-    serve.add_argument(
-        "--reserve",
-        metavar="SIZE",
-        help="memory that the next worker touches ahead to begin sooner, like 512MiB, or 0 "
-        "(default: a sixteenth of the machine's, at most 1GiB)",
-    )
+    serve.add_argument("--config", metavar="FILE", help="the configuration to read (see below)")
+    for setting in SETTINGS:
+        default = setting.default.replace("`", "").replace("$", "")
+        serve.add_argument(
+            f"--{setting.name}",
+            metavar=setting.metavar,
+            help=f"{setting.meaning} (default: {default})",
+        )
     return parser
 
 
@@ -81,18 +74,24 @@ def _serve(given: argparse.Namespace) -> int:
 
     from ftd.config import load
     from ftd.errors import BadConfig, StateLocked
-    from ftd.server import serve
 
     try:
-        asyncio.run(serve(load(vars(given), os.environ)))
+        config = load(vars(given), os.environ)
+        from ftd.server import serve  # slow to load: after what may be wrong
+
+        asyncio.run(serve(config))
     except (BadConfig, StateLocked) as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"ftd: {line}\n")
-        return EXIT_BAD_CONFIG
+        return _refused(str(error))
     except Exception:  # noqa: BLE001 - the edge: told once, with its traceback
         structlog.get_logger().exception("daemon_failed")
         return EXIT_FAILED
     return 0
+
+
+def _refused(faults: str) -> int:
+    for line in faults.splitlines():
+        sys.stderr.write(f"ftd: {line}\n")
+    return EXIT_BAD_CONFIG
 
 
 if __name__ == "__main__":

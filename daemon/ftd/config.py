@@ -1,21 +1,20 @@
-"""What the daemon is told at its start: flags, then environment, then defaults."""
+"""What the daemon is told at its start: flags, then environment, then a file, then defaults."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
-
+from ftd import values
 from ftd.errors import BadConfig
+from ftd.settings import SETTINGS
 
 LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-# struct sockaddr_un has 108 bytes, the terminating zero included.
-MOST_SOCKET_BYTES = 107
-_SIZE = TypeAdapter(ByteSize)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+# The fields of the configuration whose names are not the flags'.
+_FIELDS = {"state": "state_dir", "metrics": "metrics_listen"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,43 +23,78 @@ class Config:
 
     state_dir: Path
     socket: Path
-    log_format: LogFormat
+    log_format: LogFormat = "auto"
     """auto: text on a terminal, JSON elsewhere."""
-    log_level: LogLevel
-    reserve: int | None
+    log_level: LogLevel = "info"
+    reserve: int | None = None
     """Bytes of memory that the waiting worker touches ahead; None: as the machine has."""
+    devices: str = "auto"
+    """`auto`, `nvidia`, `cpu`, `cpu:2` or `sim:4x16GiB`."""
+    queue_limit: int = 1000
+    """Jobs that may wait."""
+    metrics_listen: str | None = None
+    """Such as `127.0.0.1:9400` or `[::1]:9400`, always on the loopback; None: off."""
+    metrics_grace: float = 60.0
+    """Seconds that the series of an ended job stay."""
+    dcgm_mapping_dir: Path | None = None
+    """Where to write which job is on which GPU; None: nowhere."""
+    file: Path | None = None
+    """The file that was read; None: there was none."""
 
 
-def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Config:
-    """Return the configuration. A flag `log_level` goes before `FTD_LOG_LEVEL`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A value and who told it."""
+
+    text: str
+    where: str
+    """`--state`, `FTD_STATE`, or a file's name, line and key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFile:
+    """What a file says, by the names of the settings, and its faults, each with its line."""
+
+    path: Path
+    told: Mapping[str, Told]
+    faults: tuple[str, ...] = ()
+
+
+def load(
+    flags: Mapping[str, str | None], environment: Mapping[str, str], file: ConfigFile | None = None
+) -> Config:
+    """Return the configuration. A flag `log_level` goes before `FTD_LOG_LEVEL`, that before a file.
 
     Raises:
-        BadConfig: with all faults, one per line.
+        BadConfig: with all faults, one per line; what is overruled must be right too.
     """
-
-    def told(name: str, default: str) -> str:
-        return flags.get(name) or environment.get(f"FTD_{name.upper()}") or default
-
-    state_dir = _absolute(told("state", str(default_state(environment))))
-    socket = _absolute(told("socket", str(default_socket(environment))))
-    log_format = told("log_format", "auto").lower()
-    log_level = told("log_level", "info").lower()
-    reserve = told("reserve", "auto").lower()
-    faults = [
-        *_choice("log-format", log_format, get_args(LogFormat)),
-        *_choice("log-level", log_level, get_args(LogLevel)),
-        *_length(socket),
-        *_size("reserve", reserve),
-    ]
+    faults = list(file.faults) if file else []
+    chosen: dict[str, Any] = {
+        "state_dir": default_state(environment).absolute(),
+        "socket": default_socket(environment).absolute(),
+    }
+    for name, told in all_told(flags, environment, file):
+        setting = _BY_NAME[name]
+        try:
+            chosen[_FIELDS.get(name, setting.field)] = values.read(setting, told.text)
+        except ValueError as error:
+            faults.append(f"{told.where}: {error}")
     if faults:
         raise BadConfig("\n".join(faults))
-    return Config(
-        state_dir=state_dir,
-        socket=socket,
-        log_format=log_format,  # type: ignore[arg-type]  # checked above
-        log_level=log_level,  # type: ignore[arg-type]  # checked above
-        reserve=None if reserve == "auto" else _bytes(reserve),
-    )
+    return Config(**chosen, file=file.path if file else None)
+
+
+def all_told(
+    flags: Mapping[str, str | None], environment: Mapping[str, str], file: ConfigFile | None
+) -> Iterator[tuple[str, Told]]:
+    """Yield all that was told, by the settings' names; of the same name, the last one holds."""
+    for setting in SETTINGS:
+        if file and setting.name in file.told:
+            yield setting.name, file.told[setting.name]
+        if text := environment.get(setting.variable):
+            yield setting.name, Told(text=text, where=setting.variable)
+        if text := flags.get(setting.field):
+            yield setting.name, Told(text=text, where=f"--{setting.name}")
 
 
 def default_state(environment: Mapping[str, str]) -> Path:
@@ -77,36 +111,3 @@ def default_socket(environment: Mapping[str, str]) -> Path:
     runtime = environment.get("XDG_RUNTIME_DIR")
     folder = Path(runtime) / "finetuned" if runtime else default_state(environment)
     return folder / "ftd.sock"
-
-
-def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()
-
-
-def _choice(name: str, given: str, known: tuple[str, ...]) -> list[str]:
-    if given in known:
-        return []
-    return [f"--{name}: `{given}` is not one of {', '.join(known)}"]
-
-
-def _size(name: str, given: str) -> list[str]:
-    if given == "auto" or _bytes(given) is not None:
-        return []
-    return [f"--{name}: `{given}` is no size; say one like 512MiB, 0 for none, or auto"]
-
-
-def _bytes(given: str) -> int | None:
-    try:
-        return int(_SIZE.validate_python(given))
-    except ValidationError:
-        return None
-
-
-def _length(socket: Path) -> list[str]:
-    size = len(os.fsencode(socket))
-    if size <= MOST_SOCKET_BYTES:
-        return []
-    return [
-        f"--socket: {socket} has {size} bytes, a unix socket's path at most {MOST_SOCKET_BYTES}; "
-        "give a shorter one"
-    ]

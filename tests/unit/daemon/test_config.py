@@ -60,9 +60,9 @@ def test_all_faults_are_told_at_once() -> None:
         load({"log_format": "xml", "log_level": "loud", "socket": long, "reserve": "much"}, {})
 
     assert str(bad.value).splitlines() == [
+        f"--socket: {long} has 121 bytes, a unix socket's path at most 107; give a shorter one",
         "--log-format: `xml` is not one of auto, json, text",
         "--log-level: `loud` is not one of debug, info, warning, error",
-        f"--socket: {long} has 121 bytes, a unix socket's path at most 107; give a shorter one",
         "--reserve: `much` is no size; say one like 512MiB, 0 for none, or auto",
     ]
 
