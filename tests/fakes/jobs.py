@@ -28,7 +28,8 @@ def at(seconds: float) -> datetime:
 def progress(step: int = 1, **changes: Any) -> NewEvent:
     body = {
         "epoch": 1, "epochs": 2, "step": step, "steps": 100, "loss": 0.5,
-        "images_per_second": 321.5, "phase": "training",
+        "images": 8 * step, "images_per_second": 321.5, "data_wait_s": 0.5,
+        "data_wait_ratio": 0.25, "phase": "training",
     }  # fmt: skip
     return NewEvent(kind=EventKind.PROGRESS, time=at(step), attempt=1, body={**body, **changes})
 

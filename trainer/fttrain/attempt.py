@@ -162,7 +162,7 @@ class Attempt:
     def _train(self, training: Training, batches: Iterator[Batch], epoch: int) -> list[float]:
         lrs: list[float] = []
         try:
-            for step in loop.train(training, batches, first_step=self.step):
+            for step in loop.train(training, self.log.timed(batches), first_step=self.step):
                 self.step, lrs = step.step + 1, step.lrs
                 self.log.add(step)
         except NonFiniteLoss as diverged:

@@ -60,7 +60,13 @@ class Steps:
     """Per step the mean loss of its images."""
     mean_loss: float
     """Over the epoch so far."""
+    images: int
+    """Trained on since the run began."""
     images_per_second: float
+    data_wait_s: float
+    """Seconds in which the run has waited for images since it began."""
+    data_wait_ratio: float
+    """Share of the time since the record before in which it did, 0 to 1."""
 
     @property
     def last(self) -> int:

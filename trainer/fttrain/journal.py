@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from fttrain import events
 from fttrain.loop import Step
@@ -11,6 +12,7 @@ from fttrain.score import Tally
 
 _INTERVAL_S = 0.5  # Between two records of steps.
 Clock = Callable[[], float]
+T = TypeVar("T")
 
 
 class Journal:
@@ -52,6 +54,8 @@ class StepLog:
         self._clock = clock
         self._written_at = float("-inf")
         self._waiting: list[Step] = []
+        self._images = 0
+        self._data_wait_s = self._data_wait_told_s = 0.0
         self.begin(epoch=0)
 
     def begin(self, *, epoch: int) -> None:
@@ -60,6 +64,14 @@ class StepLog:
         self._since = self._clock()
         self.tally = Tally()
         """Over the epoch so far."""
+
+    def timed(self, batches: Iterable[T]) -> Iterator[T]:
+        """Yield the batches, and count the time until each is there as waiting for data."""
+        begun = self._clock()
+        for batch in batches:
+            self._data_wait_s += self._clock() - begun
+            yield batch
+            begun = self._clock()
 
     def add(self, step: Step) -> None:
         """Take a finished step."""
@@ -73,7 +85,9 @@ class StepLog:
         if not self._waiting:
             return
         now = self._clock()
+        interval_s = max(now - self._since, 1e-9)
         images = sum(step.images for step in self._waiting)
+        self._images += images
         self._journal.write(
             events.Steps(
                 epoch=self._epoch,
@@ -83,8 +97,12 @@ class StepLog:
                 lrs=[step.lrs for step in self._waiting],
                 losses=[step.loss for step in self._waiting],
                 mean_loss=self.tally.loss,
-                images_per_second=images / max(now - self._since, 1e-9),
+                images=self._images,
+                images_per_second=images / interval_s,
+                data_wait_s=self._data_wait_s,
+                data_wait_ratio=min((self._data_wait_s - self._data_wait_told_s) / interval_s, 1.0),
             )
         )
         self._waiting = []
         self._written_at = self._since = now
+        self._data_wait_told_s = self._data_wait_s

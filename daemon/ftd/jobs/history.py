@@ -45,7 +45,9 @@ def _with_one(job: Job, event: Event) -> Job:
             return replace(job, progress=event.body)
         case EventKind.EPOCH:
             return replace(
-                job, epochs=(*job.epochs, event.body), progress=_progress_at(job, event.body)
+                job,
+                epochs=(epochs := (*job.epochs, event.body)),
+                progress=_progress_at(job, event.body, images=_trained_on(epochs)),
             )
         case EventKind.PLANNED:
             return replace(job, plan_json=event.body["plan_json"])
@@ -57,12 +59,23 @@ def _with_one(job: Job, event: Event) -> Job:
             return job
 
 
-def _progress_at(job: Job, epoch: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _progress_at(job: Job, epoch: Mapping[str, Any], *, images: int) -> Mapping[str, Any] | None:
     """Return the progress at the end of an epoch: what was told before it may lag behind."""
     if job.progress is None or epoch["train"] is None:
         return job.progress
-    reached = {"epoch": epoch["epoch"], "step": epoch["step"], "loss": epoch["train"]["loss"]}
-    return {**job.progress, **reached, "images_per_second": epoch["images_per_second"]}
+    return {
+        **job.progress,
+        "epoch": epoch["epoch"],
+        "step": epoch["step"],
+        "loss": epoch["train"]["loss"],
+        "images": images,
+        "images_per_second": epoch["images_per_second"],
+    }
+
+
+def _trained_on(epochs: Iterable[Mapping[str, Any]]) -> int:
+    """Return the number of images trained on, each counted in every epoch."""
+    return sum(epoch["train"]["count"] for epoch in epochs if epoch["train"] is not None)
 
 
 def _with_artifact(job: Job, what: str, path: str) -> Job:

@@ -114,7 +114,7 @@ class EventKind(StrEnum):
 
     STATE = "state"  # state, reason, outcome (null or the fields of Outcome)
     PLANNED = "planned"  # plan_json
-    PROGRESS = "progress"  # epoch, epochs, step, steps, loss, images_per_second, phase
+    PROGRESS = "progress"  # what `records.py` makes of the journal's steps
     EPOCH = "epoch"  # the fields of fttrain.events.EpochEnded
     CHECKPOINT = "checkpoint"  # which, epoch, step, path (absolute), sha256
     NOTICE = "notice"  # message

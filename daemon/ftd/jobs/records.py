@@ -98,6 +98,9 @@ def _position(steps: journal.Steps) -> dict[str, Any]:
         "step": steps.last,
         "steps": steps.steps,
         "loss": steps.mean_loss,
+        "images": steps.images,
         "images_per_second": steps.images_per_second,
+        "data_wait_s": steps.data_wait_s,
+        "data_wait_ratio": steps.data_wait_ratio,
         "phase": "training",
     }

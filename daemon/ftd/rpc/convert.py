@@ -136,8 +136,15 @@ def _outcome(outcome: Outcome) -> job_pb2.JobOutcome:
 
 
 def _progress(body: Body) -> job_pb2.Progress:
-    phase = job_pb2.Phase.Value(f"PHASE_{body['phase'].upper()}")
-    return job_pb2.Progress(**{**body, "phase": phase})
+    return job_pb2.Progress(
+        epoch=body["epoch"],
+        epochs=body["epochs"],
+        step=body["step"],
+        steps=body["steps"],
+        loss=body["loss"],
+        images_per_second=body["images_per_second"],
+        phase=job_pb2.Phase.Value(f"PHASE_{body['phase'].upper()}"),
+    )
 
 
 def _epoch(body: Body) -> job_pb2.Epoch:

@@ -14,7 +14,8 @@ SCORE = journal.Score(
 def steps(first: int, count: int = 1) -> journal.Steps:
     return journal.Steps(
         epoch=1, epochs=2, first=first, steps=100, lrs=[[0.1]] * count, losses=[1.0] * count,
-        mean_loss=1.0, images_per_second=10.0,
+        mean_loss=1.0, images=8 * (first + count - 1), images_per_second=10.0,
+        data_wait_s=0.5, data_wait_ratio=0.25,
     )  # fmt: skip
 
 
@@ -90,3 +91,10 @@ def test_start_failure_and_finish_are_remembered_not_told() -> None:
     assert subject.is_started
     assert subject.failed == failed
     assert not subject.is_finished
+
+
+def test_images_and_waiting_for_them_are_told_with_the_progress() -> None:
+    (event,) = told(translator(), steps(1), now=0.0)
+
+    assert event.body["images"] == 8
+    assert (event.body["data_wait_s"], event.body["data_wait_ratio"]) == (0.5, 0.25)

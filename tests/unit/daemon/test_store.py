@@ -358,4 +358,5 @@ async def test_progress_stands_at_the_end_of_the_last_epoch(store: Store) -> Non
 
     assert job.progress is not None
     assert (job.progress["epoch"], job.progress["step"]) == (2, 20)
+    assert job.progress["images"] == 10  # its training images
     assert (await store.get(job.id)).progress == job.progress

@@ -75,7 +75,10 @@ def test_the_first_step_is_written_at_once(path: Path, journal: Journal) -> None
             lrs=[[0.1]],
             losses=[2.0],
             mean_loss=2.0,
+            images=8,
             images_per_second=pytest.approx(20.0),
+            data_wait_s=0.0,
+            data_wait_ratio=0.0,
         )
     ]
 
@@ -116,3 +119,30 @@ def test_an_epochs_mean_begins_anew(path: Path, journal: Journal) -> None:
     assert (first.epoch, first.mean_loss) == (1, 5.0)
     assert (second.epoch, second.mean_loss) == (2, 1.0)
     assert log.tally.count == 4
+
+
+def test_images_count_over_the_epochs(path: Path, journal: Journal) -> None:
+    log = StepLog(journal, epochs=3, steps=9, clock=Clock())
+    for epoch in (1, 2):
+        log.begin(epoch=epoch)
+        log.add(step(2 * epoch - 2, images=8))
+        log.add(step(2 * epoch - 1, images=3))
+        log.flush()
+    assert [s.images for s in steps(path)] == [8, 11, 22]
+
+
+def test_waiting_for_images_is_told_in_seconds_and_as_a_share(path: Path, journal: Journal) -> None:
+    log = StepLog(journal, epochs=3, steps=9, clock=(clock := Clock()))
+
+    def loading() -> Iterator[int]:
+        for number in range(3):
+            clock.now += 0.3
+            yield number
+
+    log.begin(epoch=1)
+    for number in log.timed(loading()):
+        clock.now += 0.9
+        log.add(step(number))
+
+    assert [s.data_wait_s for s in steps(path)] == pytest.approx([0.3, 0.6, 0.9])
+    assert [s.data_wait_ratio for s in steps(path)] == pytest.approx([0.25, 0.25, 0.25])

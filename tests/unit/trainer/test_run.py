@@ -95,6 +95,10 @@ def test_each_step_is_told_once_with_its_rate_and_loss(tmp_path: Path, photos: P
     assert all(math.isfinite(loss) for s in steps for loss in s.losses)
     assert [s.epoch for s in steps] == sorted(s.epoch for s in steps)
     assert all(s.images_per_second > 0 for s in steps)
+    ended = [record for record in records if isinstance(record, EpochEnded)]
+    assert steps[-1].images == sum(each.train.count for each in ended if each.train)
+    assert steps[-1].data_wait_s > 0
+    assert all(0 <= s.data_wait_ratio <= 1 for s in steps)
 
 
 def test_the_rate_of_each_step_is_torchs(tmp_path: Path, photos: Path) -> None:
