@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ftd.settings import SETTINGS, SYSTEM_FILE
 
@@ -25,13 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command is None:
         parser.print_help(sys.stderr)
         return EXIT_BAD_CONFIG
+    if given.command == "init":
+        return _init(given)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         sys.stderr.write(
             f"ftd: not installed: {', '.join(missing)}; run: pip install 'finetuned[daemon]'\n"
         )
         return EXIT_NOT_INSTALLED
-    return _serve(given)
+    return _check(given) if given.command == "check-config" else _serve(given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,14 +43,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser(
-        "serve",
-        help="run the daemon",
-        description="Runs the daemon on a unix socket that only you can open. SIGTERM and Ctrl-C "
-        "stop it, jobs go on; a second one forces it.",
-        epilog="Flags go before the environment (FTD_STATE for --state, and so on), that before "
-        f"the file. The file is --config or FTD_CONFIG, else XDG_CONFIG_HOME/finetuned/ftd.toml "
-        f"where that is, else {SYSTEM_FILE} where that is.",
+    _add_serve(commands.add_parser("serve", help="run the daemon"))
+    _add_init(commands.add_parser("init", help="write a commented configuration"))
+    _add_check(commands.add_parser("check-config", help="name every fault of a configuration"))
+    return parser
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    serve.description = (
+        "Runs the daemon on a unix socket that only you can open. SIGTERM and Ctrl-C stop it, "
+        "jobs go on; a second one forces it."
+    )
+    serve.epilog = (
+        "A flag goes before the environment (FTD_STATE for --state, and so on), that before the "
+        "file. The file is --config or FTD_CONFIG, else XDG_CONFIG_HOME/finetuned/ftd.toml where "
+        f"that is (XDG_CONFIG_HOME: ~/.config), else {SYSTEM_FILE} where that is."
     )
     serve.add_argument("--config", metavar="FILE", help="the configuration to read (see below)")
     for setting in SETTINGS:
@@ -57,7 +67,27 @@ def _parser() -> argparse.ArgumentParser:
             metavar=setting.metavar,
             help=f"{setting.meaning} (default: {default})",
         )
-    return parser
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.description = "Writes a configuration with every key, its meaning and its default."
+    init.add_argument(
+        "--path",
+        metavar="FILE",
+        help="where to write (default: XDG_CONFIG_HOME/finetuned/ftd.toml; for the whole machine: "
+        f"{SYSTEM_FILE})",
+    )
+    init.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.description = (
+        "Names every fault of a configuration and of the FTD_ variables beside it, then shows what "
+        "holds. Exit code 0: no faults, 2: faults."
+    )
+    check.add_argument(
+        "file", metavar="FILE", nargs="?", help="the file (default: what `ftd serve` would read)"
+    )
 
 
 def _version() -> int:
@@ -67,16 +97,43 @@ def _version() -> int:
     return 0
 
 
+def _init(given: argparse.Namespace) -> int:
+    from ftd import template
+    from ftd.settings import user_file
+
+    path = Path(given.path).expanduser() if given.path else user_file(os.environ)
+    try:
+        template.write(path, force=given.force)
+    except FileExistsError:
+        return _refused(f"{path} is there already; --force overwrites it, --path names another")
+    except OSError as error:
+        return _refused(f"no configuration can be at {path}: {os.strerror(error.errno or 0)}")
+    sys.stdout.write(f"wrote {path}; `ftd check-config` checks it\n")
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    from ftd import checkconfig
+    from ftd.errors import BadConfig
+
+    try:
+        sys.stdout.write(checkconfig.report(given.file, os.environ))
+    except BadConfig as error:
+        return _refused(str(error))
+    return 0
+
+
 def _serve(given: argparse.Namespace) -> int:
     import asyncio
 
     import structlog
 
+    from ftd import configfile
     from ftd.config import load
     from ftd.errors import BadConfig, StateLocked
 
     try:
-        config = load(vars(given), os.environ)
+        config = load(vars(given), os.environ, configfile.find(given.config, os.environ))
         from ftd.server import serve  # slow to load: after what may be wrong
 
         asyncio.run(serve(config))
