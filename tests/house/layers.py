@@ -21,7 +21,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
         "client/ftctl": _TRANSPORT - {"grpc_health"}
         | {"ftctl", "fttrain.yamltext", "rich", "ruamel"},
         "daemon/ftd": _DAEMON,
-        "daemon/ftd/devices": {"ftd.devices", "ftd.errors"},
+        "daemon/ftd/devices": {"ftd.devices", "ftd.errors", "pynvml", "structlog"},
         "daemon/ftd/jobs": _JOBS | {"sqlalchemy", "alembic", "asyncinotify", "structlog"},
         "daemon/ftd/rpc": _DAEMON | _TRANSPORT,
         "daemon/ftd/server.py": _DAEMON | _TRANSPORT,
