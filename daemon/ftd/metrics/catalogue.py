@@ -49,6 +49,7 @@ A_JOB = "while the job holds a device, and `metrics.grace` after its end"
 STEPPED = "as above, from the first finished step on"
 SCORED = "as above, from the first finished epoch on"
 A_DEVICE = "always, for each device"
+READ = "for each device, after its first reading"
 TELLS = "for each device that can tell"
 
 WAITS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400, 43200, 86400)
@@ -225,7 +226,7 @@ DEVICE_TOTAL = _gauge(
 )  # fmt: skip
 DEVICE_USED = _gauge(
     "ftd_device_memory_used_bytes", "Memory in use by anybody.",
-    "device", unit="bytes", present=A_DEVICE,
+    "device", unit="bytes", present=READ,
 )  # fmt: skip
 DEVICE_RESERVED = _gauge(
     "ftd_device_memory_reserved_bytes",
@@ -235,7 +236,7 @@ DEVICE_RESERVED = _gauge(
 DEVICE_FOREIGN = _gauge(
     "ftd_device_memory_foreign_bytes",
     "Memory held by processes that are no job's; jobs cannot have it.",
-    "device", unit="bytes", present=A_DEVICE,
+    "device", unit="bytes", present=READ,
 )  # fmt: skip
 DEVICE_UTILIZATION = _gauge(
     "ftd_device_utilization_ratio",
@@ -259,14 +260,14 @@ DEVICE_XID = _counter(
 DEVICE_SAMPLED = _gauge(
     "ftd_device_sample_timestamp_seconds",
     "When these figures of the device were read.",
-    "device", unit="seconds", present="for each device, after its first reading",
+    "device", unit="seconds", present=READ,
 )  # fmt: skip
 
 GRPC_HANDLED = _counter(
     "grpc_server_handled_total",
     "Calls that were answered, streams when they end, by gRPC's code.",
     "grpc_type", "grpc_service", "grpc_method", "grpc_code",
-    present="always for every method of `finetuned.v1`; a code other than OK once it was given",
+    present="always for every method of `finetuned.v1`, with every code that it is known to give",
 )  # fmt: skip
 GRPC_SECONDS = _seconds(
     "grpc_server_handling_seconds",
@@ -277,13 +278,21 @@ GRPC_SECONDS = _seconds(
     present="always for every method of `finetuned.v1`",
 )  # fmt: skip
 
-_PROCESS = (
-    _counter("process_cpu_seconds_total", "Time of the processor used.", unit="seconds"),
-    _gauge("process_start_time_seconds", "When the daemon started.", unit="seconds"),
-    _gauge("process_resident_memory_bytes", "Resident memory.", unit="bytes"),
-    _gauge("process_virtual_memory_bytes", "Virtual memory.", unit="bytes"),
-    _gauge("process_open_fds", "Open file descriptors."),
-    _gauge("process_max_fds", "The most file descriptors that may be open."),
+PROCESS = (
+    _counter(
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+        unit="seconds",
+    ),
+    _gauge(
+        "process_start_time_seconds",
+        "Start time of the process since unix epoch in seconds.",
+        unit="seconds",
+    ),
+    _gauge("process_resident_memory_bytes", "Resident memory size in bytes.", unit="bytes"),
+    _gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", unit="bytes"),
+    _gauge("process_open_fds", "Number of open file descriptors."),
+    _gauge("process_max_fds", "Maximum number of open file descriptors."),
 )
 
 CHAPTERS = (
@@ -314,7 +323,7 @@ CHAPTERS = (
         ),
     ),
     Chapter(title="Calls", metrics=(GRPC_HANDLED, GRPC_SECONDS)),
-    Chapter(title="The process of the daemon", metrics=_PROCESS),
+    Chapter(title="The process of the daemon", metrics=PROCESS),
 )  # fmt: skip
 
 METRICS = tuple(metric for chapter in CHAPTERS for metric in chapter.metrics)
