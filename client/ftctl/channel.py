@@ -29,6 +29,7 @@ _SERVICE_CONFIG = {
                 {"service": "finetuned.v1.JobService", "method": "ListJobs"},
                 {"service": "finetuned.v1.JobService", "method": "CancelJob"},
                 {"service": "finetuned.v1.JobService", "method": "SubmitJob"},
+                {"service": "finetuned.v1.DeviceService"},
             ],
             "retryPolicy": {
                 "maxAttempts": 4,

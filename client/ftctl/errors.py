@@ -7,10 +7,13 @@ FtctlError
 │   ├── JobNotFound
 │   ├── AmbiguousJob    a prefix that several ids share
 │   ├── NameTaken       a job of that name has not ended
+│   ├── DeviceNotFound
+│   ├── AmbiguousDevice     a prefix that several devices share
 │   └── InvalidRequest  a request outside its limits
 ├── DaemonUnreachable   no daemon answers
 │   └── WatchInterrupted    it stopped answering while a job was followed; the job goes on
 ├── DaemonError         the daemon could not do what was asked
+│   └── QueueFull       as many jobs wait as may
 └── JobFailed           a job that did not succeed, where success was asked for
 """
 
@@ -65,6 +68,14 @@ class NameTaken(BadInput):
     """A job of this name has not ended."""
 
 
+class DeviceNotFound(BadInput):
+    """No device has this id."""
+
+
+class AmbiguousDevice(BadInput):
+    """A prefix that several devices share."""
+
+
 class InvalidRequest(BadInput):
     """A request outside its limits."""
 
@@ -81,6 +92,10 @@ class DaemonError(FtctlError):
     """The daemon could not do what was asked."""
 
 
+class QueueFull(DaemonError):
+    """As many jobs wait as may."""
+
+
 class JobFailed(FtctlError):
     """A job that did not succeed."""
 
@@ -94,6 +109,9 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "JOB_NOT_FOUND": JobNotFound,
     "AMBIGUOUS_JOB_ID": AmbiguousJob,
     "NAME_TAKEN": NameTaken,
+    "QUEUE_FULL": QueueFull,
+    "DEVICE_NOT_FOUND": DeviceNotFound,
+    "AMBIGUOUS_DEVICE_ID": AmbiguousDevice,
     "REQUEST_ID_REUSED": InvalidRequest,
     "INVALID_PAGE_TOKEN": InvalidRequest,
     "INVALID_ARGUMENT": InvalidRequest,

@@ -48,12 +48,12 @@ def job(message: job_pb2.Job) -> models.Job:
         devices=asked.devices if asked.HasField("devices") else 1,
         memory_bytes=asked.memory_bytes if asked.HasField("memory_bytes") else None,
         after=tuple(given.after),
-        not_before=_time(given, "not_before"),
+        not_before=time(given, "not_before"),
         timeout_seconds=_span(given),
         labels=dict(given.labels),
-        create_time=_time(message, "create_time"),
-        start_time=_time(message, "start_time"),
-        end_time=_time(message, "end_time"),
+        create_time=time(message, "create_time"),
+        start_time=time(message, "start_time"),
+        end_time=time(message, "end_time"),
         attempt=message.attempt,
         attempts=tuple(_attempt(item) for item in message.attempts),
         device_seconds=message.device_seconds,
@@ -138,18 +138,18 @@ def states(chosen: tuple[models.JobState, ...]) -> list[job_pb2.JobState.ValueTy
 
 
 def _state(number: int) -> models.JobState:
-    return _member(models.JobState, job_pb2.JobState, number, "JOB_STATE_")
+    return member(models.JobState, job_pb2.JobState, number, "JOB_STATE_")
 
 
-def _member(kind: type[E], wire: Any, number: int, prefix: str) -> E:
-    """Read an enum; a value that a newer daemon sends is `unknown`."""
+def member(kind: type[E], wire: Any, number: int, prefix: str) -> E:
+    """Read an enum; a value that a newer daemon sends, or none, is `unknown`."""
     name = wire.Name(number).removeprefix(prefix) if number in wire.values() else "UNKNOWN"
     return kind[name] if name in kind.__members__ else kind["UNKNOWN"]
 
 
 def _outcome(message: job_pb2.JobOutcome) -> models.Outcome:
     return models.Outcome(
-        reason=_member(
+        reason=member(
             models.OutcomeReason, job_pb2.OutcomeReason, message.reason, "OUTCOME_REASON_"
         ),
         message=message.message,
@@ -171,7 +171,7 @@ def _progress(message: job_pb2.Progress) -> models.Progress:
         steps=message.steps,
         loss=message.loss,
         images_per_second=message.images_per_second,
-        phase=_member(models.Phase, job_pb2.Phase, message.phase, "PHASE_"),
+        phase=member(models.Phase, job_pb2.Phase, message.phase, "PHASE_"),
     )
 
 
@@ -208,8 +208,8 @@ def _attempt(message: job_pb2.Attempt) -> models.Attempt:
     return models.Attempt(
         number=message.number,
         devices=tuple(message.devices),
-        start_time=_time(message, "start_time"),
-        end_time=_time(message, "end_time"),
+        start_time=time(message, "start_time"),
+        end_time=time(message, "end_time"),
     )
 
 
@@ -217,7 +217,8 @@ def _span(given: job_pb2.JobSpec) -> float | None:
     return given.timeout.ToTimedelta().total_seconds() if given.HasField("timeout") else None
 
 
-def _time(message: Message, field: str) -> datetime | None:
+def time(message: Message, field: str) -> datetime | None:
+    """Read a moment that may be absent."""
     return _utc(getattr(message, field)) if message.HasField(field) else None
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from finetuned.v1 import event_pb2, job_pb2
 from finetuned.v1 import job_service_pb2 as pb
+from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from finetuned.v1.job_service_pb2_grpc import (
     JobServiceServicer,
     add_JobServiceServicer_to_server,
 )
+from tests.fakes.refusals import Refusal, refuse
+from tests.fakes.scripted_devices import FakeDevices
 
 START = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
 TERMINAL = {
@@ -27,37 +27,6 @@ TERMINAL = {
     job_pb2.JOB_STATE_FAILED,
     job_pb2.JOB_STATE_CANCELLED,
 }
-
-
-class Refusal(Exception):
-    """An answer other than OK, with its details."""
-
-    def __init__(
-        self,
-        code: grpc.StatusCode,
-        reason: str,
-        message: str,
-        violations: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        super().__init__(message)
-        details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain="finetuned")]
-        if violations:
-            bad = error_details_pb2.BadRequest()
-            for field, description in violations:
-                bad.field_violations.add(field=field, description=description)
-            details.append(bad)
-        packed = [AnyMessage() for _ in details]
-        for wrapper, detail in zip(packed, details, strict=True):
-            wrapper.Pack(detail)
-        self.status = rpc_status.to_status(
-            status_pb2.Status(code=code.value[0], message=message, details=packed)
-        )
-
-
-def invalid(*violations: tuple[str, str]) -> Refusal:
-    """Return what the daemon answers to a job with faults."""
-    message = f"the job has {len(violations)} faults"
-    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_JOB", message, violations)
 
 
 class FakeDaemon(JobServiceServicer):
@@ -77,6 +46,7 @@ class FakeDaemon(JobServiceServicer):
         """Answer to validate_only."""
         self.on_submit: Callable[[str], Awaitable[None]] | None = None
         """What happens to a job once it is submitted."""
+        self.devices = FakeDevices(note=self._note)
         self._news = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,6 +64,7 @@ class FakeDaemon(JobServiceServicer):
         """Listen."""
         self._server = grpc.aio.server()
         add_JobServiceServicer_to_server(self, self._server)
+        add_DeviceServiceServicer_to_server(self.devices, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
@@ -152,7 +123,7 @@ class FakeDaemon(JobServiceServicer):
     async def SubmitJob(self, request, context):
         await self._note(request)
         if self.refusal is not None:
-            await _refuse(context, self.refusal)
+            await refuse(context, self.refusal)
         if request.validate_only:
             return pb.SubmitJobResponse(
                 job=job_pb2.Job(spec=request.spec, plan_json=self.plan_json)
@@ -244,7 +215,7 @@ class FakeDaemon(JobServiceServicer):
         ]
         if not found:
             message = f"there is no job `{name}`; `ftctl list` shows all"
-            await _refuse(context, Refusal(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", message))
+            await refuse(context, Refusal(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND", message))
         return found[-1]
 
     async def _note(self, request: Message) -> None:
@@ -253,11 +224,6 @@ class FakeDaemon(JobServiceServicer):
         self.requests.append(copy)
         async with self._news:
             self._news.notify_all()
-
-
-async def _refuse(context, refusal: Refusal) -> None:
-    status = refusal.status
-    await context.abort(status.code, status.details, status.trailing_metadata)
 
 
 def _advance(job: job_pb2.Job, event: event_pb2.JobEvent) -> None:

@@ -9,7 +9,8 @@ from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from ftctl.cli import dispatch, parser
 from tests.fakes import story
-from tests.fakes.scripted_daemon import Refusal, invalid, plan_json
+from tests.fakes.refusals import Refusal, invalid
+from tests.fakes.scripted_daemon import plan_json
 
 JOB = """\
 name: ants-bees

@@ -10,10 +10,13 @@ from typing import Any, Self, TypeVar
 
 import grpc
 
+from finetuned.v1 import device_service_pb2 as device_pb
 from finetuned.v1 import job_service_pb2 as pb
+from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
-from ftctl import channel, models, status, wire
+from ftctl import channel, devicewire, models, status, wire
 from ftctl._async.stream import CUT, OnGap, resumed
+from ftctl.devices import Device
 from ftctl.errors import BadInput, Fault, FtctlError, InvalidJob, WatchInterrupted
 from ftctl.jobfile import JobFile
 
@@ -51,6 +54,7 @@ class Client:
         channel.probe(self.socket)
         self._channel = channel.open_channel(self.socket)
         self._jobs = JobServiceStub(self._channel)
+        self._devices = DeviceServiceStub(self._channel)
         return self
 
     async def __aexit__(
@@ -185,6 +189,30 @@ class Client:
                     yield decoder.decode(response.data)
             except grpc.aio.AioRpcError as error:
                 raise self._interrupted(error, job) from None
+
+    async def devices(self) -> tuple[Device, ...]:
+        """Return the devices of the machine, always in the same order."""
+        call = self._devices.ListDevices(
+            device_pb.ListDevicesRequest(), timeout=channel.CALL_DEADLINE_S
+        )
+        return tuple(devicewire.device(item) for item in (await self._answer(call)).devices)
+
+    async def drain_device(self, name: str, reason: str = "") -> Device:
+        """Have a device take no more jobs until it is resumed; those on it go on.
+
+        Args:
+            name: Its id, its uuid, or at least four characters of one.
+            reason: What for, shown to whoever waits.
+        """
+        request = device_pb.DrainDeviceRequest(device=name, reason=reason)
+        call = self._devices.DrainDevice(request, timeout=channel.CALL_DEADLINE_S)
+        return devicewire.device((await self._answer(call)).device)
+
+    async def resume_device(self, name: str) -> Device:
+        """Have a drained device take jobs again."""
+        request = device_pb.ResumeDeviceRequest(device=name)
+        call = self._devices.ResumeDevice(request, timeout=channel.CALL_DEADLINE_S)
+        return devicewire.device((await self._answer(call)).device)
 
     async def _submit(
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool

@@ -16,6 +16,8 @@ VERBS = {
     "get": "show a job",
     "cancel": "cancel a job",
     "logs": "print a job's log",
+    "devices": "show the devices; drain and resume them",
+    "top": "watch devices, jobs and queue on one screen",
 }
 
 EPILOG = """\

@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 
 from ftctl._async.client import Client
 from ftctl.cli import codes
-from ftctl.view import card, console, jsontext
+from ftctl.view import card, console, jsontext, yamlout
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("job", metavar="JOB", help="id, start of an id, or name")
     parser.add_argument(
-        "-o", dest="format", metavar="FORMAT", choices=["json"], help="json: the whole job"
+        "-o",
+        dest="format",
+        metavar="FORMAT",
+        choices=["json", "yaml"],
+        help="json or yaml: the whole job",
     )
 
 
@@ -23,6 +27,9 @@ async def run(args: Namespace) -> int:
         job = await client.get(args.job)
     if args.format == "json":
         sys.stdout.write(jsontext.job(job) + "\n")
+        return codes.DONE
+    if args.format == "yaml":
+        sys.stdout.write(yamlout.job(job))
         return codes.DONE
     out = console.out()
     console.show(out, card.lines(job, now=datetime.now(UTC), console=out))

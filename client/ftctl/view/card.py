@@ -1,16 +1,18 @@
 """A whole job on one screen."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.text import Text
 
-from ftctl.models import Job
+from ftctl.models import Attempt, Job
 from ftctl.view import ending, epochs, plan, table, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled, paths
 from ftctl.view.plain import stamp
+
+SHOWN_ATTEMPTS = 3
 
 
 def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
@@ -48,11 +50,39 @@ def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:
         ran = text.duration((job.end_time or now) - job.start_time)
         told.append(f"{'ran' if job.end_time else 'has run'} for {ran}, attempt {job.attempt}")
     yield from labelled("times", told, console)
-    asks = [text.counted(job.devices, "device")]
-    asks += [f"priority {job.priority}"] if job.priority else []
-    asks += [f"after {', '.join(job.after)}"] if job.after else []
-    asks += [f"{key}={text.clean(value)}" for key, value in sorted(job.labels.items())]
-    yield from labelled("asks for", [", ".join(asks)], console)
+    yield from labelled("asks for", [", ".join(_asks(job))], console)
+    yield from labelled("ran on", [*_attempts(job, now)], console)
+
+
+def _asks(job: Job) -> Iterator[str]:
+    each = "" if job.devices == 1 else " each"
+    memory = f" with {text.memory(job.memory_bytes)}{each}" if job.memory_bytes else ""
+    yield f"{text.counted(job.devices, 'device')}{memory}"
+    if job.priority:
+        yield f"priority {job.priority}"
+    if job.after:
+        yield f"after {', '.join(job.after)}"
+    if job.not_before:
+        yield f"not before {stamp(job.not_before)}"
+    if job.timeout_seconds is not None:
+        yield f"timeout {text.duration(timedelta(seconds=job.timeout_seconds))}"
+    yield from (f"{key}={text.clean(value)}" for key, value in sorted(job.labels.items()))
+
+
+def _attempts(job: Job, now: datetime) -> Iterator[str]:
+    """Say on which devices the latest attempts ran, and how long the job has held any."""
+    for attempt in job.attempts[-SHOWN_ATTEMPTS:]:
+        number = f"attempt {attempt.number}: " if len(job.attempts) > 1 else ""
+        yield f"{number}{', '.join(attempt.devices) or 'no device'}{_span(attempt, now)}"
+    if len(job.attempts) > 1 or job.devices > 1:
+        yield f"{text.duration(timedelta(seconds=job.device_seconds))} of devices in all"
+
+
+def _span(attempt: Attempt, now: datetime) -> str:
+    if attempt.start_time is None:
+        return ""
+    told = text.duration((attempt.end_time or now) - attempt.start_time)
+    return f" for {told}{'' if attempt.end_time else ' so far'}"
 
 
 def _end(job: Job, console: Console) -> Iterator[Text]:

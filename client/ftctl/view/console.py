@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
+from ftctl.devices import DeviceState
 from ftctl.models import JobState
 
 _THEME = Theme({
@@ -34,6 +35,15 @@ STATE_STYLES = {
     JobState.FAILED: "bad",
     JobState.CANCELLED: "warn",
     JobState.UNKNOWN: "label",
+}
+
+DEVICE_STYLES = {
+    DeviceState.FREE: "good",
+    DeviceState.BUSY: "accent",
+    DeviceState.DRAINING: "warn",
+    DeviceState.DRAINED: "warn",
+    DeviceState.UNHEALTHY: "bad",
+    DeviceState.UNKNOWN: "label",
 }
 
 # In a pipe text is laid out for a page of this width; what has no room is not cut.

@@ -6,11 +6,11 @@ from typing import TextIO
 TOLD_AFTER_S = 1.0
 
 
-def told(seconds: float | None) -> str:
+def told(seconds: float | None, *, goes_on: str = "the job goes on") -> str:
     """Say how long the daemon has been away; empty where that is not worth a word."""
     if seconds is None or seconds < TOLD_AFTER_S:
         return ""
-    return f"the daemon has been away for {seconds:.0f} s, trying again; the job goes on"
+    return f"the daemon has been away for {seconds:.0f} s, trying again; {goes_on}"
 
 
 class GapLines:

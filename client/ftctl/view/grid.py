@@ -26,12 +26,27 @@ def lines(
     if not rows:
         return []
     cells = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    for column, least in flexible if width is not None else ():
-        excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-        widths[column] -= max(min(excess, widths[column] - least), 0)
+    widths = natural(cells)
+    if width is not None:
+        for column, least in flexible:
+            excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+            widths[column] -= max(min(excess, widths[column] - least), 0)
     overflow: OverflowMethod = "ignore" if width is None else "ellipsis"
     return [_line(row, widths, aligns, overflow) for row in cells]
+
+
+def natural(rows: Sequence[Sequence[str | Text]]) -> list[int]:
+    """Return how wide each column is where nothing is cut."""
+    return [max(_text(cell).cell_len for cell in column) for column in zip(*rows, strict=True)]
+
+
+def room(
+    rows: Sequence[Sequence[str | Text]], column: int, *, width: int, least: int, most: int
+) -> int:
+    """Return how wide a column may be where no other one is cut."""
+    taken = natural(rows)
+    others = sum(taken) - taken[column] + len(GAP) * (len(taken) - 1)
+    return min(max(width - others, least), most)
 
 
 def _text(cell: str | Text) -> Text:

@@ -1,4 +1,4 @@
-"""A job as JSON: stable names in snake_case, times in UTC."""
+"""Jobs and devices as JSON: stable names in snake_case, times in UTC."""
 
 import dataclasses
 import json
@@ -6,26 +6,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ftctl.devices import Device
 from ftctl.models import Job
 
 
 def job(standing: Job) -> str:
     """Return a whole job."""
-    return json.dumps(_fields(standing), indent=2, ensure_ascii=False)
+    return json.dumps(fields(standing), indent=2, ensure_ascii=False)
 
 
 def jobs(standings: Sequence[Job]) -> str:
     """Return jobs as an array, as the daemon lists them: without what is long."""
-    return json.dumps([_fields(item) for item in standings], indent=2, ensure_ascii=False)
+    return json.dumps([fields(item) for item in standings], indent=2, ensure_ascii=False)
 
 
-def _fields(standing: Job) -> dict[str, Any]:
-    fields: dict[str, Any] = _plain(dataclasses.asdict(standing))
-    if fields["outcome"]:
+def devices(standings: Sequence[Device]) -> str:
+    """Return devices as an array."""
+    plain = [_plain(dataclasses.asdict(item)) for item in standings]
+    return json.dumps(plain, indent=2, ensure_ascii=False)
+
+
+def fields(standing: Job) -> dict[str, Any]:
+    """Return what is told of a job, as plain data."""
+    told: dict[str, Any] = _plain(dataclasses.asdict(standing))
+    if told["outcome"]:
         # Where a fault stands in a file is not the job's to know.
-        for fault in fields["outcome"]["faults"]:
+        for fault in told["outcome"]["faults"]:
             del fault["place"]
-    return fields
+    return told
 
 
 def _plain(value: Any) -> Any:

@@ -83,11 +83,43 @@ def size(number_of_bytes: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"
 
 
+def memory(number_of_bytes: int) -> str:
+    """Return 11,811,160,064 as `11 GiB`: the units in which memory is sold and asked for."""
+    value, unit = _in_unit(number_of_bytes, number_of_bytes)
+    return f"{value} {unit}"
+
+
+def memory_of(used: int, total: int) -> str:
+    """Return a part of a memory and all of it in one unit, such as `9.1 / 80 GiB`."""
+    value, unit = _in_unit(used, total)
+    return f"{value} / {_in_unit(total, total)[0]} {unit}"
+
+
+def _in_unit(number_of_bytes: int, largest: int) -> tuple[str, str]:
+    """Return a number in the unit that suits the largest of its kind."""
+    scale, unit = 1, "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if largest < 999.5 * scale:
+            break
+        scale, unit = scale * 1024, larger
+    value = number_of_bytes / scale
+    whole = not value or value >= 9.95 or unit == "B"
+    return f"{value:.{0 if whole else 1}f}".removesuffix(".0"), unit
+
+
 def clock(seconds: float) -> str:
     """Return 62 as `1:02`, 3723 as `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def left(seconds: float) -> str:
+    """Return the time to an end in at most six characters: `59:59`, `2h05m`, `12 d`."""
+    if seconds < 3599.5:
+        return clock(seconds)
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}h{minutes:02}m" if hours < 100 else f"{min(hours // 24, 9999)} d"
 
 
 def seconds(value: float) -> str:

@@ -8,10 +8,11 @@ import pytest
 import ftctl
 
 NAMES = """
-AmbiguousJob Artifact ArtifactMade BadInput BadJobFile CheckpointSaved Client DaemonError
-DaemonUnreachable Epoch EpochEnded Event Fault FtctlError InvalidJob InvalidRequest Job JobFailed
-JobFile JobHandle JobNotFound JobSource JobState NameTaken Notice Outcome OutcomeReason Phase
-Planned Progress ProgressMade Score StateChanged WatchInterrupted
+AmbiguousDevice AmbiguousJob Artifact ArtifactMade Attempt BadInput BadJobFile CheckpointSaved
+Client DaemonError DaemonUnreachable Device DeviceJob DeviceKind DeviceNotFound DeviceState Epoch
+EpochEnded Event Fault ForeignProcess FtctlError InvalidJob InvalidRequest Job JobFailed JobFile
+JobHandle JobNotFound JobSource JobState NameTaken Notice Outcome OutcomeReason Phase Planned
+Progress ProgressMade QueueFull Score StateChanged WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.
