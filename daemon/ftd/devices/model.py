@@ -32,6 +32,8 @@ class Device:
     memory_bytes: int
     cores: tuple[int, ...]
     """Cores that a job on it may use, by the kernel's numbers. Devices may share them."""
+    number: str = ""
+    """What NVIDIA's tools call it until the next reboot: `0`, an instance of MIG `0.3`."""
 
     @property
     def cpus(self) -> int:

@@ -38,6 +38,8 @@ class Found:
     name: str
     memory_bytes: int
     cores: tuple[int, ...]
+    index: int
+    """Of the card, until the next reboot."""
     instance: int | None = None
     """The GPU instance that a MIG device lies in."""
 
@@ -50,6 +52,7 @@ class Found:
             name=self.name,
             memory_bytes=self.memory_bytes,
             cores=self.cores,
+            number=f"{self.index}" if self.instance is None else f"{self.index}.{self.instance}",
         )
 
 
@@ -205,6 +208,7 @@ def _part(nvml: Nvml, one: Card, handle: Any, instance: int | None) -> Found:
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=card.capacity(nvml, handle),
         cores=_near_cores(nvml, one),
+        index=nvml.nvmlDeviceGetIndex(one.handle),
         instance=instance,
     )
 
