@@ -86,7 +86,7 @@ class Card:
             nvml.NVML_VOLATILE_ECC,
         )
         if uncorrected:
-            found.append(f"had {uncorrected} uncorrectable memory errors (ECC); reset it")
+            found.append(f"had uncorrectable memory errors (ECC: {uncorrected}); reset it")
         rows = ask(nvml, nvml.nvmlDeviceGetRemappedRows, self.handle)
         if rows and rows[3]:
             found.append("could not remap a broken row of its memory; replace it")

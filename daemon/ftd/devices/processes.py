@@ -11,6 +11,8 @@ from pathlib import Path
 from ftd.devices.model import Usage
 
 _PROC = Path("/proc")
+# Smaller ones explain nothing.
+_LEAST_NAMED_BYTES = 16 * 2**20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -70,7 +72,7 @@ def largest(table: Mapping[int, Process], without: Collection[int], most: int) -
         for process in others
     ]
     ranked = sorted(usages, key=lambda usage: (-usage.memory_bytes, usage.pid))
-    return tuple(usage for usage in ranked if usage.memory_bytes)[:most]
+    return tuple(usage for usage in ranked if usage.memory_bytes >= _LEAST_NAMED_BYTES)[:most]
 
 
 def name(pid: int) -> str:
