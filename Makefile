@@ -91,6 +91,7 @@ figures: $(READY)
 
 docs: $(READY)
 	@$(PY) -m tests.house.reference --check
+	@$(PY) -m tests.house.metrics --check
 
 stubs: $(READY)
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(call generate,"$$new") && \
@@ -106,6 +107,7 @@ fmt: $(READY) ## Format the code
 	$(VENV)/bin/ruff check --fix $(CODE)
 	$(VENV)/bin/ruff format $(CODE)
 	@$(PY) -m tests.house.reference
+	@$(PY) -m tests.house.metrics
 
 proto: $(READY) ## Generate proto/gen from proto/finetuned
 	@$(call generate,proto/gen)
