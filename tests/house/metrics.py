@@ -48,7 +48,8 @@ def page() -> str:
 
 def _section(chapter: Chapter) -> Iterator[str]:
     yield f"## {chapter.title}\n"
-    yield "| metric | kind | unit | labels | meaning | when there is one |\n|---|---|---|---|---|---|"
+    yield "| metric | kind | unit | labels | meaning | when there is one |"
+    yield "|---|---|---|---|---|---|"
     for metric in chapter.metrics:
         labels = " ".join(f"`{label}`" for label in metric.labels)
         meaning = metric.help + _buckets(metric)

@@ -46,8 +46,10 @@ class Chapter:
 
 ALWAYS = "always"
 A_JOB = "while the job holds a device, and `metrics.grace` after its end"
-STEPPED = "as above, from the first finished step on"
-SCORED = "as above, from the first finished epoch on"
+STEPPED = f"{A_JOB}, from its first finished step on"
+SCORED = f"{A_JOB}, from its first finished epoch on"
+MEASURED = f"{A_JOB}, once it was measured"
+DECLARED = f"{A_JOB}, where the file says it"
 A_DEVICE = "always, for each device"
 READ = "for each device, after its first reading"
 TELLS = "for each device that can tell"
@@ -194,17 +196,17 @@ JOB_ACCURACY = _gauge(
 JOB_MEMORY_USED = _gauge(
     "ftd_job_memory_used_bytes",
     "Memory of its devices that the job uses, summed over them.",
-    "job_id", unit="bytes", present="as above, once it was measured",
+    "job_id", unit="bytes", present=MEASURED,
 )  # fmt: skip
 JOB_MEMORY_PEAK = _gauge(
     "ftd_job_memory_peak_bytes",
     "The most of it that was seen.",
-    "job_id", unit="bytes", present="as above, once it was measured",
+    "job_id", unit="bytes", present=MEASURED,
 )  # fmt: skip
 JOB_MEMORY_DECLARED = _gauge(
     "ftd_job_memory_declared_bytes",
     "What the job's file says that it needs, summed over its devices.",
-    "job_id", unit="bytes", present="as above, where the file says it",
+    "job_id", unit="bytes", present=DECLARED,
 )  # fmt: skip
 
 DEVICE_INFO = _info(

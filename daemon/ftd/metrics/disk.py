@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftd.metrics.sources import JobFigures
+from ftd.jobs.figures import JobFigures
 from fttrain.spec import rundir
 
 

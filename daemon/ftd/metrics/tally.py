@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from ftd.jobs.model import Job, JobId, JobState, OutcomeReason
 from ftd.metrics import catalogue
 from ftd.metrics.histogram import Distribution, Histogram
-from ftd.metrics.sources import JobFigures
+from ftd.jobs.figures import JobFigures
 
 HOLDING = frozenset({JobState.STARTING, JobState.RUNNING, JobState.CANCELLING})
 """The states in which a job has devices."""

@@ -23,8 +23,15 @@ REQUEST_ID_KEY = "x-request-id"
 _UNTOLD = "/grpc.health.v1.Health/"
 
 
+Told = Callable[[str, str, float], None]
+"""Takes the path of a method, the name of the code, and the seconds."""
+
+
 class Edge(grpc.aio.ServerInterceptor):
     """Surrounds every call. The one place that catches what nobody foresaw."""
+
+    def __init__(self, tell: Told | None = None) -> None:
+        self._tell: Told = tell or (lambda *_: None)
 
     async def intercept_service(
         self,
@@ -39,23 +46,27 @@ class Edge(grpc.aio.ServerInterceptor):
         # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
         encode = {"response_serializer": handler.response_serializer}
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(_streaming(method, handler), **encode)
-        return grpc.unary_unary_rpc_method_handler(_answering(method, handler), **encode)
+            return grpc.unary_stream_rpc_method_handler(
+                _streaming(method, handler, self._tell), **encode
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _answering(method, handler, self._tell), **encode
+        )
 
 
-def _answering(method: str, handler: Any) -> Callable[..., Any]:
+def _answering(method: str, handler: Any, tell: Told) -> Callable[..., Any]:
     async def surrounded(data: bytes, context: Any) -> Any:
-        async with _call(method, context):
+        async with _call(method, context, tell):
             return await handler.unary_unary(_decoded(method, handler, data), context)
 
     return surrounded
 
 
-def _streaming(method: str, handler: Any) -> Callable[..., Any]:
+def _streaming(method: str, handler: Any, tell: Told) -> Callable[..., Any]:
     # Writes for itself: a generator handed to gRPC would be left to the garbage collector when
     # its caller goes away while a message is being sent.
     async def surrounded(data: bytes, context: Any) -> None:
-        async with _call(method, context):
+        async with _call(method, context, tell):
             stream = handler.unary_stream(_decoded(method, handler, data), context)
             async with contextlib.aclosing(stream) as replies:
                 async for reply in replies:
@@ -74,7 +85,7 @@ def _decoded(method: str, handler: Any, data: bytes) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _call(method: str, context: Any) -> AsyncIterator[None]:
+async def _call(method: str, context: Any, tell: Told) -> AsyncIterator[None]:
     request_id = _request_id(context)
     structlog.contextvars.bind_contextvars(request_id=request_id)
     begin, code = time.monotonic(), grpc.StatusCode.OK
@@ -96,6 +107,7 @@ async def _call(method: str, context: Any) -> AsyncIterator[None]:
     finally:
         seconds = round(time.monotonic() - begin, 6)
         log.info("rpc", method=method, code=code.name, seconds=seconds)
+        tell(method, code.name, seconds)
 
 
 def _request_id(context: Any) -> str:
