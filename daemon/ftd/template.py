@@ -1,5 +1,6 @@
 """The commented configuration that `ftd init` writes."""
 
+import errno
 import os
 import textwrap
 from collections.abc import Iterator
@@ -30,7 +31,10 @@ def write(path: Path, *, force: bool) -> None:
         FileExistsError: where something is there and force is not given.
         OSError: where no file can be.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # a file, where a folder must be
+        raise NotADirectoryError(errno.ENOTDIR, "") from None
     if not force:
         with path.open("x", encoding="utf-8") as file:
             file.write(text())
