@@ -152,7 +152,6 @@ def test_the_processor_is_one_device_with_all_cores() -> None:
     assert inventory.cpu() == device
 
 
-@pytest.mark.skipif(len(usable_cores()) < 2, reason="this machine has one core")
 def test_several_processors_have_cores_of_their_own_and_equal_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
