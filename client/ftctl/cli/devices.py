@@ -11,11 +11,11 @@ from ftctl.view import bars, console, devices, jsontext
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.epilog = "memory bars: " + ", ".join(f"{glyph} {name}" for glyph, _, name in bars.LEGEND)
+    parser.epilog = bars.explained()
     parser.add_argument(
         "-o", dest="format", metavar="FORMAT", choices=["json"], help="json: an array of devices"
     )
-    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION")
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="[ACTION]")
     drain = actions.add_parser(
         "drain", help="take no more jobs; those on the device go on",
         description="Have a device take no more jobs until it is resumed; those on it go on.",

@@ -29,7 +29,7 @@ PIPE_LINES = 60
 
 def configure(parser: ArgumentParser) -> None:
     """Say what the bars mean; the verb takes nothing."""
-    parser.epilog = f"memory bars: {bars.legend().plain}"
+    parser.epilog = bars.explained()
 
 
 async def run(args: Namespace) -> int:

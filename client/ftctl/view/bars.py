@@ -44,6 +44,11 @@ def legend() -> Text:
     return told
 
 
+def explained() -> str:
+    """Say it in a line of help."""
+    return "memory bars: " + ", ".join(f"{glyph} {name}" for glyph, _, name in LEGEND)
+
+
 def _cells(part: int, total: int, columns: int) -> int:
     """Return how many cells a part has: one at least where it is to be seen at all."""
     exact = part / max(total, 1) * columns

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from ftctl.devices import Device
@@ -42,6 +43,8 @@ def _plain(value: Any) -> Any:
             return {key: _plain(item) for key, item in value.items()}
         case list() | tuple():
             return [_plain(item) for item in value]
+        case StrEnum():
+            return value.value
         case datetime():
             return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         case _:

@@ -21,6 +21,7 @@ def labelled(label: str, entries: Sequence[str | Text], console: Console) -> Ite
         room = max(console.width - LABEL_COLUMNS, LABEL_COLUMNS)
         overflow = content.overflow or "fold"
         for part in content.wrap(console, room, overflow=overflow):
+            part.rstrip()
             line = Text(no_wrap=content.no_wrap, overflow=overflow)
             yield line.append(f" {label}".ljust(LABEL_COLUMNS), "label").append_text(part)
             label = ""

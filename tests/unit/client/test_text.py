@@ -109,3 +109,37 @@ def test_one_is_singular():
     assert text.counted(1, "class") == "1 class"
     assert text.counted(2, "class") == "2 classes"
     assert text.counted(1525, "step") == "1,525 steps"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0 B"),
+        (512 * 2**20, "512 MiB"),
+        (11 * 2**30, "11 GiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (8 * 2**30, "8 GiB"),
+        (1023 * 2**20, "1 GiB"),
+        (139 * 2**30 + 2**29, "140 GiB"),
+        (2 * 2**40, "2 TiB"),
+    ],
+)
+def test_memory_is_told_in_the_units_in_which_it_is_asked_for(value, shown):
+    assert text.memory(value) == shown
+
+
+def test_a_part_of_a_memory_has_the_unit_of_the_whole():
+    assert text.memory_of(0, 16 * 2**30) == "0 / 16 GiB"
+    assert text.memory_of(300 * 2**20, 16 * 2**30) == "0.3 / 16 GiB"
+    assert text.memory_of(12 * 2**30, 16 * 2**30) == "12 / 16 GiB"
+    assert text.memory_of(0, 0) == "0 / 0 B"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0:00"), (192, "3:12"), (3599.4, "59:59"), (3599.6, "1h00m"), (7500, "2h05m"),
+     (359_000, "99h43m"), (361_000, "4 d"), (1e12, "9999 d")],
+)  # fmt: skip
+def test_the_time_to_an_end_takes_at_most_six_characters(value, shown):
+    assert text.left(value) == shown
+    assert len(shown) <= 6

@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 
 from finetuned.v1 import job_pb2
-from ftctl import wire
-from ftctl.models import JobState
-from ftctl.view import card, console, jsontext, table
+from ftctl import JobFailed, wire
+from ftctl.cli import codes
+from ftctl.devices import DeviceState
+from ftctl.models import JobState, OutcomeReason
+from ftctl.view import card, console, jsontext, table, yamlout
 from ftctl.view.live import LiveView
+from fttrain import yamltext
 from tests.fakes import story
 from tests.fakes.scripted_daemon import START
 from tests.fakes.views import ID, NOW, RECIPE, drawn, terminal, told
@@ -131,9 +134,10 @@ def test_json_has_stable_names():
     value = json.loads(jsontext.job(ended))
 
     assert list(value) == [
-        "id", "name", "state", "reason", "priority", "devices", "after", "labels", "create_time",
-        "start_time", "end_time", "attempt", "outcome", "progress", "best", "epochs", "recipe",
-        "plan", "artifacts", "run_dir", "last_sequence",
+        "id", "name", "state", "reason", "priority", "devices", "memory_bytes", "after",
+        "not_before", "timeout_seconds", "labels", "create_time", "start_time", "end_time",
+        "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
+        "recipe", "plan", "artifacts", "run_dir", "last_sequence",
     ]  # fmt: skip
     assert value["state"] == "failed"
     assert value["end_time"] == "2026-11-21T03:04:06.500Z"
@@ -157,5 +161,116 @@ def test_json_has_stable_names():
     assert value["artifacts"] == [{"kind": "model", "path": "/x"}]
 
 
+def asking():
+    """Return a job that asks for more than most, and has run twice."""
+    spec = job_pb2.JobSpec(
+        name="ants-bees",
+        resources=job_pb2.Resources(devices=2, memory_bytes=11 * 2**30),
+        not_before=START + timedelta(hours=1),
+        timeout=timedelta(hours=2, minutes=30),
+        priority=5,
+        recipe_json="{}",
+    )
+    attempts = [
+        job_pb2.Attempt(
+            number=1, devices=["sim0", "sim1"], start_time=START,
+            end_time=START + timedelta(minutes=4),
+        ),
+        job_pb2.Attempt(
+            number=2, devices=["sim2", "sim3"], start_time=NOW - timedelta(seconds=90)
+        ),
+    ]  # fmt: skip
+    return wire.job(
+        job_pb2.Job(
+            id=ID, spec=spec, create_time=START, start_time=START, attempt=2, attempts=attempts,
+            device_seconds=660, state=job_pb2.JOB_STATE_RUNNING,
+        )
+    )  # fmt: skip
+
+
+def test_the_card_says_what_a_job_asked_for_and_where_it_ran():
+    assert drawn(card.lines(asking(), now=NOW, console=terminal(80)), 80) == (
+        f" ants-bees  {ID}  running\n"
+        " times     submitted 2026-11-21T03:04:05Z, 2 h ago\n"
+        "           has run for 2 h, attempt 2\n"
+        " asks for  2 devices with 11 GiB each, priority 5, not before\n"
+        "           2026-11-21T04:04:05Z, timeout 2 h 30 min\n"
+        " ran on    attempt 1: sim0, sim1 for 4 min\n"
+        "           attempt 2: sim2, sim3 for 1 min 30 s so far\n"
+        "           11 min of devices in all\n"
+    )
+
+
+def test_one_attempt_on_one_device_needs_no_number():
+    attempt = job_pb2.Attempt(
+        number=1, devices=["gpu-3f2a9c1d"], start_time=START, end_time=START + timedelta(seconds=72)
+    )
+    ended = job(state=job_pb2.JOB_STATE_SUCCEEDED, attempts=[attempt], device_seconds=72)
+
+    shown = drawn(card.lines(ended, now=NOW, console=terminal(80)), 80)
+
+    assert "\n ran on    gpu-3f2a9c1d for 1 min 12 s\n" in shown
+    assert "in all" not in shown
+
+
+def test_json_tells_attempts_and_limits():
+    value = json.loads(jsontext.job(asking()))
+
+    assert value["memory_bytes"] == 11 * 2**30
+    assert value["not_before"] == "2026-11-21T04:04:05.000Z"
+    assert value["timeout_seconds"] == 9000
+    assert value["device_seconds"] == 660
+    assert value["attempts"][0] == {
+        "number": 1,
+        "devices": ["sim0", "sim1"],
+        "start_time": "2026-11-21T03:04:05.000Z",
+        "end_time": "2026-11-21T03:08:05.000Z",
+    }
+    assert value["attempts"][1]["end_time"] is None
+
+
+def test_yaml_says_what_json_says():
+    text = yamlout.job(asking())
+
+    assert yamltext.load(text).value == json.loads(jsontext.job(asking()))
+    assert text.startswith(f"id: {ID}\nname: ants-bees\nstate: running\n")
+    assert "\nnot_before: '2026-11-21T04:04:05.000Z'\ntimeout_seconds: 9000.0\n" in text
+
+
+def test_yaml_keeps_texts_that_look_otherwise():
+    reason = "no: [such] \t# thing, 学習, 1e-3\nthe end\x1b[31m"
+    waiting = job(state=job_pb2.JOB_STATE_QUEUED, reason=reason)
+
+    assert yamltext.load(yamlout.job(waiting)).value["reason"] == reason
+
+
+def test_a_job_that_ran_for_too_long_says_so_everywhere():
+    outcome = job_pb2.JobOutcome(
+        reason=job_pb2.OUTCOME_REASON_TIMED_OUT,
+        message="it ran for 2 h 30 min, its timeout",
+        remedy="give it more: timeout: 5h",
+    )
+    ended = job(state=job_pb2.JOB_STATE_FAILED, outcome=outcome)
+
+    assert ended.outcome.reason is OutcomeReason.TIMED_OUT
+    assert "failed  timed out" in table.lines([ended], now=NOW, width=80)[1].plain
+    shown = drawn(card.lines(ended, now=NOW, console=terminal(80)), 80)
+    assert f" ants-bees  {ID}  failed  timed out\n" in shown
+    assert " what      it ran for 2 h 30 min, its timeout\n" in shown
+    assert " next      give it more: timeout: 5h\n" in shown
+    assert codes.of_job(ended.state, ended.outcome) == codes.JOB_FAILED
+    with pytest.raises(JobFailed, match="job ants-bees failed: it ran for 2 h 30 min"):
+        ended.check()
+
+
+@pytest.mark.parametrize("reason", job_pb2.OutcomeReason.keys()[1:])
+def test_every_reason_of_the_api_has_a_name_here(reason):
+    outcome = job_pb2.JobOutcome(reason=job_pb2.OutcomeReason.Value(reason))
+    ended = job(state=job_pb2.JOB_STATE_FAILED, outcome=outcome)
+
+    assert ended.outcome.reason == reason.removeprefix("OUTCOME_REASON_").lower()
+
+
 def test_every_state_has_a_colour():
     assert set(console.STATE_STYLES) == set(JobState)
+    assert set(console.DEVICE_STYLES) == set(DeviceState)
