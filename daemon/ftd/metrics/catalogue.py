@@ -281,18 +281,18 @@ GRPC_SECONDS = _seconds(
 )  # fmt: skip
 
 PROCESS = (
-    _counter(
-        "process_cpu_seconds_total",
-        "Total user and system CPU time spent in seconds.",
-        unit="seconds",
-    ),
+    _gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", unit="bytes"),
+    _gauge("process_resident_memory_bytes", "Resident memory size in bytes.", unit="bytes"),
     _gauge(
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
         unit="seconds",
     ),
-    _gauge("process_resident_memory_bytes", "Resident memory size in bytes.", unit="bytes"),
-    _gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", unit="bytes"),
+    _counter(
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+        unit="seconds",
+    ),
     _gauge("process_open_fds", "Number of open file descriptors."),
     _gauge("process_max_fds", "Maximum number of open file descriptors."),
 )

@@ -71,11 +71,13 @@ def _lines(standings: Sequence[Standing]) -> Lines:
 
 
 def _write(folder: Path, lines: Lines) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    # dcgm-exporter runs as somebody else, who must be able to read what we keep.
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
     for name, ids in lines.items():
         # dcgm-exporter passes over names that are no number.
         aside = folder / f".{name}.new"
         aside.write_text("".join(f"{job_id}\n" for job_id in ids))
-        # It runs as somebody else, who must be able to read it.
         aside.chmod(0o644)
         aside.replace(folder / name)

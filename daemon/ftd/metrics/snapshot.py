@@ -7,8 +7,8 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from ftd.jobs.fleet import Standing
 from ftd.jobs.figures import JobFigures
+from ftd.jobs.fleet import Standing
 from ftd.metrics.sources import Sources
 from ftd.metrics.tally import Counts, Tally, Worked
 from ftd.release import version

@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ftd.jobs.figures import JobFigures
 from ftd.jobs.model import Job, JobId, JobState, OutcomeReason
 from ftd.metrics import catalogue
 from ftd.metrics.histogram import Distribution, Histogram
-from ftd.jobs.figures import JobFigures
 
 HOLDING = frozenset({JobState.STARTING, JobState.RUNNING, JobState.CANCELLING})
 """The states in which a job has devices."""
@@ -94,8 +94,8 @@ class Tally:
 
     opened: datetime
     ended: Mapping[JobState, int]
-    calls: Iterable[Call] = ()
-    codes: Iterable[str] = ("OK",)
+    calls: Collection[Call] = ()
+    codes: Collection[str] = ("OK",)
     grace_s: float = 60.0
     figures: Figures | None = None
     """Tells of a job in the moment in which it ends."""
