@@ -92,6 +92,7 @@ figures: $(READY)
 docs: $(READY)
 	@$(PY) -m tests.house.reference --check
 	@$(PY) -m tests.house.metrics --check
+	@$(PY) -m tests.house.settings --check
 
 stubs: $(READY)
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(call generate,"$$new") && \
@@ -108,6 +109,7 @@ fmt: $(READY) ## Format the code
 	$(VENV)/bin/ruff format $(CODE)
 	@$(PY) -m tests.house.reference
 	@$(PY) -m tests.house.metrics
+	@$(PY) -m tests.house.settings
 
 proto: $(READY) ## Generate proto/gen from proto/finetuned
 	@$(call generate,proto/gen)
