@@ -197,7 +197,10 @@ class FakeNvml:
 
     def _well(self, handle: FakeCard | FakePart, question: str) -> Any:
         self._require_open()
-        card = next(c for c in self.cards if c is handle or handle in (c.parts or []))
+        owners = [c for c in self.cards if c is handle or handle in (c.parts or [])]
+        if not owners:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        (card,) = owners
         if question in card.mute:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
         if card.error:

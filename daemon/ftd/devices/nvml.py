@@ -130,8 +130,11 @@ class NvidiaInventory:
         if fault:
             return Sample(xid_errors=xids, fault=fault)
         try:
+            used = card.used(nvml, handle)
+            if used is None and found.instance is not None:
+                return Sample(xid_errors=xids, fault="is gone: MIG was divided anew; restart ftd")
             return Sample(
-                memory_used_bytes=card.used(nvml, handle),
+                memory_used_bytes=used,
                 processes=card.usages(nvml, handle),
                 utilization=card.utilization(nvml, handle),
                 # An instance has no thermometer of its own; of energy it can tell nothing.

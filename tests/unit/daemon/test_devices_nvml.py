@@ -397,6 +397,17 @@ def test_a_card_without_events_that_falls_off_the_bus_has_a_fault() -> None:
     assert inventory.sample()["gpu-3f2a9c1d"].fault == "has fallen off the bus"
 
 
+def test_an_instance_that_was_taken_away_has_a_fault_and_its_sibling_does_not() -> None:
+    fake = with_mig()
+    inventory = nvml.open_cards(fake)
+
+    fake.cards[0].parts = (fake.cards[0].parts or [])[1:]
+
+    assert [sample.fault for sample in inventory.sample().values()] == [
+        "is gone: MIG was divided anew; restart ftd", "", "",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
