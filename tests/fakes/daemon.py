@@ -13,6 +13,7 @@ from ftd.config import Config
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.store import Store
+from ftd.metrics.tally import Tally
 from tests.fakes.office import FakeOffice
 
 
@@ -24,7 +25,7 @@ class Starter(FakeOffice):
 
 @contextlib.asynccontextmanager
 async def open_office(
-    _config: Config, store: Store, broadcast: Broadcast
+    _config: Config, store: Store, broadcast: Broadcast, _tally: Tally
 ) -> AsyncIterator[FakeOffice]:
     yield Starter(store, broadcast)
 

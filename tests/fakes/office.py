@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from ftd.errors import InvalidJob
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.states import advance
 from ftd.jobs.store import Store
 from fttrain.spec.faults import Fault
+from tests.fakes.devices import make_devices
 from tests.fakes.jobs import NOW, at
 
 PLAN = '{"format":1}'
@@ -23,7 +26,8 @@ class FakeOffice:
     def __init__(self, store: Store, broadcast: Broadcast | None = None) -> None:
         self.store = store
         self.broadcast = broadcast or Broadcast(store)
-        self.device_count = 2
+        self.devices = make_devices(2)
+        self.fleet = Fleet(self.devices, {})
         self.jobs: dict[str, Job] = {}
         self.plan_faults: Sequence[Fault] = ()
 
@@ -59,6 +63,22 @@ class FakeOffice:
         if job.state.is_terminal:
             return job
         return await self.move(job.id, JobState.CANCELLED, outcome=CANCELLED)
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def look_at_devices(self) -> list[Standing]:
+        return self.fleet.standings()
+
+    async def drain(self, ref: str, *, reason: str) -> Standing:
+        device = self.fleet.find(ref)
+        self.fleet.drain(device, reason)
+        return self.fleet.standing(device)
+
+    async def resume(self, ref: str) -> Standing:
+        device = self.fleet.find(ref)
+        self.fleet.resume(device)
+        return self.fleet.standing(device)
 
     async def happen(self, job_id: str, *events: NewEvent) -> list[Event]:
         """Let things happen to a job."""

@@ -29,7 +29,7 @@ async def daemon(state_dir: Path, command: Sequence[str] = COMMAND) -> AsyncIter
             store=store,
             broadcast=Broadcast(store),
             zygote=Zygote(state_dir / "zygote.log", command),
-            devices=[inventory.cpu()],
+            inventory=inventory.open_inventory("cpu"),
             state_dir=state_dir,
         )
         async with supervisor.working():

@@ -48,10 +48,11 @@ async def run(args: Namespace) -> int:
 async def _watch(client: Client, seen: top.Snapshot) -> None:
     """Draw what the daemon says until one leaves."""
     leave = asyncio.Event()
-    with Screen(console.out(), seen) as screen, Keys(sys.stdin, {"q": leave.set, "Q": leave.set}):
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Whoever ends us gets the terminal back as it was.
-            asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever ends us gets the terminal back as it was.
+        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    # Keys first: what is pressed once something is drawn counts.
+    with Keys(sys.stdin, {"q": leave.set, "Q": leave.set}), Screen(console.out(), seen) as screen:
         try:
             async with asyncio.TaskGroup() as group:
                 asking = group.create_task(_ask_on(client, screen), name="top-ask")

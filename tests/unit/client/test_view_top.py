@@ -116,7 +116,7 @@ def test_states_beside_running_are_told_in_place_of_the_bar():
 
     assert "job0     –           –  cancelling " in text
     assert "job2     –           –  unknown " in text
-    assert "job1          0     0 s  paused" in text
+    assert "job1          0    0 s  paused" in text
 
 
 def test_a_job_that_loads_its_data_has_no_figures_yet():
