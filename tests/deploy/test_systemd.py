@@ -17,6 +17,18 @@ USER = UNITS / "user/ftd.service"
 # systemd-analyze's own scale: 0 is sealed, 10 wide open. What is left is said in the unit.
 MOST_EXPOSED = 3.0
 
+# A daemon, and a job on it that loads, trains and exports.
+ONE_JOB = """
+import asyncio, pathlib, sys
+from examples.demo import daemon
+from ftctl import JobFile
+async def main():
+    async with daemon.running(pathlib.Path(sys.argv[1])) as own:
+        job = await own.client.submit(JobFile.read(pathlib.Path("examples/demo/pretrain.yaml")))
+        (await own.client.wait(job.id)).check()
+asyncio.run(main())
+"""
+
 EITHER = pytest.mark.parametrize("unit", [SYSTEM, USER], ids=["system", "user"])
 
 
@@ -128,3 +140,42 @@ def test_the_user_of_the_unit_is_the_one_that_is_made() -> None:
 
     assert settings(SYSTEM)["User"] == [made[1]]
     assert made[-1] == "/var/lib/finetuned"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_daemon_and_its_jobs_call_only_what_the_unit_lets_them(tmp_path: Path) -> None:
+    missing = [tool for tool in ("strace", "systemd-analyze") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"calls are watched by {', '.join(missing)}: apt-get install strace systemd")
+
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-c", "-U", "name", "-o", str(tmp_path / "calls"),
+         sys.executable, "-c", ONE_JOB, str(tmp_path / "state")],
+        cwd=UNITS.parent.parent,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    called = set((tmp_path / "calls").read_text().split()) - {"syscall", "total"}
+    called = {name for name in called if re.fullmatch(r"[a-z]\w+", name)}
+    assert done.returncode == 0, done.stderr
+    assert {"futex", "inotify_add_watch", "pidfd_open"} <= called
+    assert called - let_through(settings(SYSTEM)["SystemCallFilter"]) == set()
+
+
+def let_through(filters: list[str]) -> set[str]:
+    """Return the calls that the lines of a filter allow, one after the other."""
+    allowed = group("@default")
+    for words in filters:
+        for name in words.lstrip("~").split():
+            allowed = allowed - group(name) if words.startswith("~") else allowed | group(name)
+    return allowed
+
+
+def group(name: str) -> set[str]:
+    """Return the calls of one of systemd's groups."""
+    command = ["systemd-analyze", "syscall-filter", "--no-pager", name]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    names = [line.strip() for line in listed.splitlines()[1:]]
+    found = {name for name in names if re.fullmatch(r"\w+", name)}
+    return found.union(*(group(name) for name in names if name.startswith("@")))
