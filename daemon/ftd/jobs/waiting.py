@@ -5,7 +5,7 @@ whenever one starts.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice, takewhile
@@ -53,7 +53,8 @@ def at_head(
         beside = [*(tenant.name for tenant in place.tenants), *place.foreign_names]
         has = f"{place.device} has {size(max(left_bytes, 0))} left"
         return f"{_need(job)}: {has}{f' beside {named(beside)}' if beside else ''}"
-    able = (p for i, p in enumerate(places) if i not in fitting and p.could_hold(job.memory_bytes))
+    fits = set(fitting)
+    able = (p for i, p in enumerate(places) if i not in fits and p.could_hold(job.memory_bytes))
     names = list(dict.fromkeys(tenant.name for each in able for tenant in each.tenants))
     runs = f": {named(names)} run{'s' if len(names) == 1 else ''}" if names else ""
     return f"waits for {_devices(job)}{runs}"
@@ -169,11 +170,7 @@ def _all_closed(places: Sequence[Place]) -> str:
         return f"{places[0].device} is {places[0].closed}"
     if len(reasons) > 1:
         reasons = {reason.split(":")[0].split()[0] for reason in reasons}
-    return f"all {len(places)} devices are {_either(reasons)}"
-
-
-def _either(words: Iterable[str]) -> str:
-    return " or ".join(sorted(words))
+    return f"all {len(places)} devices are {' or '.join(sorted(reasons))}"
 
 
 def _moment(moment: datetime) -> str:
