@@ -105,13 +105,14 @@ async def serving(where: Address, take: Take) -> AsyncIterator[Address]:
     guests: set[asyncio.Task[None] | None] = set()
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(guests) < CONNECTIONS:
-            guests.add(task := asyncio.current_task())
-            try:
+        task = asyncio.current_task()
+        try:
+            if len(guests) < CONNECTIONS:
+                guests.add(task)
                 await _serve(reader, writer, take, turns)
-            finally:
-                guests.discard(task)
-        writer.close()
+        finally:
+            guests.discard(task)
+            writer.close()
 
     try:
         server = await asyncio.start_server(
