@@ -87,4 +87,4 @@ async def _draw_on(screen: Screen) -> None:
 async def _ask(client: Client) -> top.Snapshot:
     devices = await client.devices()
     jobs = [job async for job in client.list(states=STATES, page_size=PAGE_SIZE)]
-    return top.Snapshot.of(devices, jobs, time=datetime.now(UTC))
+    return top.Snapshot.of(devices, jobs, time=datetime.now(UTC).astimezone())

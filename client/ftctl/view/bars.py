@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from ftctl.devices import Device
+from ftctl.view.console import PIPE_COLUMNS
 
 LEGEND = (
     ("━", "accent", "used by jobs"),
@@ -12,6 +13,11 @@ LEGEND = (
 )
 # What takes less of a cell is not drawn.
 LEAST_CELL = 0.1
+
+
+def least(width: int, columns: int) -> int:
+    """Return how wide a bar is at least, on a page wider than the narrowest: names yield to it."""
+    return columns + max(width - PIPE_COLUMNS, 0) // 3
 
 
 def progress(share: float, columns: int) -> Text:

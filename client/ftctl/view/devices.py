@@ -54,7 +54,8 @@ def table(
     rows += [_row(device, is_wide=width >= WIDE) for device in devices]
     rows = [[row[column] for column in kept] for row in rows]
     bar, room = kept.index(BAR), width - 2 * len(MARGIN)
-    columns = grid.room(rows, bar, width=room, least=LEAST_BAR, most=MOST_BAR)
+    least = bars.least(width, LEAST_BAR)
+    columns = grid.room(rows, bar, width=room, least=least, most=MOST_BAR)
     for device, row in zip(devices, rows[1:], strict=True):
         row[bar] = bars.memory(device, columns)
     return [

@@ -38,6 +38,7 @@ class Snapshot:
     queue: tuple[Job, ...]
     """Jobs that hold none, the next one first."""
     time: datetime
+    """When it said so; shown in its own zone."""
 
     @classmethod
     def of(cls, machine: Sequence[Device], jobs: Sequence[Job], *, time: datetime) -> "Snapshot":
@@ -124,7 +125,7 @@ def _header(seen: Snapshot, page: Page) -> Text:
     if out:
         told.append(", ").append(f"{out} out of use", "warn")
     told.append(f"  {len(seen.running):,} running  {len(seen.queue):,} waiting")
-    clock = f"{seen.time.astimezone():%H:%M:%S}"
+    clock = f"{seen.time:%H:%M:%S}"
     space = page.width - told.cell_len - len(clock) - len(MARGIN)
     return _one_line(told.append(" " * max(space, 2)).append(clock, "label"), page)
 
@@ -141,7 +142,8 @@ def _running(seen: Snapshot, page: Page, share: int) -> list[Text]:
     shown, rest = _fitting(seen.running, share)
     rows: list[list[str | Text]] = [_titles(RUNNING), *(_job(job, seen, page) for job in shown)]
     bar, width = RUNNING.index(""), page.width - 2 * len(MARGIN)
-    columns = grid.room(rows, bar, width=width, least=LEAST_BAR, most=MOST_BAR)
+    least = bars.least(page.width, LEAST_BAR)
+    columns = grid.room(rows, bar, width=width, least=least, most=MOST_BAR)
     for job, row in zip(shown, rows[1:], strict=True):
         row[bar] = _bar(job, columns)
     lines = _table(rows, "<<><>>>>>", page, flexible=[(0, LEAST_NAME)])
