@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,9 @@ def test_openmetrics_tells_the_same_with_units(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(SnapshotCollector(metrics.taken(*metrics.busy(tmp_path), tmp_path)))
 
-    text = openmetrics.generate_latest(registry, "1.0.0").decode()
+    text = openmetrics.generate_latest(registry, "1.0.0").decode()  # type: ignore[no-untyped-call]
 
-    families = list(openmetrics_families(text))
+    families = list(openmetrics_families(text))  # type: ignore[no-untyped-call]
     names = [each.name.removesuffix("_total").removesuffix("_info") for each in METRICS]
     assert [family.name for family in families] == names
     units = {family.name: family.unit for family in families if family.name.startswith("ftd_")}
@@ -104,7 +105,7 @@ def test_text_of_a_user_cannot_break_out_of_a_label(tmp_path: Path) -> None:
     tally, sources = metrics.busy(tmp_path)
     evil = 'a"} 1\nftd_evil 1 #\\'
     standing = metrics.standing(7)
-    sources.devices = [metrics.standing(7, device=metrics.replace(standing.device, name=evil))]
+    sources.devices = [metrics.standing(7, device=replace(standing.device, name=evil))]
 
     (line,) = metrics.values(
         metrics.lines(metrics.taken(tally, sources, tmp_path)), "ftd_device_info"

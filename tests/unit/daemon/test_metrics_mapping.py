@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def gpu(number: str, *jobs: str) -> Standing:
     guests = tuple(Guest(job_id=job, name=job, memory_bytes=1) for job in jobs)
     bare = metrics.standing(kind=DeviceKind.GPU, guests=guests)
-    return metrics.replace(bare, device=metrics.replace(bare.device, number=number))
+    return replace(bare, device=replace(bare.device, number=number))
 
 
 def reads(folder: Path, name: str, text: str) -> Callable[[], bool]:
@@ -40,7 +41,7 @@ def modes(folder: Path) -> set[int]:
 async def test_each_gpu_has_a_file_with_its_jobs_from_the_start(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "dcgm"
     devices = [gpu("0", "aa", "bb"), gpu("1"), gpu("2.7", "cc"), metrics.standing(number=0)]
-    devices[3] = metrics.replace(devices[3], device=metrics.replace(devices[3].device, number=""))
+    devices[3] = replace(devices[3], device=replace(devices[3].device, number=""))
 
     async with mapping.kept(folder, lambda: devices):
         assert contents(folder) == {"0": "aa\nbb\n", "1": "", "2.7": "cc\n"}

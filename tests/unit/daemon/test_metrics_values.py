@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client.samples import Sample
 
 from ftd.devices.model import DeviceKind, JobMemory, Reading
-from ftd.jobs.fleet import DeviceState, Guest
+from ftd.jobs.fleet import DeviceState, Guest, Standing
 from ftd.jobs.model import JobState
 from tests.fakes import metrics
 from tests.fakes.jobs import NOW, at
@@ -160,7 +161,7 @@ def test_a_state_directory_that_is_gone_has_no_free_space_to_tell(tmp_path: Path
 # --- devices ----------------------------------------------------------------------------------
 
 
-def told_of(tmp_path: Path, *devices: metrics.Standing) -> list[metrics.Line]:
+def told_of(tmp_path: Path, *devices: Standing) -> list[Sample]:
     sources = FakeSources(devices=list(devices))
     return list(metrics.lines(metrics.taken(new_tally(), sources, tmp_path)))
 
