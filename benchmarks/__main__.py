@@ -3,7 +3,7 @@
 import datetime
 import sys
 
-from benchmarks import idle, scrape, start, thin
+from benchmarks import decide, idle, scrape, start, thin
 from benchmarks.table import CHECKOUT, Row, finish, machine, markdown
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
@@ -24,6 +24,7 @@ def main() -> int:
         (thin.TITLE, thin.measure),
         (start.TITLE, start.measure),
         (idle.TITLE, idle.measure),
+        (decide.TITLE, decide.measure),
         (scrape.TITLE, scrape.measure),
     ):
         sections.append((title, measure()))
