@@ -6,7 +6,7 @@ Run as `python -m tests.house.pictures`; with `--check` it only says whether the
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -57,7 +57,7 @@ def _terminal(width: int) -> Console:
     )  # fmt: skip
 
 
-def _svg(lines: Sequence[Text], out: Console, title: str) -> str:
+def _svg(lines: Iterable[Text], out: Console, title: str) -> str:
     console.show(out, lines)
     svg = out.export_svg(title=title, theme=MONOKAI, unique_id="ftctl")
     # A page should load nothing from elsewhere: the reader's own typewriter face will do.

@@ -17,8 +17,9 @@ class Keys(AbstractContextManager["Keys"]):
     Without a terminal there are no keys. Ctrl-C stays a signal.
     """
 
-    def __init__(self, file: IO[str], actions: Mapping[str, Callable[[], object]]) -> None:
-        self._descriptor = file.fileno() if file.isatty() else None
+    def __init__(self, file: IO[str] | None, actions: Mapping[str, Callable[[], object]]) -> None:
+        # A process may be started without standard input.
+        self._descriptor = file.fileno() if file and file.isatty() else None
         self._actions = actions
         self._before: list[Any] = []
 

@@ -19,6 +19,8 @@ TITLES = ("device", "name", "state", "memory", "", "util", "temp", "jobs")
 ALIGNS = "<<<<>>><"
 NAME, BAR, JOBS = TITLES.index("name"), TITLES.index("memory"), TITLES.index("jobs")
 MAKER = "NVIDIA "
+# More are told below as well: the table cuts what has no room.
+COLUMN_JOBS = 2
 
 
 def lines(devices: Sequence[Device], console: Console) -> Iterator[Text]:
@@ -79,13 +81,13 @@ def _row(device: Device, *, is_wide: bool) -> list[str | Text]:
         text.memory_of(device.memory_used_bytes, device.memory_total_bytes),
         ABSENT if device.utilization is None else f"{100 * device.utilization:.0f} %",
         ABSENT if device.temperature_celsius is None else f"{device.temperature_celsius:.0f} °C",
-        ", ".join(text.clean(job.name) for job in device.jobs),
+        ", ".join(_job(job) if is_wide else text.clean(job.name) for job in device.jobs),
     ]
 
 
 def _below(device: Device, console: Console, *, with_jobs: bool) -> Iterator[Text]:
     facts = [("reason", [text.clean(device.reason)] if device.reason else [])]
-    if with_jobs or any(job.memory_bytes is not None for job in device.jobs):
+    if with_jobs or len(device.jobs) > COLUMN_JOBS:
         facts.append(("jobs", [_job(job) for job in device.jobs]))
     facts.append(("foreign", [_foreign(process) for process in device.foreign]))
     facts.append(("errors", [_xid(*item) for item in sorted(device.xid_errors.items())]))

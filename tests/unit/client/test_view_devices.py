@@ -52,8 +52,18 @@ def test_the_table_of_a_wide_terminal_has_whole_names_and_jobs():
 
     assert lines[0].endswith("util   temp  jobs")
     assert "  NVIDIA H200  busy       ━━━" in lines[1]
-    assert lines[1].endswith(" 61 / 139 GiB  97 %  71 °C  ants-bees-frozen, flowers-full")
-    assert lines[2] == "  jobs     ants-bees-frozen 11 GiB, flowers-full 69 GiB"
+    assert lines[1].endswith("  71 °C  ants-bees-frozen 11 GiB, flowers-full 69 GiB")
+    assert lines[2].startswith("  foreign  python3")
+
+
+def test_many_jobs_of_a_device_are_all_told_below():
+    jobs = [fleet.on(f"job-{number}", number, 8) for number in range(12)]
+
+    lines = shown([fleet.device(1, jobs=jobs)], 120).splitlines()
+
+    assert lines[1].endswith("…")
+    assert lines[2].startswith("  jobs     job-0 8 GiB, job-1 8 GiB, ")
+    assert "job-11 8 GiB" in lines[3]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 160])

@@ -64,7 +64,7 @@ def test_a_wide_screen_has_whole_names():
     assert len(lines) == 50
     assert "market1501-reid-resnet50-triplet-seed-0  gpu-5f2a9c1d  41/120  ━━━" in "\n".join(lines)
     assert "NVIDIA H200  busy       ━━━" in "\n".join(lines)
-    assert "ants-bees-frozen, flowers-full" in lines[3]
+    assert "ants-bees-frozen 11 GiB, flowers-full 69 GiB" in lines[3]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160, 240])
