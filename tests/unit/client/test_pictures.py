@@ -1,6 +1,6 @@
 """The pictures in docs/pictures show what the command draws."""
 
-from tests.house import pictures
+from tests import pictures
 
 
 def test_the_pictures_are_fresh(capsys):
@@ -12,7 +12,7 @@ def test_a_stale_picture_is_named_with_what_makes_it_anew(tmp_path, monkeypatch,
 
     assert pictures.main(["--check"]) == 1
     assert capsys.readouterr().err.startswith(
-        "docs/pictures/top-80.svg is stale: python -m tests.house.pictures\n"
+        "docs/pictures/top-80.svg is stale: python -m tests.pictures\n"
     )
     assert pictures.main([]) == 0
     assert pictures.main(["--check"]) == 0

@@ -1,6 +1,6 @@
 """Draw what `ftctl top` and `ftctl devices` look like into docs/pictures, from a scripted machine.
 
-Run as `python -m tests.house.pictures`; with `--check` it only says whether they are fresh.
+Run as `python -m tests.pictures`; with `--check` it only says whether they are fresh.
 """
 
 import io
@@ -17,7 +17,7 @@ from ftctl import devicewire, wire
 from ftctl.view import console, devices, top
 from tests.fakes import fleet
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 # Columns and lines of the terminals.
 SIZES = ((80, 24), (160, 40))
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     stale = [name for name, svg in pictures().items() if _read(FOLDER / name) != svg]
     if "--check" in arguments:
         for name in stale:
-            print(f"docs/pictures/{name} is stale: python -m tests.house.pictures", file=sys.stderr)
+            print(f"docs/pictures/{name} is stale: python -m tests.pictures", file=sys.stderr)
         return 1 if stale else 0
     FOLDER.mkdir(exist_ok=True)
     for name, svg in pictures().items():
