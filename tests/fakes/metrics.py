@@ -95,6 +95,8 @@ class FakeSources:
         return list(self.jobs.values())
 
     def figures(self, job: Job) -> JobFigures:
+        if job.id not in self.jobs:
+            return JobFigures(job=job, devices=(), device_seconds=0.0)
         return replace(self.jobs[job.id], job=job)
 
     def hold(self, job: Job, **fields: Any) -> None:

@@ -29,4 +29,4 @@ class Sources(Protocol):
         """Return the jobs that hold devices."""
 
     def figures(self, job: Job) -> JobFigures:
-        """Return what is known of a job that holds devices, or has ended and holds them still."""
+        """Return what is known of a job; of one that has just ended, as long as it has devices."""

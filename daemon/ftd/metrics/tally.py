@@ -3,9 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from ftd.devices.model import JobMemory
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.model import Job, JobId, JobState, OutcomeReason
 from ftd.metrics import catalogue
@@ -72,6 +73,8 @@ class _Trace:
     """When it left the queue, until its first step is finished."""
     is_warm: bool = False
     model: str = ""
+    memory: JobMemory | None = None
+    """As it was last measured: at the end there is no process left to measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class Tally:
             trace.told = now
             self._on_move(before, after, trace, now)
         if after.progress != before.progress:
-            self._on_step(trace, now)
+            self._on_step(after, trace, now)
         elif len(after.epochs) > len(before.epochs):
             trace.told = now
         if after.state.is_terminal:
@@ -200,8 +203,10 @@ class Tally:
         elif after.state is JobState.QUEUED:
             trace.queued, trace.left = now, None
 
-    def _on_step(self, trace: _Trace, now: datetime) -> None:
+    def _on_step(self, after: Job, trace: _Trace, now: datetime) -> None:
         trace.told = now
+        if self.figures is not None:
+            trace.memory = self.figures(after).memory or trace.memory
         if trace.left is not None:
             self._starts[trace.is_warm].observe((now - trace.left).total_seconds())
             trace.left = None
@@ -215,7 +220,9 @@ class Tally:
         del self._traces[after.id]
         self._lately = {key: each for key, each in self._lately.items() if now < each.until}
         if before.state in HOLDING and self.figures is not None:
-            worked = Worked(figures=self.figures(after), model=trace.model, told=trace.told)
+            figures = self.figures(after)
+            figures = replace(figures, memory=figures.memory or trace.memory)
+            worked = Worked(figures=figures, model=trace.model, told=trace.told)
             until = now + timedelta(seconds=self.grace_s)
             self._lately[after.id] = _Ended(worked=worked, until=until)
 

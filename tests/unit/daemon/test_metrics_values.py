@@ -123,6 +123,23 @@ def test_a_jobs_series_stay_with_their_last_values_and_go_after_the_grace(tmp_pa
     assert [line for line in goes if "job_id" in line.labels] == []
 
 
+def test_the_memory_of_an_ended_job_is_what_was_measured_last(tmp_path: Path) -> None:
+    tally, sources = new_tally(), FakeSources()
+    tally.figures = sources.figures
+    ledger = Ledger(tally)
+    job = ledger.move(ledger.submit(new_job()), JobState.STARTING, JobState.RUNNING, second=1)
+    sources.hold(job, memory=JobMemory(used_bytes=GIB, peak_bytes=2 * GIB))
+    job = ledger.tell(job, second=2, progress=progress(100))
+    sources.hold(job)  # its processes are gone
+    ledger.move(job, JobState.SUCCEEDED, second=3)
+    sources.jobs.clear()
+
+    lines = list(metrics.lines(metrics.taken(tally, sources, tmp_path)))
+
+    assert metrics.values(lines, "ftd_job_memory_used_bytes") == {(JOB,): GIB}
+    assert metrics.values(lines, "ftd_job_memory_peak_bytes") == {(JOB,): 2 * GIB}
+
+
 def test_reading_has_no_effect(tmp_path: Path) -> None:
     tally, sources = metrics.busy(tmp_path)
 
