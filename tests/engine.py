@@ -8,7 +8,7 @@ from typing import Any
 from fttrain import events, plan, run
 from fttrain.spec import faults, recipe, rundir
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.plan import Plan
+from fttrain.spec.plan import Means, Plan
 from fttrain.spec.recipe import Recipe
 
 SGD = {"sgd": {"lr": 0.05, "momentum": 0.9}}
@@ -37,13 +37,13 @@ def photos(root: Path, model: Mapping[str, Any] | None = None, **train: Any) -> 
 
 def planned(chosen: Recipe, **references: str) -> Plan:
     """Plan for one core."""
-    return plan.make(chosen, references=references, cpus=1)
+    return plan.make(chosen, references=references, means=Means(cpus=1))
 
 
 def refused(chosen: Recipe, references: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the faults of a recipe that cannot be planned: field to description."""
     try:
-        plan.make(chosen, references=references or {}, cpus=1)
+        plan.make(chosen, references=references or {}, means=Means(cpus=1))
     except RecipeFaults as found:
         return {fault.field: fault.description for fault in found.faults}
     raise AssertionError("the recipe has no faults")

@@ -7,6 +7,9 @@ DaemonError
 ├── JobNotFound          JOB_NOT_FOUND
 ├── AmbiguousJobId       AMBIGUOUS_JOB_ID
 ├── NameTaken            NAME_TAKEN
+├── QueueFull            QUEUE_FULL
+├── DeviceNotFound       DEVICE_NOT_FOUND
+├── AmbiguousDeviceId    AMBIGUOUS_DEVICE_ID
 ├── RequestIdReused      REQUEST_ID_REUSED
 ├── WatcherTooSlow       WATCHER_TOO_SLOW
 ├── ShuttingDown         SHUTTING_DOWN
@@ -66,6 +69,24 @@ class NameTaken(DaemonError):
     """A job of this name has not ended."""
 
     reason = "NAME_TAKEN"
+
+
+class QueueFull(DaemonError):
+    """As many jobs wait as may."""
+
+    reason = "QUEUE_FULL"
+
+
+class DeviceNotFound(DaemonError):
+    """No device has this id."""
+
+    reason = "DEVICE_NOT_FOUND"
+
+
+class AmbiguousDeviceId(DaemonError):
+    """A prefix that the ids of several devices share."""
+
+    reason = "AMBIGUOUS_DEVICE_ID"
 
 
 class RequestIdReused(DaemonError):

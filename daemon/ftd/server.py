@@ -11,35 +11,53 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from ftd import log as logs
-from ftd import statedir
+from ftd import notify, statedir
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.store import Store
-from ftd.jobs.supervisor import Supervisor
+from ftd.jobs.supervisor import Supervisor, utc_now
 from ftd.jobs.zygote import Zygote
+from ftd.metrics import service as metrics
+from ftd.metrics.snapshot import Place
+from ftd.metrics.tally import Tally
 from ftd.release import version
+from ftd.rpc import methods
 from ftd.rpc.listener import Listener
 from ftd.rpc.office import Office
 
 log = structlog.get_logger()
 
-OpenOffice = Callable[[Config, Store, Broadcast], AbstractAsyncContextManager[Office]]
+OpenOffice = Callable[[Config, Store, Broadcast, Tally], AbstractAsyncContextManager[Office]]
+_DATABASE = "ftd.sqlite"
 Tell = Callable[..., None]
 
 
 @contextlib.asynccontextmanager
-async def supervisor(config: Config, store: Store, broadcast: Broadcast) -> AsyncIterator[Office]:
-    """Run a supervisor over this machine's devices inside the block."""
+async def supervisor(
+    config: Config, store: Store, broadcast: Broadcast, tally: Tally
+) -> AsyncIterator[Office]:
+    """Run a supervisor over this machine's devices inside the block, and tell metrics of it."""
+    devices = await asyncio.to_thread(inventory.open_inventory, config.devices)
     hand = Supervisor(
         store=store,
         broadcast=broadcast,
         zygote=Zygote(config.state_dir / "zygote.log", reserve=config.reserve),
-        devices=[inventory.cpu()],
+        inventory=devices,
         state_dir=config.state_dir,
+        most_queued=config.queue_limit,
+        witness=tally,
     )
-    async with hand.working():
-        yield hand
+    settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
+    place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)
+    with contextlib.closing(devices):
+        async with (
+            hand.working(),
+            metrics.working(settings, place, tally, hand, utc_now) as address,
+        ):
+            if address is not None:
+                log.info("metrics_served", address=str(address))
+            yield hand
 
 
 async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None:
@@ -54,29 +72,49 @@ async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None
     tell = _to_a_person if is_text else _to_a_machine
     with statedir.held(config.state_dir), _signals(tell) as stop:
         statedir.clear_socket(config.socket)
-        async with await Store.open(config.state_dir / "ftd.sqlite") as store:
+        async with await Store.open(config.state_dir / _DATABASE) as store:
             broadcast = Broadcast(store)
-            async with open_office(config, store, broadcast) as office:
-                await _listen_until(stop, config, office, tell)
+            tally = await _tally(config, store)
+            async with open_office(config, store, broadcast, tally) as office:
+                await _listen_until(stop, config, office, tally, tell)
     tell("daemon_stopped", "ftd has stopped")
 
 
-async def _listen_until(stop: asyncio.Event, config: Config, office: Office, tell: Tell) -> None:
-    listener = Listener(office)
+async def _tally(config: Config, store: Store) -> Tally:
+    """Return what counts, with what the store has counted before."""
+    tally = Tally(
+        opened=utc_now(),
+        ended=await store.count_ended(),
+        calls=methods.calls().values(),
+        codes=methods.CODES,
+        grace_s=config.metrics_grace,
+    )
+    store.on_commit = tally.on_commit
+    return tally
+
+
+async def _listen_until(
+    stop: asyncio.Event, config: Config, office: Office, tally: Tally, tell: Tell
+) -> None:
+    listener = Listener(office, methods.telling(tally))
     await listener.start(config.socket)
     try:
-        count = office.device_count
+        count = len(office.devices)
+        read_from = f", its configuration {config.file}" if config.file else ""
         tell(
             "daemon_started",
             f"ftd {version()} listens on {config.socket} with {count} "
-            f"device{'s' * (count != 1)}; its state is in {config.state_dir}",
+            f"device{'s' * (count != 1)}; its state is in {config.state_dir}{read_from}",
             socket=str(config.socket),
             state=str(config.state_dir),
             devices=count,
             pid=os.getpid(),
             version=version(),
+            config=str(config.file or ""),
         )
+        notify.tell(os.environ, "READY=1", f"STATUS=listens on {config.socket}")
         await stop.wait()
+        notify.tell(os.environ, "STOPPING=1", "STATUS=stops; running jobs go on")
         names = [job.name for job in office.running()]
         many = f"; these jobs go on without it: {', '.join(names)}" if names else ""
         tell("daemon_stopping", f"ftd stops{many}", jobs_that_go_on=names)

@@ -69,7 +69,7 @@ async def test_all_faults_of_a_job_come_at_once_with_their_places(line: Line) ->
             "`A` is not a name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter "
             "or digit",
         ),
-        ("resources.devices", "9 is more than this machine has, 2"),
+        ("resources.devices", "asks for 9 devices; this machine has 2: sim0, sim1"),
         ("train", "is missing"),
         ("trian", "unknown key `trian`; did you mean `train`?"),
     ]

@@ -13,7 +13,7 @@ from fttrain import openmp
 
 if TYPE_CHECKING:
     from fttrain.recipefile import RecipeFile
-    from fttrain.spec.plan import Plan
+    from fttrain.spec.plan import Means, Plan
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     for verb in (run, plan):
         verb.add_argument("recipe", type=Path, help="a recipe or job file")
         verb.add_argument("--cpus", type=_count, help="cores to use; all where not stated")
+        verb.add_argument(
+            "--device", choices=["auto", "cpu", "cuda"], default="auto",
+            help="where to train; auto, the default: on a GPU where torch finds one",
+        )  # fmt: skip
     run.add_argument("--out", type=Path, required=True, help="a new folder for the run")
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     predict = verbs.add_parser("predict", help="say what images show")
@@ -122,6 +126,19 @@ def _schema(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _means(args: argparse.Namespace) -> "Means":
+    import torch
+
+    from fttrain.spec.plan import Means
+
+    cpus = args.cpus or len(os.sched_getaffinity(0))
+    if args.device == "cpu" or (args.device == "auto" and not torch.cuda.is_available()):
+        return Means(cpus=cpus)
+    if not torch.cuda.is_available():
+        raise BadInput("--device cuda: torch finds no GPU here; say cpu, or look at `nvidia-smi`")
+    return Means(cpus=cpus, device="cuda", accelerator=torch.cuda.get_device_name())
+
+
 def _planned(args: argparse.Namespace) -> "tuple[RecipeFile, Plan]":
     from fttrain import plan, recipefile
     from fttrain.spec.faults import RecipeFaults
@@ -134,8 +151,7 @@ def _planned(args: argparse.Namespace) -> "tuple[RecipeFile, Plan]":
                 "concern the daemon and are" if file.ignored[1:] else "concerns the daemon and is"
             )
             sys.stderr.write(f"notice: {words} {verbs} ignored here\n")
-        cpus = args.cpus or len(os.sched_getaffinity(0))
-        return file, plan.make(file.recipe, references={}, cpus=cpus)
+        return file, plan.make(file.recipe, references={}, means=_means(args))
     except recipefile.BadRecipeFile as bad:
         raise BadInput(str(bad)) from None
     except RecipeFaults as found:

@@ -37,7 +37,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
     """
     layout = _LAYOUTS[plan.layout]
     built = net(recipe, plan)
-    built.module.to(memory_format=layout)
+    built.module.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload]
     table = groups.of_cards(plan.groups, built.module)
     trained = [name for group in plan.groups for name in group.names]
     course = Course(
@@ -55,6 +55,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         loss=_loss(recipe.train.loss),
         preprocess=plan.preprocess.steps,
         layout=layout,
+        device=torch.device(plan.device),
         chunk=plan.chunk,
         accumulate=plan.accumulate,
         clip_norm=recipe.train.clip_norm,

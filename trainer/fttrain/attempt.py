@@ -74,7 +74,7 @@ class Attempt:
             Diverged: where a loss is no number.
         """
         self._turn_to("setup", epoch=0)
-        process.settle(threads=self.plan.threads)
+        process.settle(threads=self.plan.threads, device=self.plan.device)
         source = self._source()
         preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
         train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)

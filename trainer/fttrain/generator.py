@@ -17,8 +17,10 @@ def derive(seed: int, purpose: str, *counters: int) -> int:
 
 
 def reseed(number: int) -> None:
-    """Set the default CPU generator; `torch.manual_seed` does the same a hundred times slower."""
+    """Set the default generators; `torch.manual_seed` does the same a hundred times slower."""
     torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed(number)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,7 @@ class Training:
     """Logits and labels to their mean loss."""
     preprocess: Preprocess
     layout: torch.memory_format
+    device: torch.device
     chunk: int
     accumulate: int
     clip_norm: float | None
@@ -93,9 +94,10 @@ def evaluate(training: Training, batches: Iterable[Batch]) -> Tally:
     with torch.inference_mode():
         for batch in batches:
             logits = _chunkwise(training, batch.images, len(training.net.blocks))
-            loss = training.loss(logits, batch.labels).item()
+            labels = batch.labels.to(training.device)
+            loss = training.loss(logits, labels).item()
             count = len(batch.labels)
-            tally.add(loss_sum=loss * count, correct=_correct(logits, batch.labels), count=count)
+            tally.add(loss_sum=loss * count, correct=_correct(logits, labels), count=count)
     return tally
 
 
@@ -138,7 +140,7 @@ def _enter_training(training: Training) -> None:
 def _inputs(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
     if training.prefix == 0:
         for batch in batches:
-            yield _prepared(training, batch.images), batch.labels
+            yield _prepared(training, batch.images), batch.labels.to(training.device)
     else:
         yield from _features(training, batches)
 
@@ -159,7 +161,7 @@ def _features(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
         made = features if made is None else torch.cat([made, features])
         while labels and len(made) >= len(labels[0]):
             count = len(labels[0])
-            yield made[:count], labels.popleft()
+            yield made[:count], labels.popleft().to(training.device)
             made = made[count:]
 
 
@@ -191,7 +193,8 @@ def _run(net: Net, seen: Tensor, *, first: int = 0, last: int | None = None) -> 
 
 
 def _prepared(training: Training, images: Tensor) -> Tensor:
-    return normalise(images.contiguous(memory_format=training.layout), training.preprocess)
+    images = images.to(training.device).contiguous(memory_format=training.layout)
+    return normalise(images, training.preprocess)
 
 
 def _correct(logits: Tensor, labels: Tensor) -> int:

@@ -19,7 +19,7 @@ from fttrain.models import activations, frozen, weights
 from fttrain.spec import recipe as recipes
 from fttrain.spec import rundir
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.plan import DataCard, Environment, Plan, Split, WeightsCard
+from fttrain.spec.plan import DataCard, Environment, Means, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
 
 # Measured on a frozen MobileNetV2 at 224 pixels, per image on 1 and 2 threads: 8.7 and 3.8 ms in
@@ -27,8 +27,8 @@ from fttrain.spec.recipe import Recipe
 CHUNK = 16
 
 
-def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
-    """Decide how a recipe runs on so many CPU cores.
+def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan:
+    """Decide how a recipe runs by such means.
 
     A pure function of the arguments and of the files that the recipe names; `references` maps
     `job:NAME/best` to a file.
@@ -45,9 +45,9 @@ def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
     moving, staying = frozen.norms(draft.net, draft.trained)
     return Plan(
         recipe_digest=recipes.digest(recipe),
-        environment=environment(),
-        device="cpu",
-        threads=_threads(recipe, cpus),
+        environment=environment(means),
+        device=means.device,
+        threads=_threads(recipe, means.cpus),
         # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
         layout="channels_last",
         precision="fp32",
@@ -74,27 +74,27 @@ def make(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> Plan:
     )
 
 
-def memoised(recipe: Recipe, *, references: Mapping[str, str], cpus: int, cache: Path) -> Plan:
+def memoised(recipe: Recipe, *, references: Mapping[str, str], means: Means, cache: Path) -> Plan:
     """Do as `make`, or return what it made before of the same recipe and files.
 
     Raises:
         RecipeFaults: as `make`; faults are not kept.
     """
     try:
-        known = cache / f"{digest_inputs(recipe, references=references, cpus=cpus)}.json"
+        known = cache / f"{digest_inputs(recipe, references=references, means=means)}.json"
     except RecipeFaults:
         # The data has faults. There may be more; only a whole plan finds them all.
-        return make(recipe, references=references, cpus=cpus)
+        return make(recipe, references=references, means=means)
     try:
         return Plan.model_validate_json(known.read_text())
     except (FileNotFoundError, ValidationError):
-        made = make(recipe, references=references, cpus=cpus)
+        made = make(recipe, references=references, means=means)
         cache.mkdir(parents=True, exist_ok=True)
         rundir.write_aside(known, made.model_dump_json().encode())
         return made
 
 
-def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -> str:
+def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> str:
     """Return a digest of all that a plan depends on: another one wherever the plan could differ.
 
     Files count by path, size and time of change; none is read.
@@ -108,17 +108,18 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], cpus: int) -
         "data": sources.load(recipe.data).fingerprint,
         "weights": _stamp(path) if path is not None else None,
         "references": dict(references),
-        "environment": environment().model_dump(),
-        "cpus": cpus,
+        "environment": environment(means).model_dump(),
+        "means": means.model_dump(),
         # The engine itself decides, too.
         "engine": [_stamp(file) for file in sorted(Path(__file__).parent.rglob("*.py"))],
     }
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def environment() -> Environment:
+def environment(means: Means) -> Environment:
     """Return what decides about the last bit of a result."""
     return Environment(
+        accelerator=means.accelerator,
         torch=torch.__version__,
         torchvision=torchvision.__version__,
         python=platform.python_version(),

@@ -1,6 +1,6 @@
 """The planner's main: a short-lived process that turns one request into a plan or its faults.
 
-Its directory holds `request.json` (recipe, references, cpus); it leaves `plan.json` or
+Its directory holds `request.json` (recipe, references, means); it leaves `plan.json` or
 `faults.json` there, whole or not at all.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fttrain import plan
 from fttrain.spec import faults, rundir
+from fttrain.spec.plan import Means
 
 REQUEST = "request.json"
 FAULTS = "faults.json"
@@ -22,7 +23,7 @@ def main(folder: Path) -> int:
         made = plan.memoised(
             faults.parse(request["recipe_json"]),
             references=request["references"],
-            cpus=request["cpus"],
+            means=Means(**request["means"]),
             cache=Path(request["cache"]),
         )
     except faults.RecipeFaults as found:

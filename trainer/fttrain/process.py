@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,11 +14,25 @@ from fttrain.spec.plan import Plan
 _IN_PASSING = 64 << 20
 
 
-def settle(*, threads: int) -> None:
+def confine(environment: Mapping[str, str], cores: Sequence[int]) -> None:
+    """Have this process see its devices and use its cores, and no others.
+
+    Call it before torch has looked for devices and before its threads begin.
+    """
+    os.environ.update(environment)
+    usable = os.sched_getaffinity(0) & set(cores)
+    if usable:
+        os.sched_setaffinity(0, usable)
+
+
+def settle(*, threads: int, device: str) -> None:
     """Prepare this process to train: memory, threads, determinism."""
+    # cuBLAS repeats itself exactly only with a workspace of its own; read when CUDA begins.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     keep_freed_memory()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # A few operators have no exact twin on a GPU; there they warn in the log.
+    torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     # Filling fresh memory costs time and guards against reading it, which nothing here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
@@ -41,6 +57,8 @@ def working_set_bytes(plan: Plan) -> int:
 
     That is what it keeps and a little in passing, gradients, and an optimizer's two moments.
     """
+    if plan.device != "cpu":
+        return _IN_PASSING
     return plan.activation_bytes * 5 // 4 + plan.parameters_trained * 4 * 3 + _IN_PASSING
 
 
@@ -51,7 +69,12 @@ def forget_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory that was resident so far, or since `forget_peak_memory`."""
+    """Return the most memory that was used so far, or since `forget_peak_memory`.
+
+    Of the accelerator where there is one, else what was resident.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return int(torch.cuda.max_memory_reserved())
     # Not from getrusage, which counts what another program was before its exec.
     status = Path("/proc/self/status").read_text()
     (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from fttrain import events, report
+from fttrain import events, process, report
 from fttrain.assembly import InputsChanged
 from fttrain.attempt import Attempt, Diverged
 from fttrain.data.decode import BadImage
@@ -35,6 +35,7 @@ def run(run_dir: Path, *, reserve: Reserve | None = None) -> int:
     if reserve is not None:
         reserve.stop()
     card = rundir.read_attempt(run_dir)
+    process.confine(card.environment, card.cores)
     header = events.Header(format=events.FORMAT, job_id=card.job_id, attempt=card.attempt)
     journal = Journal(run_dir / rundir.JOURNAL, header)
     try:

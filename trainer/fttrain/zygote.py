@@ -6,8 +6,8 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`. The answer `{"id": 1, "op": "start", "pid": 4711}` brings
-a pidfd along.
+`{"id": 2, "op": "plan", "dir": ...}`. The answer `{"id": 1, "op": "start", "pid": 4711, "warm": true}` brings
+a pidfd along; warm: a worker waited.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
@@ -79,11 +79,12 @@ class _Zygote:
         if not data:
             return False
         request = json.loads(data)
+        is_warm = self._spare is not None
         pid = self._start(request) if request["op"] == "start" else self._plan(request)
         # Not reaped yet, so the pid can be nobody else's.
         pidfd = os.pidfd_open(pid)
         try:
-            answer = {"id": request["id"], "op": request["op"], "pid": pid}
+            answer = {"id": request["id"], "op": request["op"], "pid": pid, "warm": is_warm}
             _send(self._connection, answer, fds=[pidfd])
         finally:
             os.close(pidfd)

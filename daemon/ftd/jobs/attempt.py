@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from ftd.devices.model import DeviceId
 from ftd.jobs import outcome
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
@@ -44,7 +45,17 @@ class Workshop:
     """The folder of all run directories."""
 
 
-def prepare(workshop: Workshop, job: Job, references: Mapping[str, str]) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Berth:
+    """What a worker is given of the machine."""
+
+    devices: tuple[DeviceId, ...]
+    environment: Mapping[str, str]
+    """With which it sees these devices and no others."""
+    cores: tuple[int, ...]
+
+
+def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: Berth) -> Path:
     """Write the run directory of a job's next attempt and return it.
 
     Raises:
@@ -60,7 +71,15 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str]) -> Path
     (run_dir / rundir.JOURNAL).touch()
     (run_dir / rundir.RECIPE).write_text(job.request.recipe_json)
     (run_dir / rundir.PLAN).write_text(job.plan_json)
-    card = AttemptCard(job_id=job.id, attempt=number, name=job.name, references=dict(references))
+    card = AttemptCard(
+        job_id=job.id,
+        attempt=number,
+        name=job.name,
+        references=dict(references),
+        devices=list(berth.devices),
+        environment=dict(berth.environment),
+        cores=list(berth.cores),
+    )
     rundir.write_card(run_dir / rundir.ATTEMPT, card)
     return run_dir
 
@@ -68,24 +87,43 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str]) -> Path
 class Follower:
     """Follows one attempt until its processes are gone, and concludes it."""
 
-    def __init__(self, workshop: Workshop, job: Job, *, offset: int = 0) -> None:
+    def __init__(self, workshop: Workshop, job: Job, attempt: Attempt) -> None:
         self._workshop = workshop
         self._job_id = job.id
         self._run_dir = Path(job.run_dir)
         self._number = job.attempt
-        self._offset = offset
+        self._attempt = attempt
+        self._offset = attempt.journal_offset
         self._translator = Translator(attempt=job.attempt, run_dir=self._run_dir)
         self._process: Process | None = None
         self._is_damaged = False
-        self._is_cancelled = asyncio.Event()
+        self._is_out_of_time = False
+        self._is_ending = asyncio.Event()
         if job.state is JobState.CANCELLING:
-            self._is_cancelled.set()
+            self._is_ending.set()
+
+    @property
+    def journal_bytes(self) -> int:
+        """How much of the journal is stored as events."""
+        return self._offset
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the shim, while there is one."""
+        alive = self._process is not None and not self._process.has_ended
+        return self._process.pid if self._process is not None and alive else None
 
     def cancel(self) -> None:
         """End the worker: SIGTERM now, SIGKILL after the grace."""
-        self._is_cancelled.set()
+        self._is_ending.set()
         if self._process is not None:
             self._process.send(signal.SIGTERM)
+
+    def time_out(self) -> None:
+        """End the worker because its time is up."""
+        log.info("job_timed_out", job_id=self._job_id, attempt=self._number)
+        self._is_out_of_time = True
+        self.cancel()
 
     async def start(self) -> None:
         """Start the attempt and follow it to its end.
@@ -94,6 +132,8 @@ class Follower:
             ZygoteGone: where no shim could be started.
         """
         self._process = await self._workshop.zygote.start(self._run_dir, grace_s=GRACE_S)
+        if (witness := self._workshop.ledger.witness) is not None:
+            witness.on_start(self._job_id, is_warm=self._process.is_warm)
         await self._follow(self._process)
 
     async def adopt(self) -> None:
@@ -114,7 +154,7 @@ class Follower:
 
     async def _follow(self, process: Process) -> None:
         try:
-            if self._is_cancelled.is_set():
+            if self._is_ending.is_set():
                 process.send(signal.SIGTERM)
             async with asyncio.TaskGroup() as tasks:
                 enforcer = tasks.create_task(self._enforce(process), name="enforcer")
@@ -145,7 +185,7 @@ class Follower:
 
     async def _enforce(self, process: Process) -> None:
         """End the shim itself where it does not end in time; its worker dies with it."""
-        await self._is_cancelled.wait()
+        await self._is_ending.wait()
         await asyncio.sleep(GRACE_S + SHIM_LATE_S)
         process.send(signal.SIGKILL)
 
@@ -192,15 +232,7 @@ class Follower:
         if self._translator.is_started and job.state is JobState.STARTING:
             running = self._workshop.ledger.transition(job, JobState.RUNNING)
             change = replace(running, events=[*running.events, *events])
-        return replace(change, attempt=self._attempt())
-
-    def _attempt(self) -> Attempt:
-        return Attempt(
-            job_id=self._job_id,
-            number=self._number,
-            run_dir=str(self._run_dir),
-            journal_offset=self._offset,
-        )
+        return replace(change, attempt=replace(self._attempt, journal_offset=self._offset))
 
     async def _conclude(self) -> None:
         report = await asyncio.to_thread(rundir.read_exit, self._run_dir)
@@ -212,6 +244,7 @@ class Follower:
                 report=report,
                 failed=self._translator.failed,
                 is_finished=self._translator.is_finished,
+                timeout_s=job.request.timeout_s if self._is_out_of_time else None,
                 log_tail=tail,
             )
             ended = self._workshop.ledger.transition(job, state, outcome=how)

@@ -1,20 +1,21 @@
-"""Runs jobs on devices: starts attempts, takes up those of an earlier daemon, frees the device."""
+"""Runs jobs on devices: starts attempts, takes up those of an earlier daemon, frees devices."""
 
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from ftd.devices.model import Inventory, Tenant
 from ftd.errors import InvalidJob
 from ftd.jobs import attempt, outcome, references
-from ftd.jobs.attempt import Follower, Workshop
+from ftd.jobs.attempt import Berth, Follower, Workshop
+from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
-from ftd.jobs.model import Job, JobId, JobState
-from ftd.jobs.scheduler import Holding
+from ftd.jobs.model import Attempt, Job, JobId, JobState
 from ftd.jobs.zygote import ZygoteGone
 from fttrain.spec import rundir
 
@@ -26,30 +27,34 @@ _How = Callable[[Follower], Awaitable[None]]
 
 
 class Crew:
-    """Holds the devices for the jobs that run on them."""
+    """Runs jobs on the devices that the schedule has given them."""
 
-    def __init__(self, workshop: Workshop, devices: Iterable[str]) -> None:
+    def __init__(self, workshop: Workshop, fleet: Fleet, inventory: Inventory) -> None:
         self._workshop = workshop
         self._ledger: Ledger = workshop.ledger
-        self._holders: dict[str, JobId | None] = dict.fromkeys(devices)
+        self._fleet = fleet
+        self._inventory = inventory
         self._followers: dict[JobId, Follower] = {}
+        self._attempts: dict[JobId, Sequence[Attempt]] = {}
 
-    def holdings(self) -> list[Holding]:
-        """Return each device with the name of the job that holds it."""
+    def tenants(self) -> list[Tenant]:
+        """Return the jobs whose processes run, with the root of these."""
         return [
-            Holding(device=device, job=self._name(holder) if holder else None)
-            for device, holder in self._holders.items()
+            Tenant(job_id=job_id, pid=follower.pid, devices=self._fleet.held_by(job_id))
+            for job_id, follower in self._followers.items()
+            if follower.pid is not None
         ]
 
-    def hold(self, job_id: JobId, devices: Iterable[str]) -> None:
-        """Give devices to a job, until `run` or `take_up` is through with it."""
-        for device in devices:
-            self._holders[device] = job_id
+    def device_seconds(self, job_id: JobId) -> float:
+        """Return for how long a running job has held devices, over all its attempts."""
+        now = self._ledger.clock()
+        attempts = self._attempts.get(job_id, ())
+        return sum(each.seconds(now) * len(each.devices) for each in attempts)
 
-    def hold_any(self, job: Job) -> None:
-        """Give a job that runs already as many free devices as it asked for."""
-        free = [device for device, holder in self._holders.items() if holder is None]
-        self.hold(job.id, free[: job.request.devices])
+    def journal_bytes(self, job_id: JobId) -> int:
+        """Return how much of a running job's journal is stored as events."""
+        follower = self._followers.get(job_id)
+        return follower.journal_bytes if follower is not None else 0
 
     def cancel(self, job_id: JobId) -> None:
         """End a job's worker, if it has one."""
@@ -64,7 +69,7 @@ class Crew:
                 await self._follow(started, Follower.start)
 
     async def take_up(self, job: Job) -> None:
-        """Follow an attempt of an earlier daemon to its end."""
+        """Follow an attempt of an earlier daemon to its end. Its devices are the caller's care."""
         async with self._released_at_end(job.id):
             await self._follow(job, Follower.adopt)
 
@@ -87,7 +92,14 @@ class Crew:
             if job.state is not JobState.QUEUED:
                 return None
             numbered = replace(job, attempt=job.attempt + 1, run_dir=str(run_dir))
-            return self._ledger.transition(numbered, JobState.STARTING)
+            attempt = Attempt(
+                job_id=job.id,
+                number=numbered.attempt,
+                run_dir=numbered.run_dir,
+                devices=self._fleet.held_by(job.id),
+                start_time=self._ledger.clock(),
+            )
+            return replace(self._ledger.transition(numbered, JobState.STARTING), attempt=attempt)
 
         started = await self._ledger.change(job_id, starting)
         if started is None:  # cancelled meanwhile
@@ -101,13 +113,23 @@ class Crew:
                 text: references.path(text, await self._ledger.store.get(ref))
                 for text, ref in job.references.items()
             }
-            return await asyncio.to_thread(attempt.prepare, self._workshop, job, paths)
+            berth = self._berth(job.id)
+            return await asyncio.to_thread(attempt.prepare, self._workshop, job, paths, berth)
         except InvalidJob as found:
             how = outcome.bad_recipe(found.faults)
         except OSError as error:
             how = outcome.start_failed(f"{error.filename} cannot be made: {error.strerror}")
         await self._ledger.move(job.id, JobState.FAILED, only_from=[JobState.QUEUED], outcome=how)
         return None
+
+    def _berth(self, job_id: JobId) -> Berth:
+        devices = self._fleet.held_by(job_id)
+        cores = {core for device in devices for core in self._fleet.devices[device].cores}
+        return Berth(
+            devices=devices,
+            environment=self._inventory.environment(devices),
+            cores=tuple(sorted(cores)),
+        )
 
     async def _follow(self, job: Job, how: _How) -> None:
         """Follow an attempt to its end, by what its run directory tells where all else fails."""
@@ -117,10 +139,10 @@ class Crew:
 
     async def _has_followed(self, job: Job, how: _How) -> bool:
         try:
-            offset = await self._stored_up_to(job)
+            attempts = await self._ledger.store.attempts([job.id])
             # Looked at last: a cancel either shows in the state or finds the follower.
             if (now := self._ledger.find(job.id)) is not None:
-                with self._follower(now, offset=offset) as follower:
+                with self._follower(now, attempts) as follower:
                     await how(follower)
         except ZygoteGone as error:
             return await self._has_given_up(job, str(error))
@@ -136,18 +158,28 @@ class Crew:
         await self._start_lost(job, why)
         return True
 
-    async def _stored_up_to(self, job: Job) -> int:
-        """Return the place in the journal up to which it is stored as events."""
-        stored = await self._ledger.store.attempts([job.id])
-        return max((a.journal_offset for a in stored if a.number == job.attempt), default=0)
-
     @contextlib.contextmanager
-    def _follower(self, job: Job, *, offset: int) -> Iterator[Follower]:
-        follower = self._followers[job.id] = Follower(self._workshop, job, offset=offset)
+    def _follower(self, job: Job, attempts: Sequence[Attempt]) -> Iterator[Follower]:
+        current = next(each for each in attempts if each.number == job.attempt)
+        follower = self._followers[job.id] = Follower(self._workshop, job, current)
+        self._attempts[job.id] = attempts
+        clock = self._time_out(job, attempts, follower)
         try:
             yield follower
         finally:
-            del self._followers[job.id]
+            clock.cancel()
+            del self._followers[job.id], self._attempts[job.id]
+
+    def _time_out(
+        self, job: Job, attempts: Sequence[Attempt], follower: Follower
+    ) -> asyncio.Handle:
+        """Have the job end when its time is up."""
+        loop = asyncio.get_running_loop()
+        if job.request.timeout_s is None:
+            return loop.call_soon(lambda: None)
+        now = self._ledger.clock()
+        left = job.request.timeout_s - sum(each.seconds(now) for each in attempts)
+        return loop.call_later(max(left, 0), follower.time_out)
 
     async def _start_lost(self, job: Job, why: str) -> None:
         await self._ledger.move(
@@ -167,11 +199,7 @@ class Crew:
         try:
             yield
         finally:
-            for device, holder in self._holders.items():
-                if holder == job_id:
-                    self._holders[device] = None
+            self._fleet.release(job_id)
             self._ledger.changed.set()
-
-    def _name(self, job_id: JobId) -> str:
-        job = self._ledger.find(job_id)
-        return job.name if job else job_id
+        # Not where the daemon stops: then the worker goes on and holds what it has.
+        await self._ledger.store.end_attempts(job_id, self._ledger.clock())

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -39,9 +39,12 @@ class Ledger:
     Each change is decided, stored and published while nobody else changes the same job.
     """
 
-    def __init__(self, store: Store, broadcast: Broadcast, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, broadcast: Broadcast, clock: Clock, witness: "Witness | None" = None
+    ) -> None:
         self.store = store
         self.clock = clock
+        self.witness = witness
         self.changed = asyncio.Event()
         """Set when a job has come, moved or been planned; whoever waits for it clears it."""
         self._broadcast = broadcast
@@ -50,6 +53,8 @@ class Ledger:
     def add(self, job: Job) -> None:
         """Take in an unfinished job that the store holds."""
         self._live[job.id] = _Live(job)
+        if self.witness is not None:
+            self.witness.on_change(None, job, self.clock())
         self.changed.set()
 
     def find(self, job_id: JobId) -> Job | None:
@@ -82,6 +87,8 @@ class Ledger:
             if stored.state.is_terminal:
                 del self._live[job_id]
             live.job = stored
+            if self.witness is not None:
+                self.witness.on_change(job, stored, self.clock())
             self._broadcast.publish(events)
             if (stored.state, stored.plan_json) != (job.state, job.plan_json):
                 self.changed.set()
@@ -125,6 +132,16 @@ class Ledger:
         """Return the change that brings a job into another state."""
         moved = states.advance(job, to, now=self.clock(), reason=reason, outcome=outcome)
         return Change(job=moved, events=[history.state_event(moved, now=self.clock())])
+
+
+class Witness(Protocol):
+    """Sees what happens to jobs, and changes nothing."""
+
+    def on_change(self, before: Job | None, after: Job, now: datetime) -> None:
+        """Take note of a job as it is stored. `before` is None where it is new to this daemon."""
+
+    def on_start(self, job_id: JobId, *, is_warm: bool) -> None:
+        """Take note of whether a worker waited for a job that is being started."""
 
 
 @dataclass(slots=True)

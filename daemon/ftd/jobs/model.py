@@ -45,6 +45,7 @@ class OutcomeReason(StrEnum):
     NON_FINITE_LOSS = "non_finite_loss"
     BAD_DATA = "bad_data"
     CANCELLED_BY_USER = "cancelled_by_user"
+    TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,11 @@ class JobRequest:
     labels: Mapping[str, str]
     recipe_json: str
     """Canonical."""
+    memory_bytes: int | None = None
+    """Of each device; None: it has its devices for itself."""
+    not_before: datetime | None = None
+    timeout_s: float | None = None
+    """Of all its attempts together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,5 +156,13 @@ class Attempt:
     job_id: JobId
     number: int
     run_dir: str
+    devices: tuple[str, ...]
+    start_time: datetime
+    end_time: datetime | None = None
+    """When its devices were free again."""
     journal_offset: int = 0
     """Bytes of the journal that are stored as events."""
+
+    def seconds(self, now: datetime) -> float:
+        """Return for how long it has held its devices."""
+        return ((self.end_time or now) - self.start_time).total_seconds()

@@ -2,6 +2,7 @@
 
 import signal as signals
 from collections.abc import Sequence
+from datetime import timedelta
 
 from ftd.jobs.model import JobState, Outcome, OutcomeReason
 from fttrain.events import Failed
@@ -21,6 +22,7 @@ def conclude(
     report: ExitReport | None,
     failed: Failed | None,
     is_finished: bool,
+    timeout_s: float | None = None,
     log_tail: Sequence[str],
 ) -> tuple[JobState, Outcome]:
     """Return the terminal state and the outcome of an attempt whose processes are gone.
@@ -30,11 +32,20 @@ def conclude(
         report: the shim's account; None where it left none.
         failed: the worker's own account of an error.
         is_finished: True if the worker said that all was done.
+        timeout_s: what it was given, where it was ended for running longer.
         log_tail: the last lines of the log.
     """
-    if state is JobState.CANCELLING and (report is None or report.terminated):
+    was_ended = report is None or report.terminated
+    if state is JobState.CANCELLING and was_ended:
         return JobState.CANCELLED, CANCELLED
     tail = tuple(log_tail)
+    if timeout_s is not None and was_ended:
+        return JobState.FAILED, Outcome(
+            reason=OutcomeReason.TIMED_OUT,
+            message=f"It ran for longer than its timeout, {timedelta(seconds=timeout_s)}.",
+            remedy="Its last checkpoint is kept. Give it more time (`timeout`) or fewer epochs.",
+            log_tail=tail,
+        )
     if report is None:
         return JobState.FAILED, Outcome(
             reason=OutcomeReason.LOST,

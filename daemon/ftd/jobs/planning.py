@@ -33,14 +33,19 @@ class PlanFaults(Exception):
 class Planning:
     """Makes plans in short-lived processes, memoised on disk by the digest of what they read."""
 
-    def __init__(self, zygote: Zygote, *, folder: Path, cpus: int) -> None:
+    def __init__(self, zygote: Zygote, *, folder: Path) -> None:
         self._zygote = zygote
         self._folder = folder
-        self._cpus = cpus
         self._room = asyncio.Semaphore(PLANNERS)
 
-    async def plan(self, recipe_json: str, references: Mapping[str, str]) -> str:
+    async def plan(
+        self, recipe_json: str, references: Mapping[str, str], means: Mapping[str, Any]
+    ) -> str:
         """Return the plan as JSON text. Cancelling the call ends the planner.
+
+        Args:
+            references: `job:NAME/best` in the recipe -> the file that it means.
+            means: what the job will have: the fields of `fttrain.spec.plan.Means`.
 
         Raises:
             PlanFaults: with all faults that the planner found.
@@ -49,7 +54,7 @@ class Planning:
         request = {
             "recipe_json": recipe_json,
             "references": dict(references),
-            "cpus": self._cpus,
+            "means": means,
             "cache": str(self._folder / "cache"),
         }
         async with self._room:

@@ -34,8 +34,10 @@ class ZygoteGone(Exception):
 class Process:
     """A process that is not our child, held by its pidfd: it cannot be mistaken for another."""
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, *, is_warm: bool = False) -> None:
         self.pid = pid
+        self.is_warm = is_warm
+        """Whether it waited for its work."""
         self._pidfd = pidfd
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(pidfd, self._on_end)
@@ -99,6 +101,11 @@ class Zygote:
                 yield self
             finally:
                 keeper.cancel()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests."""
+        return self._ready.is_set()
 
     async def start(self, run_dir: Path, *, grace_s: float) -> Process:
         """Fork a shim for a run directory.
@@ -206,7 +213,7 @@ class Zygote:
                     signal.pidfd_send_signal(fds[0], signal.SIGKILL)
             os.close(fds[0])
         else:
-            future.set_result(Process(answer["pid"], fds[0]))
+            future.set_result(Process(answer["pid"], fds[0], is_warm=answer["warm"]))
 
     def _refuse_all(self) -> None:
         for future in self._answers.values():

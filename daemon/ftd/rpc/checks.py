@@ -1,11 +1,13 @@
 """What a request may say: all faults of a job at once, and the limits of the rest."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from finetuned.v1 import job_pb2
+from ftd.devices.model import Device, DeviceKind
 from ftd.errors import InvalidJob, InvalidRequest
+from ftd.jobs import policy
 from ftd.jobs.model import JobRequest
 from ftd.rpc.convert import spec_from_proto
 from fttrain.spec import faults as recipe_faults
@@ -19,17 +21,19 @@ MOST_REF = 63
 MOST_REQUEST_ID = 36
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
+MOST_DRAIN_REASON = 255
+_ACCELERATED = (DeviceKind.GPU, DeviceKind.MIG)
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def job_request(spec: job_pb2.JobSpec, *, device_count: int) -> JobRequest:
+def job_request(spec: job_pb2.JobSpec, *, devices: Sequence[Device]) -> JobRequest:
     """Return the checked job with its recipe in canonical form.
 
     Raises:
         InvalidJob: with all faults.
     """
-    found = list(_spec_faults(spec, device_count))
+    found = list(_spec_faults(spec, devices))
     try:
         recipe_json = recipe(spec.recipe_json)
     except InvalidJob as error:
@@ -88,6 +92,30 @@ def job_ref(ref: str) -> str:
     return ref
 
 
+def device_ref(ref: str) -> str:
+    """Return what a request calls a device, if a device can be called so.
+
+    Raises:
+        InvalidRequest
+    """
+    if not ref:
+        raise InvalidRequest("device: say which, by its id, its uuid, or the beginning of one")
+    if len(ref) > MOST_REF:
+        raise InvalidRequest(f"device: {_shown(ref)} is longer than any id, {MOST_REF}")
+    return ref
+
+
+def drain_reason(given: str) -> str:
+    """Return why a device is drained, if that can be shown.
+
+    Raises:
+        InvalidRequest
+    """
+    if len(given) > MOST_DRAIN_REASON:
+        raise InvalidRequest(f"reason: it has {len(given)} characters; at most {MOST_DRAIN_REASON}")
+    return given
+
+
 def request_id(given: str) -> str:
     """Return a request id, if it is one.
 
@@ -121,15 +149,15 @@ def not_negative(field: str, given: int) -> int:
     return given
 
 
-def _spec_faults(spec: job_pb2.JobSpec, device_count: int) -> Iterator[Fault]:
+def _spec_faults(spec: job_pb2.JobSpec, devices: Sequence[Device]) -> Iterator[Fault]:
     if spec.name and not _NAME.fullmatch(spec.name):
         yield Fault(
             field="name",
             description=f"{_shown(spec.name)} is not a name: 1 to 63 of a-z, 0-9 and -, "
             "beginning and ending with a letter or digit",
         )
-    if spec.resources.HasField("devices"):
-        yield from _device_faults(spec.resources.devices, device_count)
+    yield from _resource_faults(spec.resources, devices)
+    yield from _time_faults(spec)
     if not -1000 <= spec.priority <= 1000:
         text = f"{spec.priority} is out of range; -1000 to 1000"
         yield Fault(field="priority", description=text)
@@ -137,13 +165,27 @@ def _spec_faults(spec: job_pb2.JobSpec, device_count: int) -> Iterator[Fault]:
     yield from _label_faults(spec)
 
 
-def _device_faults(devices: int, device_count: int) -> Iterator[Fault]:
-    if devices < 1:
-        text = f"{devices} is too few; a job takes at least 1"
+def _resource_faults(resources: job_pb2.Resources, devices: Sequence[Device]) -> Iterator[Fault]:
+    count = resources.devices if resources.HasField("devices") else 1
+    memory = resources.memory_bytes if resources.HasField("memory_bytes") else None
+    if count < 1:
+        text = f"{count} is too few; a job takes at least 1"
         yield Fault(field="resources.devices", description=text)
-    if devices > device_count:
-        text = f"{devices} is more than this machine has, {device_count}"
+    elif count > 1 and any(device.kind in _ACCELERATED for device in devices):
+        text = f"is {count}; training on several GPUs is not built in this version"
         yield Fault(field="resources.devices", description=text)
+    if memory is not None and memory < 1:
+        text = f"{memory} is too little; say how much it needs of each device, such as 11GiB"
+        yield Fault(field="resources.memory", description=text)
+    else:
+        yield from policy.impossible(devices=count, memory_bytes=memory, machine=devices)
+
+
+def _time_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:
+    seconds = spec.timeout.ToTimedelta().total_seconds()
+    if spec.HasField("timeout") and seconds < 1:
+        text = f"{seconds:g} s is too short; at least 1 s"
+        yield Fault(field="timeout", description=text)
 
 
 def _after_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:

@@ -1,21 +1,32 @@
 """The model to proto and back. The only code that knows both."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from finetuned.v1 import event_pb2, job_pb2
+from finetuned.v1 import device_pb2, event_pb2, job_pb2
+from ftd.devices.model import Usage
 from ftd.errors import InvalidRequest
+from ftd.jobs.fleet import Guest, Standing
 from ftd.jobs.history import outcome_from
-from ftd.jobs.model import Event, EventKind, Job, JobRequest, JobState, Outcome
+from ftd.jobs.model import Attempt, Event, EventKind, Job, JobRequest, JobState, Outcome
 
+_SECOND = timedelta(seconds=1)
 Body = Mapping[str, Any]
 
 
-def job_to_proto(job: Job) -> job_pb2.Job:
-    """Return a job as the API tells it."""
+def job_to_proto(
+    job: Job, attempts: Sequence[Attempt] = (), *, now: datetime | None = None
+) -> job_pb2.Job:
+    """Return a job as the API tells it.
+
+    Args:
+        attempts: its starts of a worker.
+        now: up to when devices that it still holds count; needed where there are attempts.
+    """
     return job_pb2.Job(
         id=job.id,
         spec=spec_to_proto(job.request),
@@ -32,6 +43,17 @@ def job_to_proto(job: Job) -> job_pb2.Job:
         plan_json=job.plan_json,
         artifacts=map(_artifact, job.artifacts),
         run_dir=job.run_dir,
+        attempts=map(_attempt, attempts),
+        device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
+    )
+
+
+def _attempt(attempt: Attempt) -> job_pb2.Attempt:
+    return job_pb2.Attempt(
+        number=attempt.number,
+        devices=attempt.devices,
+        start_time=_time(attempt.start_time),
+        end_time=_time(attempt.end_time) if attempt.end_time else None,
     )
 
 
@@ -39,24 +61,29 @@ def spec_to_proto(request: JobRequest) -> job_pb2.JobSpec:
     """Return what was asked for."""
     return job_pb2.JobSpec(
         name=request.name,
-        resources=job_pb2.Resources(devices=request.devices),
+        resources=job_pb2.Resources(devices=request.devices, memory_bytes=request.memory_bytes),
         priority=request.priority,
         after=request.after,
         labels=request.labels,
         recipe_json=request.recipe_json,
+        not_before=_time(request.not_before) if request.not_before else None,
+        timeout=_duration(request.timeout_s) if request.timeout_s else None,
     )
 
 
 def spec_from_proto(spec: job_pb2.JobSpec, *, recipe_json: str) -> JobRequest:
     """Return what is asked for, defaults filled in, with the canonical recipe."""
-    devices = spec.resources.devices if spec.resources.HasField("devices") else 1
+    resources = spec.resources
     return JobRequest(
         name=spec.name,
-        devices=devices,
+        devices=resources.devices if resources.HasField("devices") else 1,
         priority=spec.priority,
         after=tuple(spec.after),
         labels=dict(spec.labels),
         recipe_json=recipe_json,
+        memory_bytes=resources.memory_bytes if resources.HasField("memory_bytes") else None,
+        not_before=spec.not_before.ToDatetime(UTC) if spec.HasField("not_before") else None,
+        timeout_s=spec.timeout.ToTimedelta() / _SECOND if spec.HasField("timeout") else None,
     )
 
 
@@ -154,6 +181,49 @@ def _epoch(body: Body) -> job_pb2.Epoch:
 
 def _artifact(body: Body) -> job_pb2.Artifact:
     return job_pb2.Artifact(kind=body["what"], path=body["path"])
+
+
+def device_to_proto(standing: Standing) -> device_pb2.Device:
+    """Return a device as the API tells it."""
+    device, reading, sample = standing.device, standing.reading, standing.reading.sample
+    return device_pb2.Device(
+        id=device.id,
+        uuid=device.uuid,
+        kind=device_pb2.DeviceKind.Value(f"DEVICE_KIND_{device.kind.name}"),
+        name=device.name,
+        state=device_pb2.DeviceState.Value(f"DEVICE_STATE_{standing.state.name}"),
+        reason=standing.reason,
+        cpus=device.cpus,
+        memory_total_bytes=device.memory_bytes,
+        memory_used_bytes=reading.memory_used_bytes,
+        memory_reserved_bytes=standing.reserved_bytes,
+        memory_foreign_bytes=reading.memory_foreign_bytes,
+        foreign=map(_foreign, reading.foreign),
+        jobs=map(_guest, standing.guests),
+        utilization=sample.utilization,
+        temperature_celsius=sample.temperature_celsius,
+        energy_joules=sample.energy_joules,
+        xid_errors=sample.xid_errors,
+        sample_time=_time(reading.time) if reading.time else None,
+    )
+
+
+def _foreign(usage: Usage) -> device_pb2.ForeignProcess:
+    return device_pb2.ForeignProcess(
+        pid=usage.pid, name=usage.name, memory_bytes=usage.memory_bytes
+    )
+
+
+def _guest(guest: Guest) -> device_pb2.DeviceJob:
+    return device_pb2.DeviceJob(
+        job_id=guest.job_id, name=guest.name, memory_bytes=guest.memory_bytes
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    told = Duration()
+    told.FromTimedelta(timedelta(seconds=seconds))
+    return told
 
 
 def _time(moment: datetime) -> Timestamp:

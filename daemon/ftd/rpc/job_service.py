@@ -1,13 +1,14 @@
 """JobService: decode, call, encode."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from finetuned.v1 import job_pb2, job_service_pb2_grpc
 from finetuned.v1 import job_service_pb2 as pb
-from finetuned.v1 import job_service_pb2_grpc
 from ftd.errors import ShuttingDown
+from ftd.jobs.model import Attempt, Job
 from ftd.rpc import checks, convert, log_tail
 from ftd.rpc.office import Office
 
@@ -34,7 +35,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         """Submit a job, or only check and plan it."""
         if self._is_closed:
             raise ShuttingDown("the daemon stops and takes no more jobs; submit it again later")
-        wanted = checks.job_request(request.spec, device_count=self._office.device_count)
+        wanted = checks.job_request(request.spec, devices=self._office.devices)
         request_id = checks.request_id(request.request_id)
         if request.validate_only:
             job = await self._office.validate(wanted)
@@ -45,19 +46,19 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
         """Get one job."""
         job = await self._office.store.get(checks.job_ref(request.job))
-        return pb.GetJobResponse(job=convert.job_to_proto(job))
+        return pb.GetJobResponse(job=(await self._told([job]))[0])
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """List a page of jobs, the latest first."""
         size = checks.page_size(request.page_size)
         states = convert.states_from_proto(request.states)
         jobs, token = await self._office.store.list(size, request.page_token, states)
-        return pb.ListJobsResponse(jobs=map(convert.job_to_proto, jobs), next_page_token=token)
+        return pb.ListJobsResponse(jobs=await self._told(jobs), next_page_token=token)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
         """Cancel a job."""
         job = await self._change(self._office.cancel(checks.job_ref(request.job)))
-        return pb.CancelJobResponse(job=convert.job_to_proto(job))
+        return pb.CancelJobResponse(job=(await self._told([job]))[0])
 
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Any
@@ -83,6 +84,14 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         async with aclosing(tail(self._office, job, span)) as pieces:
             async for piece in pieces:
                 yield pb.TailLogResponse(data=piece.data, next_offset=piece.next_offset)
+
+    async def _told(self, jobs: Sequence[Job]) -> list[job_pb2.Job]:
+        """Return jobs as the API tells them, with their attempts."""
+        attempts: dict[str, list[Attempt]] = {job.id: [] for job in jobs}
+        for attempt in await self._office.store.attempts(list(attempts)):
+            attempts[attempt.job_id].append(attempt)
+        now = self._office.now()
+        return [convert.job_to_proto(job, attempts[job.id], now=now) for job in jobs]
 
     async def _change(self, work: Coroutine[Any, Any, T]) -> T:
         """Let a change that is begun come to its end, also where its caller goes away."""

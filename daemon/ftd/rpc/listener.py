@@ -7,15 +7,21 @@ from urllib.parse import quote
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from finetuned.v1 import job_service_pb2_grpc, recipe_service_pb2_grpc
-from ftd.rpc.interceptors import Edge
+from finetuned.v1 import device_service_pb2_grpc, job_service_pb2_grpc, recipe_service_pb2_grpc
+from ftd.rpc.device_service import DeviceService
+from ftd.rpc.interceptors import Edge, Told
 from ftd.rpc.job_service import JobService
 from ftd.rpc.office import Office
 from ftd.rpc.recipe_service import RecipeService
 
 # What calls that are under way get before they are ended.
 GRACE_S = 3.0
-SERVICES = ("", "finetuned.v1.JobService", "finetuned.v1.RecipeService")
+SERVICES = (
+    "",
+    "finetuned.v1.JobService",
+    "finetuned.v1.RecipeService",
+    "finetuned.v1.DeviceService",
+)
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 2**20),
     # A client may ask each minute whether we are there, also while nothing is said.
@@ -27,14 +33,18 @@ _OPTIONS = (
 class Listener:
     """Serves an office."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, tell: Told | None = None) -> None:
+        """`tell` is told of every call that is answered."""
         self._office = office
         self._health = health.aio.HealthServicer()
         self._jobs = JobService(office)
-        self._server = grpc.aio.server(interceptors=[Edge()], options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Edge(tell)], options=_OPTIONS)
         job_service_pb2_grpc.add_JobServiceServicer_to_server(self._jobs, self._server)
         recipe_service_pb2_grpc.add_RecipeServiceServicer_to_server(
             RecipeService(office), self._server
+        )
+        device_service_pb2_grpc.add_DeviceServiceServicer_to_server(
+            DeviceService(office), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 

@@ -1,9 +1,12 @@
 """What the servicers need behind them. The supervisor is it; tests have a small one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
+from ftd.devices.model import Device
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.store import Store
 
@@ -20,8 +23,11 @@ class Office(Protocol):
         """Where events are watched."""
 
     @property
-    def device_count(self) -> int:
-        """Number of devices of this machine."""
+    def devices(self) -> Sequence[Device]:
+        """The devices of this machine."""
+
+    def now(self) -> datetime:
+        """Return the time of day."""
 
     def running(self) -> Sequence[Job]:
         """Return the jobs that hold a device."""
@@ -34,6 +40,15 @@ class Office(Protocol):
 
     async def plan(self, recipe_json: str) -> str:
         """Plan a recipe; return the plan as JSON text."""
+
+    async def look_at_devices(self) -> Sequence[Standing]:
+        """Return each device as it stands right now."""
+
+    async def drain(self, ref: str, *, reason: str) -> Standing:
+        """Have a device take no more jobs."""
+
+    async def resume(self, ref: str) -> Standing:
+        """Have a drained device take jobs again."""
 
     async def cancel(self, ref: str) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""

@@ -6,14 +6,17 @@ from dataclasses import replace
 import pytest
 from google.protobuf.message import Message
 
-from finetuned.v1 import event_pb2, job_pb2
+from finetuned.v1 import device_pb2, event_pb2, job_pb2
+from ftd.devices.model import DeviceKind, Reading, Sample, Usage
 from ftd.errors import InvalidRequest
+from ftd.jobs.fleet import DeviceState, Guest, Standing
 from ftd.jobs.history import model_with, numbered, state_event
-from ftd.jobs.model import EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.rpc import convert
 from fttrain.events import PhaseName
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
+from tests.fakes.devices import make_device
 from tests.fakes.jobs import NOW, at, request
 
 OUTCOME = Outcome(
@@ -22,9 +25,20 @@ OUTCOME = Outcome(
 )  # fmt: skip
 
 
+ATTEMPTS = [
+    Attempt(
+        job_id="0f" * 16, number=1, run_dir="/runs/1", devices=("sim0", "sim1"),
+        start_time=at(1), end_time=at(3),
+    )
+]  # fmt: skip
+
+
 def full_job() -> Job:
     """Return a job in which every field says something."""
-    asked = request("a", devices=2, priority=-5, after=("b",), labels={"k": "v", "a": "b"})
+    asked = request(
+        "a", devices=2, priority=-5, after=("b",), labels={"k": "v", "a": "b"},
+        memory_bytes=11 << 30, not_before=at(60), timeout_s=90.5,
+    )  # fmt: skip
     job = Job(
         id="0f" * 16, number=7, request=asked, after_ids=("1" * 32,), references={},
         state=JobState.FAILED, reason="because", create_time=NOW, start_time=at(1),
@@ -52,7 +66,47 @@ def unset(message: Message, place: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_a_job_is_told() -> None:
-    assert list(unset(convert.job_to_proto(full_job()))) == []
+    assert list(unset(convert.job_to_proto(full_job(), ATTEMPTS, now=at(4)))) == []
+
+
+def test_device_time_counts_every_device_of_every_attempt() -> None:
+    held = replace(ATTEMPTS[0], number=2, devices=("sim0",), start_time=at(3), end_time=None)
+
+    told = convert.job_to_proto(full_job(), [*ATTEMPTS, held], now=at(10))
+
+    assert told.device_seconds == 2 * 2 + 7
+    assert [list(each.devices) for each in told.attempts] == [["sim0", "sim1"], ["sim0"]]
+    assert not told.attempts[1].HasField("end_time")
+
+
+def test_every_field_of_a_device_is_told() -> None:
+    sample = Sample(
+        utilization=0.5, temperature_celsius=61.0, energy_joules=12.5, xid_errors={79: 1},
+        fault="XID 79",
+    )  # fmt: skip
+    reading = Reading(
+        time=NOW, memory_used_bytes=3, memory_foreign_bytes=1, sample=sample,
+        foreign=(Usage(pid=7, memory_bytes=1, name="python"),),
+    )  # fmt: skip
+    standing = Standing(
+        device=make_device(), state=DeviceState.UNHEALTHY, reason="XID 79", reading=reading,
+        guests=(Guest(job_id="0f" * 16, name="a", memory_bytes=2),),
+    )  # fmt: skip
+
+    told = convert.device_to_proto(standing)
+
+    assert list(unset(told)) == []
+    assert told.state == device_pb2.DEVICE_STATE_UNHEALTHY
+    assert (told.memory_total_bytes, told.memory_reserved_bytes) == (16 << 30, 2)
+
+
+def test_every_state_and_kind_of_a_device_has_its_word_in_the_api() -> None:
+    assert set(device_pb2.DeviceState.keys()) == {
+        "DEVICE_STATE_UNSPECIFIED", *(f"DEVICE_STATE_{state.name}" for state in DeviceState)
+    }  # fmt: skip
+    assert set(device_pb2.DeviceKind.keys()) == {
+        "DEVICE_KIND_UNSPECIFIED", *(f"DEVICE_KIND_{kind.name}" for kind in DeviceKind)
+    }  # fmt: skip
 
 
 def test_a_job_is_told_as_it_is() -> None:

@@ -2,23 +2,32 @@
 
 import json
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from finetuned.v1 import job_pb2
+from ftd.devices.model import DeviceKind
 from ftd.errors import InvalidJob, InvalidRequest
 from ftd.jobs.model import JobRequest
 from ftd.rpc import checks
+from tests.fakes.devices import GIB, make_device
 from tests.fakes.jobs import RECIPE
 
 
 def check(device_count: int = 1, **fields: Any) -> JobRequest:
+    kind = fields.pop("kind", DeviceKind.SIMULATED)
+    machine = [make_device(number, kind=kind) for number in range(device_count)]
     devices = fields.pop("devices", None)
+    memory = fields.pop("memory_bytes", None)
     spec = job_pb2.JobSpec(**{"recipe_json": RECIPE, **fields})
     if devices is not None:
         spec.resources.devices = devices
-    return checks.job_request(spec, device_count=device_count)
+    if memory is not None:
+        spec.resources.memory_bytes = memory
+    return checks.job_request(spec, devices=machine)
 
 
 def faults(**fields: Any) -> list[tuple[str, str]]:
@@ -66,7 +75,7 @@ def test_all_faults_are_told_at_once() -> None:
             "`A` is not a name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter "
             "or digit",
         ),
-        ("resources.devices", "3 is more than this machine has, 1"),
+        ("resources.devices", "asks for 3 devices; this machine has 1: sim0"),
         ("priority", "1001 is out of range; -1000 to 1000"),
         ("after[0]", "`` is not the name or id of a job"),
         ("after[1]", f"`{'x' * 64}` is not the name or id of a job"),
@@ -75,6 +84,43 @@ def test_all_faults_are_told_at_once() -> None:
         ("train", "is missing"),
         ("trian", "unknown key `trian`; did you mean `train`?"),
     ]  # fmt: skip
+
+
+def test_what_a_job_needs_is_held_against_what_the_machine_has() -> None:
+    assert faults(memory_bytes=0) == [
+        (
+            "resources.memory",
+            "0 is too little; say how much it needs of each device, such as 11GiB",
+        )
+    ]
+    assert faults(memory_bytes=17 * GIB) == [
+        ("resources.memory", "asks for 17 GiB of each device; the largest has 16 GiB")
+    ]
+    assert faults(device_count=2, devices=2, kind=DeviceKind.GPU) == [
+        ("resources.devices", "is 2; training on several GPUs is not built in this version")
+    ]
+    assert check(device_count=2, devices=2, memory_bytes=16 * GIB).memory_bytes == 16 * GIB
+
+
+def test_a_timeout_is_at_least_a_second() -> None:
+    assert faults(timeout=timedelta(milliseconds=500)) == [
+        ("timeout", "0.5 s is too short; at least 1 s")
+    ]
+    assert check(timeout=timedelta(minutes=90)).timeout_s == 5400.0
+
+
+@pytest.mark.parametrize(
+    ("check_it", "given", "message"),
+    [
+        (checks.device_ref, "", "device: say which, by its id, its uuid, or the beginning of one"),
+        (checks.device_ref, "x" * 64, f"device: `{'x' * 64}` is longer than any id, 63"),
+        (checks.drain_reason, "x" * 256, "reason: it has 256 characters; at most 255"),
+    ],
+)
+def test_what_a_drain_may_not_say(check_it: Callable[[str], str], given: str, message: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_it(given)
+    assert str(refused.value) == message
 
 
 def test_too_few_devices_too_many_jobs_and_too_many_labels() -> None:

@@ -11,6 +11,7 @@ from ftd.errors import (
     InvalidJob,
     JobNotFound,
     NameTaken,
+    QueueFull,
     RequestIdReused,
 )
 from ftd.jobs.history import outcome_from, state_event
@@ -25,15 +26,26 @@ from ftd.jobs.model import (
     OutcomeReason,
 )
 from ftd.jobs.states import advance
-from ftd.jobs.store import Store, writes
+from ftd.jobs.store import NO_LIMIT, Store, writes
 from ftd.jobs.store.writes import StaleJob
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, at, request
 
+CANCELLED = Outcome(reason=OutcomeReason.CANCELLED_BY_USER, message="cancelled")
 
-async def submit(store: Store, asked: JobRequest, request_id: str = "", **references: str) -> Job:
-    job, _ = await store.submit(asked, request_id=request_id, now=NOW, references=references)
+
+async def submit(
+    store: Store,
+    asked: JobRequest,
+    request_id: str = "",
+    *,
+    most_queued: int = NO_LIMIT,
+    **references: str,
+) -> Job:
+    job, _ = await store.submit(
+        asked, request_id=request_id, now=NOW, references=references, most_queued=most_queued
+    )
     return job
 
 
@@ -242,7 +254,9 @@ async def test_a_number_that_is_not_finite_is_refused(store: Store) -> None:
 async def test_an_attempt_is_kept_with_the_place_in_its_journal(store: Store) -> None:
     job = await submit(store, request("a"))
     other = await submit(store, request("b"))
-    attempt = Attempt(job_id=job.id, number=1, run_dir="/runs/1")
+    attempt = Attempt(
+        job_id=job.id, number=1, run_dir="/runs/1", devices=("sim0", "sim1"), start_time=NOW
+    )
     job, _ = await store.append(job, [], attempt=attempt)
     await store.append(job, [jobs.progress()], attempt=replace(attempt, journal_offset=99))
     second = replace(attempt, job_id=other.id, number=2)
@@ -251,6 +265,57 @@ async def test_an_attempt_is_kept_with_the_place_in_its_journal(store: Store) ->
     assert await store.attempts([job.id]) == [replace(attempt, journal_offset=99)]
     assert {a.job_id for a in await store.attempts([job.id, other.id])} == {job.id, other.id}
     assert await store.attempts([]) == []
+
+
+async def test_attempts_end_once_and_those_of_ended_jobs_with_their_job(store: Store) -> None:
+    job = await submit(store, request("a"))
+    attempt = Attempt(job_id=job.id, number=1, run_dir="/1", devices=("sim0",), start_time=NOW)
+    job, _ = await store.append(job, [], attempt=attempt)
+    await store.end_attempts(job.id, jobs.at(3))
+    await store.end_attempts(job.id, jobs.at(4))
+    second = replace(attempt, number=2, start_time=jobs.at(5))
+    job, _ = await store.append(job, [], attempt=second)
+    await store.end_attempts_of_ended_jobs()  # it has not ended
+    still_open = await store.attempts([job.id])
+    cancelled = advance(job, JobState.CANCELLED, now=jobs.at(9), outcome=CANCELLED)
+    await store.append(cancelled, [])
+    await store.end_attempts_of_ended_jobs()
+
+    assert [each.end_time for each in still_open] == [jobs.at(3), None]
+    assert [each.seconds(jobs.at(99)) for each in await store.attempts([job.id])] == [3.0, 4.0]
+
+
+# --- limits and drains -----------------------------------------------------------------------
+
+
+async def test_a_full_queue_takes_no_more_but_knows_what_it_took(store: Store) -> None:
+    await submit(store, request("a"), request_id="1", most_queued=1)
+
+    with pytest.raises(QueueFull) as full:
+        await submit(store, request("b"), most_queued=1)
+    again = await submit(store, request("a"), request_id="1", most_queued=1)
+
+    assert again.name == "a"
+    assert str(full.value) == (
+        "the queue is full: 1 jobs wait, the daemon takes at most 1 (--queue-limit); "
+        "submit again when some have started"
+    )
+
+
+async def test_drains_last_until_they_are_taken_back(store: Store) -> None:
+    await store.drain("GPU-1", "new fans", NOW)
+    await store.drain("GPU-1", "new pump", NOW)
+    await store.drain("GPU-2", "", NOW)
+    await store.resume("GPU-2")
+
+    assert await store.drains() == {"GPU-1": "new pump"}
+
+
+async def test_what_a_job_needs_and_when_is_kept(store: Store) -> None:
+    wanted = request("a", memory_bytes=11 << 30, not_before=jobs.at(60), timeout_s=90.5)
+    await submit(store, wanted)
+
+    assert (await store.get("a")).request == wanted
 
 
 # --- get -------------------------------------------------------------------------------------

@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from ftd.errors import BadConfig
 from ftd.jobs.store import Store, engine
 from ftd.jobs.store.engine import open_engines
 from ftd.jobs.store.tables import HEAD, METADATA
 
+OLD_JOB = """
+    INSERT INTO jobs VALUES (1, 'j', 'old', NULL, 'd', 1, 0, '[]', '[]', '{}', '{}', 'cancelled',
+    '', 1000000, 2000000, 5000000, NULL, 1, 0, '/runs/1', NULL, '[]')
+"""
 MIGRATIONS = Path(engine.__file__).with_name("migrations")
 
 
@@ -63,6 +68,28 @@ def test_opening_a_store_of_this_version_loads_no_alembic(tmp_path: Path) -> Non
     ]
 
     assert told == ["True", "False"]
+
+
+async def test_a_store_of_the_version_before_devices_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "ftd.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    connection = create_engine(f"sqlite:///{path}").connect()
+    config.attributes["connection"] = connection
+    upgrade(config, "0001")
+    connection.execute(text(OLD_JOB))
+    connection.execute(text("INSERT INTO documents VALUES ('j', '{}', '')"))
+    connection.execute(text("INSERT INTO attempts VALUES ('j', 1, '/runs/1', 7)"))
+    connection.commit()
+    connection.close()
+
+    async with await Store.open(path) as store:
+        job = await store.get("old")
+        (attempt,) = await store.attempts(["j"])
+
+    assert (job.request.memory_bytes, job.request.not_before, job.request.timeout_s) == (None,) * 3
+    assert attempt.devices == ("cpu",)
+    assert attempt.seconds(job.create_time) == 3.0
 
 
 async def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def behind_a_gate(writer: Writer, *writes: object) -> list[object]:
 async def test_writes_that_wait_are_committed_together(engine: Engine) -> None:
     commits = []
     event.listen(engine, "commit", commits.append)
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
 
     results = await behind_a_gate(writer, *(add(number) for number in range(100)))
     await writer.close()
@@ -77,7 +77,7 @@ async def test_writes_that_wait_are_committed_together(engine: Engine) -> None:
 async def test_no_transaction_grows_without_bound(engine: Engine) -> None:
     commits = []
     event.listen(engine, "commit", commits.append)
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
 
     await behind_a_gate(writer, *(add(number) for number in range(2 * LARGEST_BATCH)))
     await writer.close()
@@ -86,7 +86,7 @@ async def test_no_transaction_grows_without_bound(engine: Engine) -> None:
 
 
 async def test_a_write_that_fails_leaves_the_others_of_its_batch(engine: Engine) -> None:
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
 
     results = await behind_a_gate(writer, add(1), add(2, fails=True), add(3))
     await writer.close()
@@ -96,7 +96,7 @@ async def test_a_write_that_fails_leaves_the_others_of_its_batch(engine: Engine)
 
 
 async def test_a_write_is_on_disk_when_its_caller_goes_on(engine: Engine) -> None:
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
 
     await writer.run(add(1))
 
@@ -111,7 +111,7 @@ async def test_where_sqlite_gives_the_transaction_up_all_its_writes_fail(engine:
         connection.exec_driver_sql("ROLLBACK")
         raise LookupError("as on a full disk")
 
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
 
     results = await behind_a_gate(writer, add(1), lose_everything, add(3))
     later = await writer.run(add(4))
@@ -123,7 +123,7 @@ async def test_where_sqlite_gives_the_transaction_up_all_its_writes_fail(engine:
 
 
 async def test_a_caller_that_gives_up_does_not_take_its_write_back(engine: Engine) -> None:
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
     gate = Gate()
     first = asyncio.ensure_future(writer.run(gate))
     await wait_until(gate.is_reached.is_set)
@@ -141,7 +141,7 @@ async def test_a_caller_that_gives_up_does_not_take_its_write_back(engine: Engin
 
 
 async def test_what_waits_is_written_before_the_writer_closes(engine: Engine) -> None:
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
     gate = Gate()
     tasks = [asyncio.ensure_future(writer.run(write)) for write in (gate, add(1), add(2))]
     await wait_until(gate.is_reached.is_set)
@@ -154,7 +154,7 @@ async def test_what_waits_is_written_before_the_writer_closes(engine: Engine) ->
 
 
 async def test_a_closed_writer_refuses(engine: Engine) -> None:
-    writer = Writer(engine)
+    writer = Writer(engine, lambda seconds: None)
     await writer.close()
 
     with pytest.raises(RuntimeError, match="the store is closed"):

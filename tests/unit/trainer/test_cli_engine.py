@@ -52,6 +52,18 @@ def test_run_trains_and_prints_the_groups_and_a_line_per_epoch(
     assert engine.records(out)[-1].kind == "finished"
 
 
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    file = written(tmp_path, DIGITS)
+
+    assert cli.main(["plan", str(file), "--device", "cuda"]) == 2
+    assert errors(capsys)[-1].endswith(
+        "--device cuda: torch finds no GPU here; say cpu, or look at `nvidia-smi`"
+    )
+
+
 def test_ctrl_c_ends_a_run_without_a_traceback(tmp_path: Path) -> None:
     file = written(tmp_path, DIGITS.replace("epochs: 2", "epochs: 100000"))
     words = ["run", str(file), "--out", str(tmp_path / "out"), "--cpus", "1"]

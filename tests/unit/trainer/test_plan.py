@@ -11,7 +11,7 @@ import torchvision
 
 from fttrain import plan
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.plan import Environment, Plan, Split
+from fttrain.spec.plan import Environment, Means, Plan, Split
 from fttrain.spec.recipe import Preprocess, Recipe
 from tests import engine
 from tests.photos import make_photo_folder
@@ -91,8 +91,8 @@ def test_max_steps_shortens_the_plan(photos: Path) -> None:
 
 
 def test_threads_are_the_cores_except_for_tiny_images(photos: Path) -> None:
-    assert plan.make(engine.photos(photos), references={}, cpus=5).threads == 5
-    assert plan.make(engine.digits(), references={}, cpus=5).threads == 1
+    assert plan.make(engine.photos(photos), references={}, means=Means(cpus=5)).threads == 5
+    assert plan.make(engine.digits(), references={}, means=Means(cpus=5)).threads == 1
 
 
 def test_digits_bring_their_own_preprocessing() -> None:
@@ -176,7 +176,7 @@ def test_a_mistyped_net_is_told_with_the_nearest(
     recipe = engine.photos(photos, model)
 
     with pytest.raises(RecipeFaults) as refused:
-        plan.memoised(recipe, references={}, cpus=1, cache=tmp_path)
+        plan.memoised(recipe, references={}, means=Means(cpus=1), cache=tmp_path)
 
     assert [(fault.field, fault.description) for fault in refused.value.faults] == [
         ("model.name", "unknown net `mobilenetv2`; did you mean `mobilenet_v2`?")
@@ -234,7 +234,7 @@ def test_a_job_that_is_not_known_here_is_a_fault(photos: Path) -> None:
 
 
 def memoised(recipe: Recipe, cache: Path, cpus: int = 1) -> Plan:
-    return plan.memoised(recipe, references={}, cpus=cpus, cache=cache)
+    return plan.memoised(recipe, references={}, means=Means(cpus=cpus), cache=cache)
 
 
 def test_a_plan_is_made_once_for_the_same_files(tmp_path: Path, photos: Path, resnet: Path) -> None:
@@ -260,7 +260,7 @@ def test_whatever_a_plan_depends_on_changes_its_digest(
     job = engine.photos(root, {**SMALL, "weights": "job:a/best"})
 
     def digest(recipe: Recipe, cpus: int = 1, **references: str) -> str:
-        return plan.digest_inputs(recipe, references=references, cpus=cpus)
+        return plan.digest_inputs(recipe, references=references, means=Means(cpus=cpus))
 
     digests = [digest(first), digest(second), digest(first, cpus=2), digest(on_file)]
     weights.write_bytes(b"x")

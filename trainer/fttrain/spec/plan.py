@@ -13,6 +13,15 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Means(Card):
+    """What a job has to compute with."""
+
+    cpus: int
+    device: Literal["cpu", "cuda"] = "cpu"
+    accelerator: str = ""
+    """The maker's name of the device; empty for a processor."""
+
+
 class Environment(Card):
     """What a bit-exact repetition must have in common."""
 
@@ -20,6 +29,7 @@ class Environment(Card):
     torchvision: str
     python: str
     cpu_capability: str
+    accelerator: str = ""
 
 
 class Split(Card):
@@ -82,7 +92,7 @@ class Plan(Card):
     format: Literal[1] = 1
     recipe_digest: str
     environment: Environment
-    device: str
+    device: Literal["cpu", "cuda"]
     threads: int
     """Threads of one operator."""
     layout: Literal["contiguous", "channels_last"]

@@ -35,6 +35,11 @@ class AttemptCard:
     name: str
     references: dict[str, str] = field(default_factory=dict)
     """`job:NAME/best` in the recipe -> the file that it means."""
+    devices: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the worker sets before it touches a device: so it sees its own and no other."""
+    cores: list[int] = field(default_factory=list)
+    """Cores that it may use; empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,12 +83,12 @@ def write(path: Path, net: nn.Module, optimizer: Optimizer, card: Card) -> str:
     """Write a checkpoint: there whole or not at all. Return its SHA-256 in hexadecimal."""
     left_out = set(card.base.names) if card.base else set()
     content = {
-        _MODEL + name: tensor.detach().contiguous()
+        _MODEL + name: tensor.detach().cpu().contiguous()
         for name, tensor in net.state_dict().items()
         if name not in left_out
     }
     content |= {
-        _OPTIMIZER + name: tensor.contiguous()
+        _OPTIMIZER + name: tensor.cpu().contiguous()
         for name, tensor in _optimizer_state(net, optimizer).items()
     }
     data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json(exclude_none=True)})

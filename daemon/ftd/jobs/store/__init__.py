@@ -25,6 +25,7 @@ Events = list[Event]
 Attempts = list[Attempt]
 
 READERS = 2
+NO_LIMIT = 2**63 - 1
 
 
 class Store:
@@ -33,7 +34,9 @@ class Store:
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._write_engine = writer
         self._read_engine = reader
-        self._writer = Writer(writer)
+        self.on_commit: Callable[[float], None] = lambda seconds: None
+        """Told in the event loop how long each commit took."""
+        self._writer = Writer(writer, lambda seconds: self.on_commit(seconds))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ftd-store-reader")
 
     @classmethod
@@ -69,13 +72,16 @@ class Store:
         request_id: str,
         now: datetime,
         references: Mapping[str, str],
+        most_queued: int = NO_LIMIT,
     ) -> tuple[Job, Events]:
         """Accept a job: QUEUED, with its first event. The same request id gives the same job.
 
         Args:
             references: texts of the recipe that mean a job -> what they call it.
+            most_queued: so many jobs may wait.
 
         Raises:
+            QueueFull: where so many wait already.
             InvalidJob: where `after` or a reference means no job.
             NameTaken: where a job of this name has not ended.
             RequestIdReused: where the request id came with another job.
@@ -83,8 +89,9 @@ class Store:
 
         def write(connection: Connection) -> tuple[Job, Events]:
             return writes.submit(
-                connection, request, request_id=request_id, now=now, references=references
-            )
+                connection, request, request_id=request_id, now=now, references=references,
+                most_queued=most_queued,
+            )  # fmt: skip
 
         return await self._writer.run(write)
 
@@ -130,9 +137,33 @@ class Store:
         """Return all jobs that have not ended, in order of submission."""
         return await self._read(reads.unfinished_jobs)
 
+    async def count_ended(self) -> dict[JobState, int]:
+        """Return how many jobs have ended in each terminal state."""
+        return await self._read(reads.count_ended)
+
     async def attempts(self, job_ids: Sequence[JobId]) -> Attempts:
         """Return all attempts of some jobs, each job's in order."""
         return await self._read(lambda connection: reads.attempts_of(connection, job_ids))
+
+    async def end_attempts(self, job_id: JobId, now: datetime) -> None:
+        """Note that a job's attempts hold no devices any more."""
+        await self._writer.run(lambda connection: writes.end_attempts(connection, job_id, now))
+
+    async def end_attempts_of_ended_jobs(self) -> None:
+        """Note it of those whose daemon ended right before it could."""
+        await self._writer.run(writes.end_attempts_of_ended_jobs)
+
+    async def drains(self) -> dict[str, str]:
+        """Return why each drained device is drained, by uuid."""
+        return await self._read(reads.drains)
+
+    async def drain(self, uuid: str, reason: str, now: datetime) -> None:
+        """Note that a device takes no jobs; a new reason replaces the old one."""
+        await self._writer.run(lambda connection: writes.drain(connection, uuid, reason, now))
+
+    async def resume(self, uuid: str) -> None:
+        """Note that a device takes jobs again."""
+        await self._writer.run(lambda connection: writes.resume(connection, uuid))
 
     async def events(self, job_id: JobId, after_sequence: int, limit: int) -> Events:
         """Return at most `limit` events of a job behind a sequence number, in order."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, literal, select, uni
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
 from ftd.jobs.store.rows import attempt_from, event_from, job_from
-from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_EPOCH, JOBS
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_EPOCH, JOBS
 
 # A page ends early where its jobs say much: a reply must fit a message of 4 MiB.
 PAGE_BYTES = 2 * 2**20
@@ -73,6 +73,19 @@ def attempts_of(connection: Connection, job_ids: Sequence[JobId]) -> list[Attemp
     query = select(ATTEMPTS).where(ATTEMPTS.c.job_id.in_(job_ids))
     rows = connection.execute(query.order_by(ATTEMPTS.c.job_id, ATTEMPTS.c.number))
     return [attempt_from(row) for row in rows]
+
+
+def count_ended(connection: Connection) -> dict[JobState, int]:
+    """Return how many jobs have ended in each terminal state."""
+    ended = [state.value for state in TERMINAL]
+    query = select(JOBS.c.state, func.count()).where(JOBS.c.state.in_(ended))
+    rows = connection.execute(query.group_by(JOBS.c.state))
+    return {JobState(state): count for state, count in rows}
+
+
+def drains(connection: Connection) -> dict[str, str]:
+    """Return why each drained device is drained, by uuid."""
+    return {row.uuid: row.reason for row in connection.execute(select(DRAINS))}
 
 
 def _jobs(*, plans: bool = True) -> Select[Any]:

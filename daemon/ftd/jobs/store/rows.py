@@ -15,7 +15,7 @@ from ftd.jobs.model import Attempt, Event, EventKind, Job, JobRequest, JobState
 def digest_of(request: JobRequest) -> str:
     """Return what two equal requests have in common."""
     body = {field.name: getattr(request, field.name) for field in fields(request)}
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -33,6 +33,9 @@ def new_row(job: Job, *, request_id: str, request_digest: str) -> dict[str, Any]
         "labels": text_of(dict(job.request.labels)),
         "refs": text_of(dict(job.references)),
         "create_time": job.create_time,
+        "memory_bytes": job.request.memory_bytes,
+        "not_before": job.request.not_before,
+        "timeout_s": job.request.timeout_s,
         **changing(job),
     }
 
@@ -62,6 +65,9 @@ def job_from(row: Row[Any], *, epochs: Iterable[Mapping[str, Any]]) -> Job:
         after=tuple(json.loads(row.after)),
         labels=json.loads(row.labels),
         recipe_json=row.recipe_json,
+        memory_bytes=row.memory_bytes,
+        not_before=row.not_before,
+        timeout_s=row.timeout_s,
     )
     return Job(
         id=row.id,
@@ -109,6 +115,12 @@ def event_from(row: Row[Any]) -> Event:
     )
 
 
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """Return the row of an attempt."""
+    body = {field.name: getattr(attempt, field.name) for field in fields(attempt)}
+    return {**body, "devices": text_of(attempt.devices)}
+
+
 def attempt_from(row: Row[Any]) -> Attempt:
     """Return the attempt of a row."""
-    return Attempt(**row._mapping)
+    return Attempt(**{**row._mapping, "devices": tuple(json.loads(row.devices))})

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0001"
+HEAD = "0002"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -57,6 +57,9 @@ JOBS = Table(
     Column("run_dir", Text, nullable=False),
     Column("progress", Text),
     Column("artifacts", Text, nullable=False),
+    Column("memory_bytes", Integer),
+    Column("not_before", UtcTime),
+    Column("timeout_s", Float),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)
@@ -99,5 +102,17 @@ ATTEMPTS = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("run_dir", Text, nullable=False),
     Column("journal_offset", Integer, nullable=False),
+    Column("devices", Text, nullable=False),
+    Column("start_time", UtcTime, nullable=False),
+    Column("end_time", UtcTime),
+    sqlite_with_rowid=False,
+)
+
+DRAINS = Table(
+    "drains",
+    METADATA,
+    Column("uuid", String, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("time", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

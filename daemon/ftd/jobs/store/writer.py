@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -34,8 +35,10 @@ class _Ending:
 class Writer:
     """Runs writes in order. Each has a savepoint of its own: one that fails leaves the others."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, on_commit: Callable[[float], None]) -> None:
+        """`on_commit` is told in the event loop how many seconds each transaction took."""
         self._engine = engine
+        self._on_commit = on_commit
         self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
         self._room = asyncio.Semaphore(CAPACITY)
         self._is_closed = False
@@ -64,8 +67,11 @@ class Writer:
     def _loop(self) -> None:
         with self._engine.connect() as connection:
             while batch := self._take():
+                begin = time.monotonic()
                 endings = _commit(connection, batch)
-                batch[0].loop.call_soon_threadsafe(_deliver, endings)
+                loop, seconds = batch[0].loop, time.monotonic() - begin
+                loop.call_soon_threadsafe(_deliver, endings)
+                loop.call_soon_threadsafe(self._on_commit, seconds)
 
     def _take(self) -> list[_Write]:
         first = self._waiting.get()

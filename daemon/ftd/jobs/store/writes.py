@@ -2,19 +2,26 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, NameTaken, RequestIdReused
+from ftd.errors import (
+    AmbiguousJobId,
+    InvalidJob,
+    JobNotFound,
+    NameTaken,
+    QueueFull,
+    RequestIdReused,
+)
 from ftd.jobs.history import model_with, numbered, state_event
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
 from ftd.jobs.store import names
 from ftd.jobs.store.reads import job_by_id
-from ftd.jobs.store.rows import changing, digest_of, event_row, new_row
-from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, JOBS
+from ftd.jobs.store.rows import attempt_row, changing, digest_of, event_row, new_row
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, JOBS
 from fttrain.spec.faults import Fault
 
 FIRST_REASON = "plan pending"
@@ -31,12 +38,14 @@ def submit(
     request_id: str,
     now: datetime,
     references: Mapping[str, str],
+    most_queued: int,
 ) -> tuple[Job, list[Event]]:
     """Insert a new job and its first event, or return the one that this request id made."""
     request_digest = digest_of(request)
     earlier = _earlier(connection, request_id, request_digest)
     if earlier:
         return earlier, []
+    _refuse_full_queue(connection, most_queued)
     job = _new_job(connection, request, now=now, references=references)
     _refuse_taken_name(connection, job.name)
     row = new_row(job, request_id=request_id, request_digest=request_digest)
@@ -60,12 +69,52 @@ def append(
     if stored:
         connection.execute(insert(EVENTS), [event_row(event) for event in stored])
     if attempt:
-        values = asdict(attempt)
+        values = attempt_row(attempt)
         statement = upsert(ATTEMPTS).values(values)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["job_id", "number"], set_=values)
         )
     return moved_on, stored
+
+
+def end_attempts(connection: Connection, job_id: JobId, now: datetime) -> None:
+    """Note that a job's attempts hold no devices any more."""
+    open_ones = (ATTEMPTS.c.job_id == job_id) & ATTEMPTS.c.end_time.is_(None)
+    connection.execute(update(ATTEMPTS).where(open_ones).values(end_time=now))
+
+
+def end_attempts_of_ended_jobs(connection: Connection) -> None:
+    """Note it of those whose daemon ended right before it could."""
+    ended = [state.value for state in TERMINAL]
+    end_time = (
+        select(JOBS.c.end_time)
+        .where(JOBS.c.id == ATTEMPTS.c.job_id, JOBS.c.state.in_(ended))
+        .scalar_subquery()
+    )
+    open_ones = ATTEMPTS.c.end_time.is_(None)
+    connection.execute(update(ATTEMPTS).where(open_ones).values(end_time=end_time))
+
+
+def drain(connection: Connection, uuid: str, reason: str, now: datetime) -> None:
+    """Note that a device is drained; a new reason replaces the old one."""
+    values = {"uuid": uuid, "reason": reason, "time": now}
+    statement = upsert(DRAINS).values(values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["uuid"], set_=values))
+
+
+def resume(connection: Connection, uuid: str) -> None:
+    """Note that a device is not drained."""
+    connection.execute(delete(DRAINS).where(DRAINS.c.uuid == uuid))
+
+
+def _refuse_full_queue(connection: Connection, most: int) -> None:
+    is_queued = JOBS.c.state == JobState.QUEUED.value
+    queued = connection.scalar(select(func.count()).select_from(JOBS).where(is_queued)) or 0
+    if queued >= most:
+        raise QueueFull(
+            f"the queue is full: {queued} jobs wait, the daemon takes at most {most} "
+            "(--queue-limit); submit again when some have started"
+        )
 
 
 def _earlier(connection: Connection, request_id: str, request_digest: str) -> Job | None:

@@ -1,0 +1,97 @@
+"""Who is on which device, and which take no more."""
+
+from typing import Any
+
+import pytest
+
+from ftd.devices.model import Reading, Sample, Usage
+from ftd.errors import AmbiguousDeviceId, DeviceNotFound
+from ftd.jobs.fleet import DeviceState, Fleet
+from ftd.jobs.model import Job, JobState
+from tests.fakes.devices import GIB, make_device, make_devices
+from tests.fakes.jobs import NOW, request
+
+
+def make_job(name: str, **changes: Any) -> Job:
+    return Job(
+        id=name * 8, number=1, request=request(name, **changes), after_ids=(), references={},
+        state=JobState.RUNNING, create_time=NOW,
+    )  # fmt: skip
+
+
+def test_a_device_is_free_busy_and_free_again() -> None:
+    fleet = Fleet([make_device()], {})
+    (free,) = fleet.standings()
+    fleet.hold(make_job("a"), ["sim0"])
+    (busy,) = fleet.standings()
+    fleet.release("a" * 8)
+
+    assert (free.state, busy.state) == (DeviceState.FREE, DeviceState.BUSY)
+    assert [guest.name for guest in busy.guests] == ["a"]
+    assert busy.reserved_bytes == 16 * GIB
+    assert fleet.standings()[0].state is DeviceState.FREE
+
+
+def test_what_jobs_declare_is_reserved() -> None:
+    fleet = Fleet([make_device()], {})
+    fleet.hold(make_job("a", memory_bytes=3 * GIB), ["sim0"])
+    fleet.hold(make_job("b", memory_bytes=4 * GIB), ["sim0"])
+
+    assert fleet.standings()[0].reserved_bytes == 7 * GIB
+    assert [tenant.memory_bytes for tenant in fleet.places()[0].tenants] == [3 * GIB, 4 * GIB]
+
+
+def test_a_drained_device_takes_nothing_while_its_job_goes_on() -> None:
+    device = make_device()
+    fleet = Fleet([device], {})
+    fleet.hold(make_job("a"), ["sim0"])
+    fleet.drain(device, "new fans")
+
+    assert fleet.standing(device).state is DeviceState.DRAINING
+    assert fleet.places()[0].closed == "drained: new fans"
+    fleet.release("a" * 8)
+    assert fleet.standing(device).state is DeviceState.DRAINED
+    fleet.resume(device)
+    assert fleet.places()[0].closed == ""
+
+
+def test_drains_of_before_hold_by_uuid() -> None:
+    fleet = Fleet(make_devices(2), {"SIM-00000001": ""})
+
+    assert [place.closed for place in fleet.places()] == ["", "drained"]
+
+
+def test_an_ill_device_is_unhealthy_and_foreign_memory_is_named() -> None:
+    fleet = Fleet([make_device()], {"SIM-00000000": "new fans"})
+    reading = Reading(
+        time=NOW, memory_foreign_bytes=GIB, sample=Sample(fault="XID 79"),
+        foreign=(Usage(pid=7, memory_bytes=GIB, name="python"),),
+    )  # fmt: skip
+    fleet.readings = lambda: {"sim0": reading}
+
+    assert fleet.standings()[0].state is DeviceState.UNHEALTHY
+    (place,) = fleet.places()
+    assert place.closed == "unhealthy: XID 79"
+    assert (place.foreign_bytes, place.foreign_names) == (GIB, ("python (7)",))
+
+
+def test_a_device_that_the_machine_has_no_more_counts_nowhere() -> None:
+    fleet = Fleet([make_device()], {})
+    fleet.hold(make_job("a"), ["gpu-gone"])
+
+    assert fleet.held_by("a" * 8) == ()
+
+
+def test_ids_uuids_and_their_beginnings_find_a_device() -> None:
+    fleet = Fleet(make_devices(2), {})
+
+    assert fleet.find("sim1").id == "sim1"
+    assert fleet.find("SIM-00000001").id == "sim1"
+    with pytest.raises(DeviceNotFound, match="no device has the id `gpu7`; this machine has sim0"):
+        fleet.find("gpu7")
+    with pytest.raises(AmbiguousDeviceId, match="`SIM-` could be sim0, sim1; say more of it"):
+        fleet.find("SIM-")
+
+
+def test_a_job_computes_with_the_cores_of_its_devices() -> None:
+    assert Fleet(make_devices(2), {}).means(2) == {"cpus": 2, "device": "cpu", "accelerator": ""}
