@@ -10,14 +10,14 @@ UV ?= $(shell command -v uv 2>/dev/null)
 BUF := @bufbuild/buf@1.75.0
 
 PY := $(VENV)/bin/python
-CODE := client daemon trainer tests benchmarks examples
+CODE := client daemon trainer tests benchmarks deploy examples
 STAMP := $(VENV)/.installed
 # An environment that was named by hand is taken as it is.
 READY := $(if $(filter file default undefined,$(origin VENV)),$(STAMP),$(PY))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-all check lint types layers stubs buf figures docs \
-        fmt proto constraints bench
+        dashboards fmt proto constraints bench
 
 help: ## List the targets
 	@echo "finetuned: fine-tunes image models on the accelerators of a machine"
@@ -93,6 +93,7 @@ docs: $(READY)
 	@$(PY) -m tests.house.reference --check
 	@$(PY) -m tests.house.metrics --check
 	@$(PY) -m tests.house.settings --check
+	@$(PY) -m deploy.grafana.generate --check
 
 stubs: $(READY)
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && $(call generate,"$$new") && \
@@ -103,6 +104,9 @@ buf:
 	@if command -v npx >/dev/null; then npx --yes $(BUF) lint proto && echo "buf: no findings"; \
 	  elif [ -n "$$CI" ]; then echo "buf lint needs npx (node), which CI must have" >&2; exit 1; \
 	  else echo "buf: skipped, npx (node) is not installed"; fi
+
+dashboards: $(READY) ## Generate deploy/grafana/dashboards
+	@$(PY) -m deploy.grafana.generate
 
 fmt: $(READY) ## Format the code
 	$(VENV)/bin/ruff check --fix $(CODE)

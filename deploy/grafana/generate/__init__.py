@@ -1,0 +1,1 @@
+"""The dashboards as code; run as `python -m deploy.grafana.generate`."""
