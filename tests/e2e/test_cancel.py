@@ -100,7 +100,7 @@ async def test_cancel_while_planning_and_while_queued(daemon: Serving, photos: P
     planning = await daemon.client.submit(small(photos))
     queued = await daemon.client.submit(small(photos))
     async for event in queued.watch():
-        if isinstance(event, StateChanged) and event.reason.startswith("waits for a device"):
+        if isinstance(event, StateChanged) and event.reason == "waits its turn":
             break
 
     assert (await planning.cancel()).state is JobState.CANCELLED
