@@ -19,41 +19,48 @@ TITLE = "Decisions"
 JOBS, DEVICES = 10_000, 1_000
 TIMES = 200
 GOAL_MS = 50.0
+_DrawJob = Callable[[random.Random, int], Pending]
+_DrawMachine = Callable[[random.Random], list[Place]]
 _GIB = 2**30
 _NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def measure() -> list[Row]:
     """Measure each mix."""
-    return [_measured(what, places) for what, places in MIXES.items()]
+    return [_measured(what, draw_job, draw_machine) for what, draw_job, draw_machine in MIXES]
 
 
-def _measured(what: str, places: Callable[[random.Random], list[Place]]) -> Row:
+def _measured(what: str, draw_job: _DrawJob, draw_machine: _DrawMachine) -> Row:
     source = random.Random(what)
-    queue = [_job(source, number) for number in range(JOBS)]
-    took_ms = []
+    queue = [draw_job(source, number) for number in range(JOBS)]
+    processor_ms, clock_ms = [], []
     for _ in range(TIMES):
-        machine = places(source)
-        queue = _moved_on(source, queue)
+        machine = draw_machine(source)
+        queue = _moved_on(source, queue, draw_job)
         gc.collect()  # the garbage of drawing the state is not the decision's
-        begin = time.perf_counter()
+        clock, processor = time.perf_counter(), time.thread_time()
         decision = decide(queue, machine, _NOW)
-        took_ms.append((time.perf_counter() - begin) * 1000)
+        processor_ms.append((time.thread_time() - processor) * 1000)
+        clock_ms.append((time.perf_counter() - clock) * 1000)
         assert len(decision.starts) + len(decision.reasons) == JOBS
-    p99 = statistics.quantiles(took_ms, n=100)[98]
+    p50, p99 = statistics.median(processor_ms), _p99(processor_ms)
     return Row(
-        what=f"{JOBS:,} jobs, {DEVICES:,} devices, {what}: p99 of {TIMES}",
-        value=f"{p99:.1f} ms (median {statistics.median(took_ms):.1f} ms)",
+        what=f"{JOBS:,} jobs, {DEVICES:,} devices, {what}: processor time, p99 of {TIMES}",
+        value=f"{p99:.1f} ms (median {p50:.1f} ms; p99 by the clock {_p99(clock_ms):.1f} ms)",
         goal=f"≤ {GOAL_MS:g} ms",
         holds=p99 <= GOAL_MS,
     )
 
 
-def _moved_on(source: random.Random, queue: list[Pending]) -> list[Pending]:
+def _p99(figures: list[float]) -> float:
+    return statistics.quantiles(figures, n=100)[98]
+
+
+def _moved_on(source: random.Random, queue: list[Pending], draw_job: _DrawJob) -> list[Pending]:
     """Return the queue a while later: a hundredth of it has gone, as much has come."""
     kept = [job for job in queue if source.random() > 0.01]
     last = max(job.number for job in queue)
-    return kept + [_job(source, last + 1 + i) for i in range(JOBS - len(kept))]
+    return kept + [draw_job(source, last + 1 + i) for i in range(JOBS - len(kept))]
 
 
 def _job(source: random.Random, number: int) -> Pending:
@@ -70,6 +77,12 @@ def _job(source: random.Random, number: int) -> Pending:
         ),
         not_before=_NOW + timedelta(hours=number) if source.random() < 0.02 else None,
     )
+
+
+def _small(source: random.Random, number: int) -> Pending:
+    """Return a job of which a device takes ten: all of them start at once."""
+    facts = _job(source, number)
+    return replace(facts, devices=1, memory_bytes=source.randint(1, 8 * _GIB))
 
 
 def _device(number: int, *tenants: int | None) -> Place:
@@ -119,12 +132,18 @@ def _troubled(source: random.Random) -> list[Place]:
     ]
 
 
-MIXES = {
-    "all devices empty": _empty,
-    "one job on each": _full,
-    "jobs that share, some room": _busy,
-    "the same, many closed or partly held by others": _troubled,
-}
+def _drained(source: random.Random) -> list[Place]:
+    return [replace(place, closed="drained: moving") for place in _busy(source)]
+
+
+MIXES: list[tuple[str, _DrawJob, _DrawMachine]] = [
+    ("all devices empty", _job, _empty),
+    ("all devices empty and room for all jobs", _small, _empty),
+    ("one job on each", _job, _full),
+    ("jobs that share, some room", _job, _busy),
+    ("the same, many closed or partly held by others", _job, _troubled),
+    ("all drained", _job, _drained),
+]
 
 
 if __name__ == "__main__":

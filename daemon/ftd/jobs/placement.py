@@ -96,8 +96,8 @@ class Room:
         """Devices without a job, by what is left."""
         self._emptiest: _Ranked = sorted((-left, i) for left, i in self._empty)
         """The same, by what is left negated: the first is the emptiest."""
-        self._by_tenants: _Ranked = sorted((count, i) for i, count in self._tenants.items())
-        """Devices that are not shut, by the number of jobs on them."""
+        self._by_tenants: _Ranked = []
+        """Devices that are not shut, by the number of jobs on them; made for the first claim."""
         self._all_ceilings = sorted(self._ceilings.values())
         self._not_shut = list(self._all_ceilings)
         self._turned_away: dict[int, int] = {}
@@ -141,9 +141,10 @@ class Room:
         for position in positions:
             self._withdraw(position)
             tenants = self._tenants[position]
-            _remove(self._by_tenants, (tenants, position))
-            insort(self._by_tenants, (tenants + 1, position))
             self._tenants[position] = tenants + 1
+            if self._by_tenants:
+                _remove(self._by_tenants, (tenants, position))
+                insort(self._by_tenants, (tenants + 1, position))
             if memory_bytes is None:
                 del self._left[position]
             else:
@@ -161,6 +162,8 @@ class Room:
         if self._count_not_shut(job.memory_bytes) < job.devices:
             self._turn_away(job)
             return None
+        if not self._by_tenants:
+            self._by_tenants = sorted((count, i) for i, count in self._tenants.items())
         fits = set(fitting)
         waited_for = list(
             islice(self._candidates(job.memory_bytes, but=fits), job.devices - len(fits))
