@@ -63,8 +63,7 @@ class Dispatch:
 
     async def look(self) -> float | None:
         """Start what can start; return in how many seconds to look again if nothing changes."""
-        queued = [job for job in self._ledger.jobs() if job.state is JobState.QUEUED]
-        pending = [each for job in queued if (each := await self._pending(job)) is not None]
+        pending = [each for job in self._queue() if (each := await self._pending(job)) is not None]
         now = self._ledger.clock()
         decision = decide(pending, self._fleet.places(), now)
         for job_id, devices in decision.starts.items():
@@ -74,6 +73,15 @@ class Dispatch:
         # All at once, so that they are stored in one go: a long queue must not hold up the next.
         await asyncio.gather(*starmap(self._ledger.explain, decision.reasons.items()))
         return (decision.wake - now).total_seconds() if decision.wake else None
+
+    def _queue(self) -> list[Job]:
+        """Return the queued jobs, without those that have their devices and are being started."""
+        placed = self._fleet.guests()
+        return [
+            job
+            for job in self._ledger.jobs()
+            if job.state is JobState.QUEUED and job.id not in placed
+        ]
 
     async def _pending(self, job: Job) -> Pending | None:
         """Return a queued job as the policy sees it; None where it cannot ever run."""

@@ -110,6 +110,10 @@ class Fleet:
         """Return the devices that a job is on."""
         return tuple(device for device, guests in self._guests.items() if job_id in guests)
 
+    def guests(self) -> set[JobId]:
+        """Return the jobs that are on any device."""
+        return {job_id for guests in self._guests.values() for job_id in guests}
+
     def release(self, job_id: JobId) -> None:
         """Take a job off its devices."""
         for guests in self._guests.values():
