@@ -12,7 +12,7 @@ import pytest
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.model import Event, EventKind, Job, JobState
-from ftd.jobs.store import Store
+from ftd.jobs.store import NO_LIMIT, Store
 from ftd.jobs.supervisor import Supervisor
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import rundir
@@ -22,15 +22,22 @@ COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("zygote_of_faults.
 
 
 @contextlib.asynccontextmanager
-async def daemon(state_dir: Path, command: Sequence[str] = COMMAND) -> AsyncIterator[Supervisor]:
+async def daemon(
+    state_dir: Path,
+    command: Sequence[str] = COMMAND,
+    *,
+    devices: str = "cpu",
+    most_queued: int = NO_LIMIT,
+) -> AsyncIterator[Supervisor]:
     """A daemon without its RPC layer."""
     async with await Store.open(state_dir / "ftd.sqlite") as store:
         supervisor = Supervisor(
             store=store,
             broadcast=Broadcast(store),
             zygote=Zygote(state_dir / "zygote.log", command),
-            inventory=inventory.open_inventory("cpu"),
+            inventory=inventory.open_inventory(devices),
             state_dir=state_dir,
+            most_queued=most_queued,
         )
         async with supervisor.working():
             yield supervisor
