@@ -62,9 +62,9 @@ def is_seen(stage: Scene) -> bool:
     return len(stage.prometheus.values("ftd_zygote_up == 1")) == len(stage.targets)
 
 
-async def until(condition: Callable[[], bool], client: Client) -> bool:
+async def until(condition: Callable[[], bool], client: Client, *, limit_s: float = LIMIT_S) -> bool:
     """Call the daemon until a condition holds; return whether it ever did."""
-    end = time.monotonic() + LIMIT_S
+    end = time.monotonic() + limit_s
     while not await asyncio.to_thread(condition):
         if time.monotonic() > end:
             return False
@@ -74,7 +74,9 @@ async def until(condition: Callable[[], bool], client: Client) -> bool:
     return True
 
 
-async def unanswered(play: Play, asked: list[Expression]) -> list[Expression]:
+async def unanswered(
+    play: Play, asked: list[Expression], *, limit_s: float = LIMIT_S
+) -> list[Expression]:
     """Return the expressions that had no data within the limit, for any choice."""
     left = list(asked)
 
@@ -82,7 +84,7 @@ async def unanswered(play: Play, asked: list[Expression]) -> list[Expression]:
         left[:] = [expression for expression in left if not is_answered(play, expression)]
         return not left
 
-    await until(all_are_answered, play.scene.simulated)
+    await until(all_are_answered, play.scene.simulated, limit_s=limit_s)
     return left
 
 
@@ -102,6 +104,13 @@ async def test_every_expression_of_dashboards_and_rules_has_data(
     assert [str(expression) for expression in left] == []
     with capsys.disabled():
         print(f"\n{len(panels)} expressions of dashboards, {len(recorded)} of recording rules")
+
+
+async def test_an_expression_without_data_is_found(play: Play) -> None:
+    known = Expression(where="here", text="ftd_zygote_up")
+    unknown = Expression(where="here", text="ftd_zygote_down")
+
+    assert await unanswered(play, [known, unknown], limit_s=1) == [unknown]
 
 
 async def test_every_variable_has_something_to_choose(play: Play) -> None:

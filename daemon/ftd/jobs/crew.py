@@ -51,10 +51,10 @@ class Crew:
         attempts = self._attempts.get(job_id, ())
         return sum(each.seconds(now) * len(each.devices) for each in attempts)
 
-    def journal_bytes(self, job_id: JobId) -> int:
-        """Return how much of a running job's journal is stored as events."""
+    def journal_bytes(self, job_id: JobId) -> int | None:
+        """Return how much of a job's journal is stored as events; None where nobody follows it."""
         follower = self._followers.get(job_id)
-        return follower.journal_bytes if follower is not None else 0
+        return follower.journal_bytes if follower is not None else None
 
     def cancel(self, job_id: JobId) -> None:
         """End a job's worker, if it has one."""

@@ -16,5 +16,5 @@ class JobFigures:
     """For how long it has held devices, summed over them and over all its attempts."""
     memory: JobMemory | None = None
     """None until it was measured."""
-    journal_bytes: int = 0
-    """How much of its attempt's journal is stored as events."""
+    journal_bytes: int | None = None
+    """How much of its attempt's journal is stored as events; None while nobody reads it."""
