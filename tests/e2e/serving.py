@@ -43,9 +43,13 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(state: Path) -> AsyncIterator[Serving]:
-    """Start a daemon and connect; end it, and every job, when the block ends."""
-    async with daemon.running(state) as own:
+async def serving(state: Path, **settings: str) -> AsyncIterator[Serving]:
+    """Start a daemon and connect; end it, and every job, when the block ends.
+
+    `settings` is what the daemon is told beside: `devices="sim:4x16GiB"`, `metrics_grace="1"`.
+    """
+    told = {f"FTD_{name.upper()}": value for name, value in settings.items()}
+    async with daemon.running(state, environment={**os.environ, **told}) as own:
         yield Serving(client=own.client, process=own.process, socket=own.socket, state=state)
         await _cancel_all(own.client)
 

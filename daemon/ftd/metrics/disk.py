@@ -26,9 +26,8 @@ def journal_lag_bytes(holders: Iterable[JobFigures]) -> int:
     """Return what jobs have written into their journals beyond what is stored."""
     return sum(
         max(_size(Path(each.job.run_dir) / rundir.JOURNAL) - each.journal_bytes, 0)
-        if each.journal_bytes is not None
-        else 0
         for each in holders
+        if each.journal_bytes is not None
     )
 
 
