@@ -86,10 +86,14 @@ def told_slowly(queue: Sequence[Pending], places: Sequence[Place]) -> dict[str, 
     begun: dict[str, tuple[str, ...]] = {}
     for wanted in filter(is_ready, ranked(queue)):
         best = sorted(
-            (each for each in now.values() if each.device not in shut and fits_on(wanted, each)),
-            key=lambda each: preference(wanted, each),
+            (
+                (position, each)
+                for position, each in enumerate(now.values())
+                if each.device not in shut and fits_on(wanted, each)
+            ),
+            key=lambda found: preference(wanted, *found),
         )[: wanted.devices]
-        fitting = [each.device for each in best]
+        fitting = [each.device for _, each in best]
         waited_for = sorted(
             (
                 each.device
@@ -115,7 +119,9 @@ def one(wanted: Pending) -> Pending:
     return replace(wanted, devices=1)
 
 
-def preference(wanted: Pending, each: Place) -> tuple[bool, int]:
+def preference(wanted: Pending, position: int, each: Place) -> tuple[bool, int, int]:
     if wanted.memory_bytes is None:
-        return False, -left_of(each)
-    return not each.tenants, left_of(each)
+        return False, -left_of(each), position
+    if each.tenants:
+        return True, -left_of(each), -position
+    return False, left_of(each), position

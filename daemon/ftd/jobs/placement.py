@@ -123,17 +123,17 @@ class Room:
     def fitting(self, job: Pending) -> list[int]:
         """Return the best devices on which a job fits now: as many as it needs, or all there are.
 
-        Memory is taken where the least would be left over, first from devices that are shared
-        already, so that empty ones stay whole for the jobs that need them so.
+        Memory is taken from empty devices first, of these from the smallest that will do; then
+        from those with the most left: who came first shall have the most of a device's speed.
         """
         if job.memory_bytes is None:
             return [position for _, position in self._emptiest[: job.devices]]
         enough = (job.memory_bytes,)
-        first = bisect_left(self._shared, enough)
-        found = self._shared[first : first + job.devices]
+        first = bisect_left(self._empty, enough)
+        found = self._empty[first : first + job.devices]
         if (missing := job.devices - len(found)) > 0:
-            first = bisect_left(self._empty, enough)
-            found += self._empty[first : first + missing]
+            first = max(bisect_left(self._shared, enough), len(self._shared) - missing)
+            found += reversed(self._shared[first:])
         return [position for _, position in found]
 
     def take(self, positions: Iterable[int], memory_bytes: int | None) -> None:

@@ -73,13 +73,13 @@ def test_a_device_that_does_not_tell_its_memory_takes_jobs_that_do_not_either() 
     assert starts([job(1)], unknown) == {"job1": ("cpu",)}
 
 
-def test_memory_is_taken_where_least_is_left_over_and_empty_devices_stay_whole() -> None:
-    places = [place("a"), place("b", tenant("x", 4)), place("c", tenant("y", 8))]
+def test_memory_is_taken_from_empty_devices_first_and_then_where_most_is_left() -> None:
+    places = [place("a", tenant("y", 8)), place("b", tenant("x", 4)), place("c")]
 
     assert starts([job(1, gib=6)], *places) == {"job1": ("c",)}
-    assert starts([job(1, gib=10)], *places) == {"job1": ("b",)}
-    assert starts([job(1, gib=14)], *places) == {"job1": ("a",)}
+    assert starts([job(1, gib=6)], *places[:2]) == {"job1": ("b",)}
     assert starts([job(1, gib=6, devices=3)], *places) == {"job1": ("c", "b", "a")}
+    assert starts([job(1, gib=6), job(2, gib=6)], *places) == {"job1": ("c",), "job2": ("b",)}
 
 
 def test_a_gang_gets_all_its_devices_or_none() -> None:
