@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
 
 from finetuned.v1 import job_pb2
@@ -182,10 +183,19 @@ def _resource_faults(resources: job_pb2.Resources, devices: Sequence[Device]) ->
 
 
 def _time_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:
-    seconds = spec.timeout.ToTimedelta().total_seconds()
-    if spec.HasField("timeout") and seconds < 1:
-        text = f"{seconds:g} s is too short; at least 1 s"
+    try:
+        seconds = spec.timeout.ToTimedelta().total_seconds()
+    except (ValueError, OverflowError):
+        text = "is out of range; a Duration has at most 315,576,000,000 s"
         yield Fault(field="timeout", description=text)
+    else:
+        if spec.HasField("timeout") and seconds < 1:
+            text = f"{seconds:g} s is too short; at least 1 s"
+            yield Fault(field="timeout", description=text)
+    try:
+        spec.not_before.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        yield Fault(field="not_before", description="is no moment of the years 1 to 9999")
 
 
 def _after_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from finetuned.v1 import job_pb2
 from ftd.devices.model import DeviceKind
@@ -107,6 +109,13 @@ def test_a_timeout_is_at_least_a_second() -> None:
         ("timeout", "0.5 s is too short; at least 1 s")
     ]
     assert check(timeout=timedelta(minutes=90)).timeout_s == 5400.0
+
+
+def test_times_that_cannot_be_are_faults() -> None:
+    assert faults(timeout=Duration(seconds=2**62), not_before=Timestamp(seconds=2**60)) == [
+        ("timeout", "is out of range; a Duration has at most 315,576,000,000 s"),
+        ("not_before", "is no moment of the years 1 to 9999"),
+    ]
 
 
 @pytest.mark.parametrize(
