@@ -63,12 +63,10 @@ JOBS = Table(
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)
-Index(
-    "one_unfinished_job_per_name",
-    JOBS.c.name,
-    unique=True,
-    sqlite_where=text("state NOT IN ('succeeded', 'failed', 'cancelled')"),
-)
+# SQLite takes a partial index only for a query with the same literal. The few jobs that have not
+# ended are found by this one among all that have.
+IS_UNFINISHED = text("state NOT IN ('succeeded', 'failed', 'cancelled')")
+Index("one_unfinished_job_per_name", JOBS.c.name, unique=True, sqlite_where=IS_UNFINISHED)
 
 # What may be long and is written once.
 DOCUMENTS = Table(
@@ -90,8 +88,7 @@ EVENTS = Table(
     Column("body", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-# A job's epochs are read often and lie among many more progress events. SQLite takes a partial
-# index only for a query with the same literal.
+# A job's epochs are read often and lie among many more progress events.
 IS_EPOCH = text("kind = 'epoch'")
 Index("epochs", EVENTS.c.job_id, EVENTS.c.sequence, sqlite_where=IS_EPOCH)
 

@@ -21,7 +21,7 @@ from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, Job
 from ftd.jobs.store import names
 from ftd.jobs.store.reads import job_by_id
 from ftd.jobs.store.rows import attempt_row, changing, digest_of, event_row, new_row
-from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, JOBS
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_UNFINISHED, JOBS
 from fttrain.spec.faults import Fault
 
 FIRST_REASON = "plan pending"
@@ -109,7 +109,8 @@ def resume(connection: Connection, uuid: str) -> None:
 
 def _refuse_full_queue(connection: Connection, most: int) -> None:
     is_queued = JOBS.c.state == JobState.QUEUED.value
-    queued = connection.scalar(select(func.count()).select_from(JOBS).where(is_queued)) or 0
+    query = select(func.count()).select_from(JOBS).where(IS_UNFINISHED, is_queued)
+    queued = connection.scalar(query) or 0
     if queued >= most:
         raise QueueFull(
             f"the queue is full: {queued} jobs wait, the daemon takes at most {most} "
