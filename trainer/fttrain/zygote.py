@@ -6,8 +6,8 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`. The answer `{"id": 1, "op": "start", "pid": 4711, "warm": true}` brings
-a pidfd along; warm: a worker waited.
+`{"id": 2, "op": "plan", "dir": ...}`. The answer brings a pidfd along:
+`{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
