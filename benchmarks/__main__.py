@@ -3,7 +3,7 @@
 import datetime
 import sys
 
-from benchmarks import decide, idle, scrape, start, thin
+from benchmarks import decide, history, idle, scrape, start, thin
 from benchmarks.table import CHECKOUT, Row, finish, machine, markdown
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
@@ -26,6 +26,7 @@ def main() -> int:
         (idle.TITLE, idle.measure),
         (decide.TITLE, decide.measure),
         (scrape.TITLE, scrape.measure),
+        (history.TITLE, history.measure),
     ):
         sections.append((title, measure()))
         codes.append(finish(*sections[-1]))

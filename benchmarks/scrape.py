@@ -42,14 +42,24 @@ def measure() -> list[Row]:
         return asyncio.run(_measure(Path(folder)))
 
 
+def read(where: Address) -> tuple[float, str]:
+    """Read metrics once; return the seconds that it took, and the text."""
+    begin = time.perf_counter()
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=30)
+    connection.request("GET", "/metrics", headers={"Accept": OPENMETRICS})
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return time.perf_counter() - begin, text
+
+
 async def _measure(folder: Path) -> list[Row]:
     tally, sources = _daemon(folder)
     place = Place(state_dir=folder, database=folder / "ftd.sqlite")
     settings = Settings(listen="127.0.0.1:0", mapping_dir=None)
     async with service.working(settings, place, tally, sources, lambda: at(10)) as where:
         assert where is not None
-        await asyncio.to_thread(_scrape, where)
-        scrapes = [await asyncio.to_thread(_scrape, where) for _ in range(RUNS)]
+        await asyncio.to_thread(read, where)
+        scrapes = [await asyncio.to_thread(read, where) for _ in range(RUNS)]
     taken = [_snapshot(place, tally, sources) for _ in range(RUNS)]
     seconds = [each for each, _ in scrapes]
     text = scrapes[-1][1]
@@ -89,15 +99,6 @@ def _daemon(folder: Path) -> tuple[Tally, FakeSources]:
             memory=JobMemory(used_bytes=metrics.GIB, peak_bytes=metrics.GIB),
         )  # fmt: skip
     return tally, sources
-
-
-def _scrape(where: Address) -> tuple[float, str]:
-    begin = time.perf_counter()
-    connection = http.client.HTTPConnection(where.host, where.port, timeout=30)
-    connection.request("GET", "/metrics", headers={"Accept": OPENMETRICS})
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return time.perf_counter() - begin, text
 
 
 def _snapshot(place: Place, tally: Tally, sources: FakeSources) -> float:
