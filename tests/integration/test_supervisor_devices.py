@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ftd.devices.model import Sample
+from ftd.devices.simulated import SimulatedInventory
 from ftd.errors import QueueFull
 from ftd.jobs.fleet import DeviceState
 from ftd.jobs.model import Attempt, Job, JobState, OutcomeReason
@@ -114,6 +116,25 @@ async def test_a_job_keeps_its_devices_over_a_restart(tmp_path: Path) -> None:
         await second.cancel("wait-1")
         await watch(second, job)
         assert len(await attempts_of(second, job)) == 1
+
+
+async def test_no_job_is_placed_before_the_devices_were_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with daemon(tmp_path, devices="sim:1x16GiB") as first:
+        blocker = await submit(first, "wait-1")
+        await until(first, blocker, JobState.RUNNING)
+        job = await submit(first, "finish")
+        await until(first, job, JobState.QUEUED, "waits for a device")
+    ill = {"sim0": Sample(), "sim1": Sample(fault="has fallen off the bus")}
+    monkeypatch.setattr(SimulatedInventory, "sample", lambda _: ill)
+
+    async with daemon(tmp_path, devices=MACHINE) as second:
+        await second.look_at_devices()
+        await second.cancel("wait-1")
+        await watch(second, job)
+
+        assert [each.devices for each in await attempts_of(second, job)] == [("sim0",)]
 
 
 async def test_a_job_ends_when_its_time_is_up(supervisor: Supervisor) -> None:

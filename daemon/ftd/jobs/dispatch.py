@@ -70,8 +70,10 @@ class Dispatch:
             if (job := self._ledger.find(job_id)) is not None:
                 self._fleet.hold(job, devices)
                 self._begin(partial(self._crew.run, job_id), name=f"run-{job_id[:8]}")
+        told = {job.id: job.reason for job in self._ledger.jobs()}
+        news = [item for item in decision.reasons.items() if told.get(item[0]) != item[1]]
         # All at once, so that they are stored in one go: a long queue must not hold up the next.
-        await asyncio.gather(*starmap(self._ledger.explain, decision.reasons.items()))
+        await asyncio.gather(*starmap(self._ledger.explain, news))
         return (decision.wake - now).total_seconds() if decision.wake else None
 
     def _queue(self) -> list[Job]:

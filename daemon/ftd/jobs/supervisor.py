@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 AGAIN_S = 5.0
 """After a failure of the daemon's own, such as a full disk."""
+CLOCK_S = 60.0
+"""The time of day may be set, and the machine may sleep: a moment is looked for this often."""
 _WEIGHTS = "model.weights"
 
 
@@ -247,6 +249,8 @@ class Supervisor:
     # --- beginning and end ----------------------------------------------------------------
 
     async def _schedule_for_ever(self) -> None:
+        # Before the first look nothing is known of ill devices and of what others hold.
+        await self.telemetry.look()
         again: float | None = None
         while True:
             with contextlib.suppress(TimeoutError):
@@ -254,7 +258,8 @@ class Supervisor:
             self.ledger.changed.clear()
             again = None
             try:
-                again = await self._dispatch.look()
+                if (again := await self._dispatch.look()) is not None:
+                    again = min(again, CLOCK_S)
             except Exception:
                 log.exception("scheduling_failed")
                 again = AGAIN_S
