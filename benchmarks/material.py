@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.table import CHECKOUT
-from ftctl import Client, ProgressMade
+from ftctl import AsyncClient, ProgressMade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def job(photos: Path, *, seed: int) -> dict[str, Any]:
     }
 
 
-async def first_step(client: Client, name: str) -> None:
+async def first_step(client: AsyncClient, name: str) -> None:
     """Return when a client has learned that a step of the job is finished."""
     async for event in client.watch(name):
         if isinstance(event, ProgressMade) and event.progress.step >= 1:

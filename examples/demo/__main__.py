@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from examples.demo import daemon
-from ftctl import Client, Epoch, Job
+from ftctl import AsyncClient, Epoch, Job
 
 HERE = Path(__file__).parent
 OUT = Path.cwd() / "demo-out"
@@ -61,7 +61,7 @@ async def main() -> None:
         raise SystemExit("processes were left behind:\n" + "\n".join(left))
 
 
-async def _run_all(client: Client, console: Console) -> list[Trial]:
+async def _run_all(client: AsyncClient, console: Console) -> list[Trial]:
     handles = [await _submit(client, seed) for seed in SEEDS]
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn())
     ended: dict[str, Job] = {}
@@ -75,7 +75,7 @@ async def _run_all(client: Client, console: Console) -> list[Trial]:
     return [Trial(adapted=ended[adapt], scratch=ended[scratch]) for _, adapt, scratch in handles]
 
 
-async def _submit(client: Client, seed: int) -> tuple[str, str, str]:
+async def _submit(client: AsyncClient, seed: int) -> tuple[str, str, str]:
     """Submit the three jobs of a seed; return their names."""
     clean, adapted, scratch = (f"digits-{what}-{seed}" for what in ("clean", "adapted", "scratch"))
     drawn = {"train.seed": seed, "data.digits.split_seed": seed}

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftctl import Client, DaemonUnreachable
+from ftctl import AsyncClient, DaemonUnreachable
 
 START_S = 60.0
 _LOOK_S = 0.02
@@ -19,7 +19,7 @@ _LOOK_S = 0.02
 class Running:
     """A daemon, and a client that is connected to it."""
 
-    client: Client
+    client: AsyncClient
     process: asyncio.subprocess.Process
     socket: Path
 
@@ -46,7 +46,7 @@ async def running(
             )  # fmt: skip
         try:
             await _listens(socket, process, log)
-            async with Client(socket) as client:
+            async with AsyncClient(socket) as client:
                 yield Running(client=client, process=process, socket=socket)
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -58,7 +58,7 @@ async def _listens(socket: Path, process: asyncio.subprocess.Process, log: Path)
     deadline = asyncio.get_running_loop().time() + START_S
     while process.returncode is None and asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(DaemonUnreachable):
-            async with Client(socket):
+            async with AsyncClient(socket):
                 return
         await asyncio.sleep(_LOOK_S)
     raise SystemExit(f"the daemon did not start; {log} says why")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from examples.demo import daemon
-from ftctl import Client, Job
+from ftctl import AsyncClient, Job
 from fttrain import events
 from fttrain.spec import rundir
 from tests.wait import wait_until
@@ -21,7 +21,7 @@ from tests.wait import wait_until
 class Serving:
     """A running daemon and a client that is connected to it."""
 
-    client: Client
+    client: AsyncClient
     process: asyncio.subprocess.Process
     socket: Path
     state: Path
@@ -54,7 +54,7 @@ async def serving(state: Path, **settings: str) -> AsyncIterator[Serving]:
         await _cancel_all(own.client)
 
 
-async def _cancel_all(client: Client) -> None:
+async def _cancel_all(client: AsyncClient) -> None:
     async for job in client.list():
         if not job.state.is_terminal:
             await client.cancel(job.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from ftctl import Client, Device, Job
+from ftctl import AsyncClient, Device, Job
 from tests.e2e.serving import Serving
 from tests.wait import wait_until
 
@@ -36,7 +36,7 @@ class Moment:
 class Watcher:
     """Sees what happens, and drains devices so that it knows since when."""
 
-    client: Client
+    client: AsyncClient
     daemon: psutil.Process
     moments: list[Moment] = field(default_factory=list)
     processes: set[psutil.Process] = field(default_factory=set)

@@ -18,9 +18,9 @@ async def daemon(tmp_path: Path) -> AsyncIterator[FakeDaemon]:
 
 
 @pytest.fixture
-async def client(daemon: FakeDaemon) -> AsyncIterator[ftctl.Client]:
+async def client(daemon: FakeDaemon) -> AsyncIterator[ftctl.AsyncClient]:
     """A client of the scripted daemon."""
-    async with ftctl.Client(daemon.socket, patience_s=10) as connected:
+    async with ftctl.AsyncClient(daemon.socket, patience_s=10) as connected:
         yield connected
 
 

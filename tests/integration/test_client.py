@@ -236,7 +236,7 @@ async def test_logs_join_characters_that_were_cut_in_their_middle(daemon, client
 
 async def test_no_socket_names_the_place_and_the_remedy(tmp_path):
     with pytest.raises(ftctl.DaemonUnreachable) as caught:
-        async with ftctl.Client(tmp_path / "ftd.sock"):
+        async with ftctl.AsyncClient(tmp_path / "ftd.sock"):
             pass
 
     assert str(caught.value) == (
@@ -250,13 +250,13 @@ async def test_a_socket_that_a_daemon_left_behind_is_told_apart(tmp_path):
         listener.bind(str(tmp_path / "ftd.sock"))
 
     with pytest.raises(ftctl.DaemonUnreachable, match=r"\(the daemon that made it has ended\)"):
-        async with ftctl.Client(tmp_path / "ftd.sock"):
+        async with ftctl.AsyncClient(tmp_path / "ftd.sock"):
             pass
 
 
 async def test_a_socket_path_beyond_the_limit_is_refused(tmp_path):
     with pytest.raises(ftctl.DaemonUnreachable, match="is longer than the system's 107 bytes"):
-        async with ftctl.Client(tmp_path / ("x" * 120)):
+        async with ftctl.AsyncClient(tmp_path / ("x" * 120)):
             pass
 
 

@@ -99,7 +99,7 @@ async def test_watch_survives_a_restart_of_the_daemon(daemon, client):
 async def test_watch_gives_up_where_the_daemon_stays_away(daemon, tmp_path):
     job_id = daemon.add("ants-bees")
     await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
-    async with ftctl.Client(daemon.socket, patience_s=0.3) as client:
+    async with ftctl.AsyncClient(daemon.socket, patience_s=0.3) as client:
         events = client.watch(job_id)
         await anext(events)
         await daemon.stop()
@@ -129,7 +129,7 @@ async def test_a_gap_is_told_again_and_again_while_it_lasts(daemon, monkeypatch)
     monkeypatch.setattr(stream, "TELL_EVERY_S", 0.2)
     job_id, gaps = daemon.add("ants-bees"), []
     await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
-    async with ftctl.Client(daemon.socket, patience_s=1) as client:
+    async with ftctl.AsyncClient(daemon.socket, patience_s=1) as client:
         events = client.watch(job_id, on_gap=gaps.append)
         await anext(events)
         await daemon.stop()
@@ -146,7 +146,7 @@ async def test_a_stream_that_is_back_and_silent_is_told_to_be_back(daemon, clien
     monkeypatch.setattr(stream, "STANDS_AFTER_S", 0.2)
     job_id, gaps = daemon.add("ants-bees"), asyncio.Queue()
     await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
-    handle = ftctl.JobHandle(client, await client.get(job_id))
+    handle = ftctl.AsyncJobHandle(client, await client.get(job_id))
     events = handle.watch(on_gap=gaps.put_nowait)
     await anext(events)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.demo import daemon
-from ftctl import Client, JobHandle
+from ftctl import AsyncClient, AsyncJobHandle
 from tests.observe.prometheus import Prometheus, free_port, prometheus
 
 
@@ -26,8 +26,8 @@ class Scene:
     """All that plays."""
 
     prometheus: Prometheus
-    simulated: Client
-    processor: Client
+    simulated: AsyncClient
+    processor: AsyncClient
     cards: asyncio.subprocess.Process
     targets: tuple[str, ...]
     """Where the daemons serve metrics."""
@@ -79,13 +79,13 @@ def diverging(name: str) -> dict[str, Any]:
     return job
 
 
-async def submit(client: Client, *jobs: dict[str, Any]) -> list[JobHandle]:
+async def submit(client: AsyncClient, *jobs: dict[str, Any]) -> list[AsyncJobHandle]:
     """Submit jobs in their order."""
     return [await client.submit(job) for job in jobs]
 
 
 @contextlib.asynccontextmanager
-async def _serving(folder: Path, devices: str, target: str) -> AsyncIterator[Client]:
+async def _serving(folder: Path, devices: str, target: str) -> AsyncIterator[AsyncClient]:
     await asyncio.to_thread(folder.mkdir)
     environment = {**os.environ, "FTD_DEVICES": devices, "FTD_METRICS": target}
     async with daemon.running(folder / "state", environment=environment) as running:
@@ -93,7 +93,7 @@ async def _serving(folder: Path, devices: str, target: str) -> AsyncIterator[Cli
         await _end_all(running.client)
 
 
-async def _end_all(client: Client) -> None:
+async def _end_all(client: AsyncClient) -> None:
     async for job in client.list():
         if not job.state.is_terminal:
             await client.cancel(job.id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from ftctl import Client, JobHandle, JobNotFound
+from ftctl import AsyncClient, AsyncJobHandle, JobNotFound
 from tests.observe import expressions
 from tests.observe.expressions import Expression
 from tests.observe.prometheus import Prometheus, tool
@@ -29,7 +29,7 @@ class Play:
     """A scene with jobs that run."""
 
     scene: Scene
-    jobs: tuple[JobHandle, ...]
+    jobs: tuple[AsyncJobHandle, ...]
     """One on a simulated device and one on the processor, which go on for as long as it takes."""
 
     @property
@@ -62,7 +62,9 @@ def is_seen(stage: Scene) -> bool:
     return len(stage.prometheus.values("ftd_zygote_up == 1")) == len(stage.targets)
 
 
-async def until(condition: Callable[[], bool], client: Client, *, limit_s: float = LIMIT_S) -> bool:
+async def until(
+    condition: Callable[[], bool], client: AsyncClient, *, limit_s: float = LIMIT_S
+) -> bool:
     """Call the daemon until a condition holds; return whether it ever did."""
     end = time.monotonic() + limit_s
     while not await asyncio.to_thread(condition):

@@ -29,10 +29,10 @@ JobSource = JobFile | Path | str | Mapping[str, Any]
 PATIENCE_S = 30.0
 
 
-class Client:
+class AsyncClient:
     """A connection to a daemon.
 
-        async with Client() as client:
+        async with AsyncClient() as client:
             job = await client.submit("job.yaml")
             async for event in job.watch():
                 print(event)
@@ -68,7 +68,7 @@ class Client:
 
     async def submit(
         self, job: JobSource, *, overrides: Mapping[str, Any] | None = None
-    ) -> "JobHandle":
+    ) -> "AsyncJobHandle":
         """Submit a job; it is durable when this returns.
 
         Args:
@@ -80,7 +80,7 @@ class Client:
                 finds end the job, later.
         """
         submitted = await self._submit(job, overrides, validate_only=False)
-        return JobHandle(self, submitted)
+        return AsyncJobHandle(self, submitted)
 
     async def validate(
         self, job: JobSource, *, overrides: Mapping[str, Any] | None = None
@@ -259,13 +259,13 @@ class Client:
         )
 
 
-class JobHandle:
+class AsyncJobHandle:
     """A submitted job.
 
     `submitted` is the job as it stood then.
     """
 
-    def __init__(self, client: Client, submitted: models.Job) -> None:
+    def __init__(self, client: AsyncClient, submitted: models.Job) -> None:
         self._client = client
         self.submitted = submitted
 
@@ -282,7 +282,7 @@ class JobHandle:
     def watch(
         self, *, after_sequence: int = 0, on_gap: OnGap | None = None
     ) -> AsyncGenerator[models.Event, None]:
-        """Yield the job's events; see Client.watch."""
+        """Yield the job's events; see AsyncClient.watch."""
         return self._client.watch(self.id, after_sequence=after_sequence, on_gap=on_gap)
 
     async def wait(self) -> models.Job:
@@ -300,7 +300,7 @@ class JobHandle:
     def logs(
         self, *, follow: bool = False, on_gap: OnGap | None = None
     ) -> AsyncGenerator[str, None]:
-        """Yield the job's log; see Client.logs."""
+        """Yield the job's log; see AsyncClient.logs."""
         return self._client.logs(self.id, follow=follow, on_gap=on_gap)
 
 

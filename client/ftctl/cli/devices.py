@@ -4,7 +4,7 @@ them are no job's. Drain one and it takes no more jobs, until it is resumed."""
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl.cli import codes
 from ftctl.view import bars, console, devices, jsontext
 
@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with Client(args.socket) as client:
+    async with AsyncClient(args.socket) as client:
         match args.action:
             case "drain":
                 device = await client.drain_device(args.device, args.reason)
@@ -45,7 +45,7 @@ async def run(args: Namespace) -> int:
     return codes.DONE
 
 
-async def _show(client: Client, args: Namespace) -> int:
+async def _show(client: AsyncClient, args: Namespace) -> int:
     standing = await client.devices()
     if args.format == "json":
         sys.stdout.write(jsontext.devices(standing) + "\n")

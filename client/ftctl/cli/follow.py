@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl._async.stream import OnGap
 from ftctl.cli import codes
 from ftctl.models import Event, Job, StateChanged
@@ -19,7 +19,7 @@ Watch = Callable[[OnGap], AsyncIterator[Event]]
 """Begins to yield a job's events; is given what to call where the daemon goes away."""
 
 
-async def to_the_end(client: Client, job: Job, watch: Watch, args: Namespace) -> int:
+async def to_the_end(client: AsyncClient, job: Job, watch: Watch, args: Namespace) -> int:
     """Show a job's events up to the last; return the job's exit code."""
     view = _view_of(job)
     with Leaving(job.name, args), view as show:

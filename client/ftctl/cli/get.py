@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl.cli import codes
 from ftctl.view import card, console, jsontext, yamlout
 
@@ -23,7 +23,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with Client(args.socket) as client:
+    async with AsyncClient(args.socket) as client:
         job = await client.get(args.job)
     if args.format == "json":
         sys.stdout.write(jsontext.job(job) + "\n")

@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl.cli import codes
 from ftctl.models import Job, JobState
 from ftctl.view import text
@@ -23,7 +23,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with Client(args.socket) as client:
+    async with AsyncClient(args.socket) as client:
         job = await client.get(args.job)
         if args.follow and not job.attempt and not job.state.is_terminal:
             _say(f"{_absence(job)}; it is awaited")

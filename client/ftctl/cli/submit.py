@@ -11,7 +11,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl._async.stream import OnGap
 from ftctl.cli import codes
 from ftctl.cli.follow import Leaving, Watch, command, follow, to_the_end
@@ -55,7 +55,7 @@ async def run(args: Namespace) -> int:
 
 
 async def _run(file: JobFile, args: Namespace) -> int:
-    async with Client(args.socket) as client:
+    async with AsyncClient(args.socket) as client:
         # A file with faults is only asked about: the daemon may find more.
         if args.dry_run or file.faults:
             return await _dry_run(client, file)
@@ -73,7 +73,7 @@ async def _run(file: JobFile, args: Namespace) -> int:
         return await _planning(handle.submitted, watch, args)
 
 
-async def _dry_run(client: Client, file: JobFile) -> int:
+async def _dry_run(client: AsyncClient, file: JobFile) -> int:
     out = console.out()
     with console.waiting(out, "planning"):
         job = await client.validate(file)

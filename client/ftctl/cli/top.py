@@ -9,7 +9,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from ftctl._async.client import Client
+from ftctl._async.client import AsyncClient
 from ftctl.cli import codes
 from ftctl.cli.keys import Keys
 from ftctl.errors import DaemonUnreachable
@@ -34,7 +34,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with Client(args.socket) as client:
+    async with AsyncClient(args.socket) as client:
         seen = await _ask(client)
         if console.is_live(sys.stdout):
             await _watch(client, seen)
@@ -45,7 +45,7 @@ async def run(args: Namespace) -> int:
     return codes.DONE
 
 
-async def _watch(client: Client, seen: top.Snapshot) -> None:
+async def _watch(client: AsyncClient, seen: top.Snapshot) -> None:
     """Draw what the daemon says until one leaves."""
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -64,7 +64,7 @@ async def _watch(client: Client, seen: top.Snapshot) -> None:
             raise failures.exceptions[0] from None
 
 
-async def _ask_on(client: Client, screen: Screen) -> None:
+async def _ask_on(client: AsyncClient, screen: Screen) -> None:
     """Keep the screen up to date, over absences of the daemon too."""
     answered = time.monotonic()
     while True:
@@ -84,7 +84,7 @@ async def _draw_on(screen: Screen) -> None:
         screen.draw()
 
 
-async def _ask(client: Client) -> top.Snapshot:
+async def _ask(client: AsyncClient) -> top.Snapshot:
     devices = await client.devices()
     jobs = [job async for job in client.list(states=STATES, page_size=PAGE_SIZE)]
     return top.Snapshot.of(devices, jobs, time=datetime.now(UTC).astimezone())
