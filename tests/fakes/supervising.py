@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import psutil
 import pytest
 
 from ftd.devices import inventory
+from ftd.devices.nvml import Nvml, load
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.ledger import Clock
 from ftd.jobs.model import Event, EventKind, Job, JobState
 from ftd.jobs.store import NO_LIMIT, Store
-from ftd.jobs.supervisor import Supervisor
+from ftd.jobs.supervisor import Supervisor, utc_now
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import rundir
 from tests.fakes.attempts import make_request
@@ -27,7 +29,9 @@ async def daemon(
     command: Sequence[str] = COMMAND,
     *,
     devices: str = "cpu",
+    nvml: Callable[[], Nvml] = load,
     most_queued: int = NO_LIMIT,
+    clock: Clock = utc_now,
 ) -> AsyncIterator[Supervisor]:
     """A daemon without its RPC layer."""
     async with await Store.open(state_dir / "ftd.sqlite") as store:
@@ -35,9 +39,10 @@ async def daemon(
             store=store,
             broadcast=Broadcast(store),
             zygote=Zygote(state_dir / "zygote.log", command),
-            inventory=inventory.open_inventory(devices),
+            inventory=inventory.open_inventory(devices, load=nvml),
             state_dir=state_dir,
             most_queued=most_queued,
+            clock=clock,
         )
         async with supervisor.working():
             yield supervisor

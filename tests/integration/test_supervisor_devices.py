@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ftd.devices.model import Sample
@@ -13,7 +14,7 @@ from ftd.errors import QueueFull
 from ftd.jobs.fleet import DeviceState
 from ftd.jobs.model import Attempt, Job, JobState, OutcomeReason
 from ftd.jobs.supervisor import Supervisor, utc_now
-from tests.fakes.supervising import daemon, states_of, submit, until, watch
+from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
 
 GIB = 1 << 30
 MACHINE = "sim:2x16GiB"
@@ -163,6 +164,27 @@ async def test_the_time_goes_on_while_no_daemon_is_there(tmp_path: Path) -> None
 
     assert ended.outcome is not None
     assert ended.outcome.reason is OutcomeReason.TIMED_OUT
+
+
+async def test_time_in_which_nothing_ran_is_nobodys(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as first:
+        job = await submit(first, "wait-1", timeout_s=3600.0)
+        await until(first, job, JobState.RUNNING)
+        worker = worker_of(await first.store.get(job.id))
+    shim = worker.parent()
+    assert shim is not None
+    shim.kill()  # and its worker with it
+    psutil.wait_procs([shim, worker], timeout=10)
+
+    async with daemon(tmp_path, clock=lambda: utc_now() + timedelta(hours=3)) as second:
+        await watch(second, job)
+        ended = await second.store.get(job.id)
+        (attempt,) = await attempts_of(second, job)
+
+    assert ended.outcome is not None
+    assert ended.outcome.reason is OutcomeReason.LOST
+    assert attempt.end_time is not None
+    assert attempt.end_time - attempt.start_time < timedelta(minutes=1)
 
 
 async def test_a_job_waits_for_its_moment_and_holds_nobody_up(supervisor: Supervisor) -> None:

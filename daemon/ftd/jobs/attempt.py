@@ -1,12 +1,14 @@
 """One attempt at a job: its run directory, its start, its journal, its end."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -84,11 +86,30 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: 
     return run_dir
 
 
+def gone_since(run_dir: Path) -> datetime | None:
+    """Return when an attempt's processes ended; None while its shim lives, or where nobody knows.
+
+    Where no account of the end was left, that is when something was last written of it.
+    """
+    shim = rundir.read_shim(run_dir)
+    if shim is not None and shim.is_alive:
+        return None
+    if (report := rundir.read_exit(run_dir)) is not None:
+        return datetime.fromtimestamp(report.end_time, UTC)
+    with contextlib.suppress(FileNotFoundError):  # somebody took the run directory away
+        return datetime.fromtimestamp((run_dir / rundir.JOURNAL).stat().st_mtime, UTC)
+    return None
+
+
 class Follower:
     """Follows one attempt until its processes are gone, and concludes it."""
 
-    def __init__(self, workshop: Workshop, job: Job, attempt: Attempt) -> None:
+    def __init__(
+        self, workshop: Workshop, job: Job, attempt: Attempt, *, gone: datetime | None = None
+    ) -> None:
+        """`gone` is when its processes ended, where they had before anybody could follow them."""
         self._workshop = workshop
+        self._gone = gone
         self._job_id = job.id
         self._run_dir = Path(job.run_dir)
         self._number = job.attempt
@@ -237,6 +258,8 @@ class Follower:
     async def _conclude(self) -> None:
         report = await asyncio.to_thread(rundir.read_exit, self._run_dir)
         tail = await asyncio.to_thread(log_tail, self._run_dir / rundir.LOG)
+        end_time = self._gone or self._workshop.ledger.clock()
+        attempt = replace(self._attempt, journal_offset=self._offset, end_time=end_time)
 
         def decide(job: Job) -> Change | None:
             state, how = outcome.conclude(
@@ -247,7 +270,9 @@ class Follower:
                 timeout_s=job.request.timeout_s if self._is_out_of_time else None,
                 log_tail=tail,
             )
-            ended = self._workshop.ledger.transition(job, state, outcome=how)
+            ended = replace(
+                self._workshop.ledger.transition(job, state, outcome=how), attempt=attempt
+            )
             # A worker that is ended by force is bound to leave its loader processes behind.
             if report is not None and report.orphans and not report.terminated:
                 return replace(ended, events=[self._orphans(report), *ended.events])

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,8 @@ class Crew:
         self._inventory = inventory
         self._followers: dict[JobId, Follower] = {}
         self._attempts: dict[JobId, Sequence[Attempt]] = {}
+        self._gone: dict[JobId, datetime] = {}
+        """When processes ended that were gone when this daemon came."""
 
     def tenants(self) -> list[Tenant]:
         """Return the jobs whose processes run, with the root of these."""
@@ -47,7 +50,7 @@ class Crew:
 
     def device_seconds(self, job_id: JobId) -> float:
         """Return for how long a running job has held devices, over all its attempts."""
-        now = self._ledger.clock()
+        now = self._up_to(job_id)
         attempts = self._attempts.get(job_id, ())
         return sum(each.seconds(now) * len(each.devices) for each in attempts)
 
@@ -71,6 +74,8 @@ class Crew:
     async def take_up(self, job: Job) -> None:
         """Follow an attempt of an earlier daemon to its end. Its devices are the caller's care."""
         async with self._released_at_end(job.id):
+            if gone := await asyncio.to_thread(attempt.gone_since, Path(job.run_dir)):
+                self._gone[job.id] = gone
             await self._follow(job, Follower.adopt)
 
     async def requeue(self, job_id: JobId) -> None:
@@ -161,7 +166,9 @@ class Crew:
     @contextlib.contextmanager
     def _follower(self, job: Job, attempts: Sequence[Attempt]) -> Iterator[Follower]:
         current = next(each for each in attempts if each.number == job.attempt)
-        follower = self._followers[job.id] = Follower(self._workshop, job, current)
+        gone = self._gone.get(job.id)
+        follower = Follower(self._workshop, job, current, gone=gone)
+        self._followers[job.id] = follower
         self._attempts[job.id] = attempts
         clock = self._time_out(job, attempts, follower)
         try:
@@ -177,9 +184,13 @@ class Crew:
         loop = asyncio.get_running_loop()
         if job.request.timeout_s is None:
             return loop.call_soon(lambda: None)
-        now = self._ledger.clock()
+        now = self._up_to(job.id)
         left = job.request.timeout_s - sum(each.seconds(now) for each in attempts)
         return loop.call_later(max(left, 0), follower.time_out)
+
+    def _up_to(self, job_id: JobId) -> datetime:
+        """Return the present, or the end of a job's processes that no daemon was there to see."""
+        return self._gone.get(job_id) or self._ledger.clock()
 
     async def _start_lost(self, job: Job, why: str) -> None:
         await self._ledger.move(
@@ -202,4 +213,6 @@ class Crew:
             self._fleet.release(job_id)
             self._ledger.changed.set()
         # Not where the daemon stops: then the worker goes on and holds what it has.
-        await self._ledger.store.end_attempts(job_id, self._ledger.clock())
+        end_time = self._up_to(job_id)
+        self._gone.pop(job_id, None)
+        await self._ledger.store.end_attempts(job_id, end_time)

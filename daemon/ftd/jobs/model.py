@@ -164,5 +164,5 @@ class Attempt:
     """Bytes of the journal that are stored as events."""
 
     def seconds(self, now: datetime) -> float:
-        """Return for how long it has held its devices."""
-        return ((self.end_time or now) - self.start_time).total_seconds()
+        """Return for how long it has held its devices; 0 where the clock was set back meanwhile."""
+        return max(((self.end_time or now) - self.start_time).total_seconds(), 0.0)

@@ -15,7 +15,7 @@ from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
 from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound
 from ftd.jobs import outcome, references
-from ftd.jobs.attempt import Workshop
+from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.crew import Crew
 from ftd.jobs.dispatch import Dispatch, Work
@@ -277,7 +277,8 @@ class Supervisor:
                 continue
             if job.state is JobState.STARTING and _never_began(job):
                 await self._crew.requeue(job.id)
-                await self.store.end_attempts(job.id, self.now())
+                ended = gone_since(Path(job.run_dir)) or self.now()
+                await self.store.end_attempts(job.id, ended)
                 continue
             self._fleet.hold(job, held[job.id])
             self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
