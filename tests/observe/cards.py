@@ -22,7 +22,7 @@ class WarmCard(FakeCard):
     """A card that uses energy as time goes by."""
 
     @property
-    def millijoules(self) -> int:  # type: ignore[override]
+    def millijoules(self) -> int:
         """Its count of energy."""
         return int((time.monotonic() - _BEGIN) * _WATTS * 1000)
 

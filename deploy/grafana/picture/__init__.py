@@ -1,0 +1,1 @@
+"""Draws a dashboard without Grafana; run as `python -m deploy.grafana.picture`."""
