@@ -280,7 +280,7 @@ class Supervisor:
                 ended = gone_since(Path(job.run_dir)) or self.now()
                 await self.store.end_attempts(job.id, ended)
                 continue
-            self._fleet.hold(job, held[job.id])
+            self._fleet.hold(job, held.get(job.id, ()))
             self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
 
     async def _held(self, job_ids: Sequence[JobId]) -> dict[JobId, tuple[str, ...]]:

@@ -70,7 +70,10 @@ def test_opening_a_store_of_this_version_loads_no_alembic(tmp_path: Path) -> Non
     assert told == ["True", "False"]
 
 
-async def test_a_store_of_the_version_before_devices_is_taken_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "begun-but-not-noted"])
+async def test_a_store_of_the_version_before_devices_is_taken_over(
+    tmp_path: Path, noted: bool
+) -> None:
     path = tmp_path / "ftd.sqlite"
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -79,7 +82,8 @@ async def test_a_store_of_the_version_before_devices_is_taken_over(tmp_path: Pat
     upgrade(config, "0001")
     connection.execute(text(OLD_JOB))
     connection.execute(text("INSERT INTO documents VALUES ('j', '{}', '')"))
-    connection.execute(text("INSERT INTO attempts VALUES ('j', 1, '/runs/1', 7)"))
+    if noted:
+        connection.execute(text("INSERT INTO attempts VALUES ('j', 1, '/runs/1', 7)"))
     connection.commit()
     connection.close()
 
@@ -90,6 +94,7 @@ async def test_a_store_of_the_version_before_devices_is_taken_over(tmp_path: Pat
     assert (job.request.memory_bytes, job.request.not_before, job.request.timeout_s) == (None,) * 3
     assert attempt.devices == ("cpu",)
     assert attempt.seconds(job.create_time) == 3.0
+    assert (attempt.number, attempt.run_dir) == (1, "/runs/1")
 
 
 async def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:

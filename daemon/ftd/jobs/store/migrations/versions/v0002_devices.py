@@ -20,6 +20,11 @@ def upgrade() -> None:
         "attempts", sa.Column("start_time", sa.Integer, nullable=False, server_default="0")
     )
     op.add_column("attempts", sa.Column("end_time", sa.Integer))
+    # An attempt was noted with the first word of its journal only.
+    op.execute(
+        "INSERT OR IGNORE INTO attempts (job_id, number, run_dir, journal_offset)"
+        " SELECT id, attempt, run_dir, 0 FROM jobs WHERE attempt > 0"
+    )
     op.execute(
         "UPDATE attempts SET (start_time, end_time) ="
         " (SELECT COALESCE(start_time, create_time), end_time FROM jobs"
