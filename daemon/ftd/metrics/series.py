@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ftd.devices.card import CRITICAL_XIDS
 from ftd.devices.model import DeviceKind
 from ftd.jobs.fleet import DeviceState, Standing
 from ftd.metrics import catalogue as rows
@@ -11,10 +12,6 @@ from ftd.metrics.catalogue import Metric
 from ftd.metrics.histogram import Distribution
 from ftd.metrics.snapshot import Snapshot
 from ftd.metrics.tally import Worked
-
-GRAVE_XIDS = (48, 62, 64, 74, 79, 95, 119, 120)
-"""The errors after which a device needs a reset or a repair. There from the start: a rate does
-not see the first one of a series that begins with it."""
 
 Value = float | Distribution
 Series = Iterator[tuple[tuple[str, ...], Value]]
@@ -159,7 +156,8 @@ def _device_state(now: Snapshot) -> Series:
 
 def _device_xids(now: Snapshot) -> Series:
     for each in now.standings:
-        grave = () if each.device.kind is DeviceKind.CPU else GRAVE_XIDS
+        # There from the start: a rate does not see the first one of a series that begins with it.
+        grave = () if each.device.kind is DeviceKind.CPU else CRITICAL_XIDS
         seen = each.reading.sample.xid_errors
         for xid in sorted({*grave, *seen}):
             yield (each.device.id, str(xid)), seen.get(xid, 0)
