@@ -16,8 +16,8 @@ STAMP := $(VENV)/.installed
 READY := $(if $(filter file default undefined,$(origin VENV)),$(STAMP),$(PY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all check lint types layers stubs buf figures docs \
-        dashboards fmt proto constraints bench
+.PHONY: help setup demo test test-slow test-all check lint types layers stubs twin buf figures docs \
+        dashboards fmt proto sync constraints bench
 
 help: ## List the targets
 	@echo "finetuned: fine-tunes image models on the accelerators of a machine"
@@ -73,7 +73,7 @@ bench: $(READY) ## Measure size, start and idle; write docs/benchmarks.md
 
 # --- house-keeping --------------------------------------------------------------------------
 
-check: lint types layers stubs buf docs figures ## Check style, types, layers, stubs, proto and docs
+check: lint types layers stubs twin buf docs figures ## Check style, types, layers, stubs, proto and docs
 	@echo "check: all well"
 
 lint: $(READY)
@@ -100,6 +100,9 @@ stubs: $(READY)
 	  diff -r -x __pycache__ "$$new" proto/gen || { echo "proto/gen is stale: make proto" >&2; exit 1; }
 	@echo "stubs: fresh"
 
+twin: $(READY)
+	@$(PY) -m tests.house.twin --check
+
 buf:
 	@if command -v npx >/dev/null; then npx --yes $(BUF) lint proto && echo "buf: no findings"; \
 	  elif [ -n "$$CI" ]; then echo "buf lint needs npx (node), which CI must have" >&2; exit 1; \
@@ -117,6 +120,9 @@ fmt: $(READY) ## Format the code
 
 proto: $(READY) ## Generate proto/gen from proto/finetuned
 	@$(call generate,proto/gen)
+
+sync: $(READY) ## Generate the sync client from the async one
+	@$(PY) -m tests.house.twin
 
 generate = PATH="$(VENV)/bin:$$PATH" $(PY) -m grpc_tools.protoc -Iproto --python_out=$(1) \
   --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) proto/finetuned/v1/*.proto

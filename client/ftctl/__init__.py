@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from ftctl._async.client import (
         AsyncClient,
         AsyncJobHandle,
-        JobSource,
+    )
+    from ftctl._sync.client import (
+        Client,
+        JobHandle,
     )
     from ftctl.devices import (
         Device,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         NameTaken,
+        NotEnded,
         QueueFull,
         WatchInterrupted,
     )
@@ -60,6 +64,17 @@ if TYPE_CHECKING:
         Score,
         StateChanged,
     )
+    from ftctl.plans import (
+        Plan,
+    )
+    from ftctl.source import (
+        JobSource,
+    )
+    from ftctl.tables import (
+        Devices,
+        Jobs,
+        Metrics,
+    )
 
 _HOME_OF = {
     "AmbiguousDevice": "ftctl.errors",
@@ -72,6 +87,7 @@ _HOME_OF = {
     "BadInput": "ftctl.errors",
     "BadJobFile": "ftctl.errors",
     "CheckpointSaved": "ftctl.models",
+    "Client": "ftctl._sync.client",
     "DaemonError": "ftctl.errors",
     "DaemonUnreachable": "ftctl.errors",
     "Device": "ftctl.devices",
@@ -79,6 +95,7 @@ _HOME_OF = {
     "DeviceKind": "ftctl.devices",
     "DeviceNotFound": "ftctl.errors",
     "DeviceState": "ftctl.devices",
+    "Devices": "ftctl.tables",
     "Epoch": "ftctl.models",
     "EpochEnded": "ftctl.models",
     "Event": "ftctl.models",
@@ -90,14 +107,19 @@ _HOME_OF = {
     "Job": "ftctl.models",
     "JobFailed": "ftctl.errors",
     "JobFile": "ftctl.jobfile",
+    "JobHandle": "ftctl._sync.client",
     "JobNotFound": "ftctl.errors",
-    "JobSource": "ftctl._async.client",
+    "JobSource": "ftctl.source",
     "JobState": "ftctl.models",
+    "Jobs": "ftctl.tables",
+    "Metrics": "ftctl.tables",
     "NameTaken": "ftctl.errors",
+    "NotEnded": "ftctl.errors",
     "Notice": "ftctl.models",
     "Outcome": "ftctl.models",
     "OutcomeReason": "ftctl.models",
     "Phase": "ftctl.models",
+    "Plan": "ftctl.plans",
     "Planned": "ftctl.models",
     "Progress": "ftctl.models",
     "ProgressMade": "ftctl.models",
@@ -118,6 +140,7 @@ __all__ = [
     "BadInput",
     "BadJobFile",
     "CheckpointSaved",
+    "Client",
     "DaemonError",
     "DaemonUnreachable",
     "Device",
@@ -125,6 +148,7 @@ __all__ = [
     "DeviceKind",
     "DeviceNotFound",
     "DeviceState",
+    "Devices",
     "Epoch",
     "EpochEnded",
     "Event",
@@ -136,14 +160,19 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobFile",
+    "JobHandle",
     "JobNotFound",
     "JobSource",
     "JobState",
+    "Jobs",
+    "Metrics",
     "NameTaken",
+    "NotEnded",
     "Notice",
     "Outcome",
     "OutcomeReason",
     "Phase",
+    "Plan",
     "Planned",
     "Progress",
     "ProgressMade",

@@ -1,4 +1,4 @@
-"""How the daemon is reached: its socket, the channel to it, deadlines and retries."""
+"""How the daemon is reached: its socket, how channels to it are set up, deadlines, retries."""
 
 import json
 import os
@@ -6,14 +6,14 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-import grpc
-
 from ftctl.errors import DaemonUnreachable
 
 # Seconds. A plan may have to read every image's header once.
 CALL_DEADLINE_S = 20.0
 PLAN_DEADLINE_S = 900.0
 CONNECT_DEADLINE_S = 5.0
+# A stream that is silent for longer is opened anew, from where it was.
+STREAM_DEADLINE_S = 300.0
 
 # A job with thousands of epochs is larger than gRPC's 4 MiB.
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -54,9 +54,14 @@ def default_socket(environment: Mapping[str, str] = os.environ) -> Path:
     return Path.home() / ".local/state/finetuned/ftd.sock"
 
 
-def open_channel(path: Path) -> grpc.aio.Channel:
-    """Return a channel to the daemon that listens on a unix socket."""
-    options = [
+def target(path: Path) -> str:
+    """Return what gRPC calls a unix socket."""
+    return f"unix:{path.absolute()}"
+
+
+def options() -> list[tuple[str, int | str]]:
+    """Return how channels to a daemon are set up."""
+    return [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.enable_retries", 1),
@@ -67,7 +72,6 @@ def open_channel(path: Path) -> grpc.aio.Channel:
         # Without this, processes and channels of one address share a connection and its backoff.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    return grpc.aio.insecure_channel(f"unix:{path.absolute()}", options=options)
 
 
 def probe(path: Path) -> None:

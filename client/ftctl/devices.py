@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ftctl import html
+
 
 class DeviceKind(StrEnum):
     """What a device is."""
@@ -80,3 +82,29 @@ class Device:
     """Errors that its driver has reported since the daemon started, by XID."""
     sample_time: datetime | None
     """When these figures were read; None before the first reading."""
+
+    def badge(self) -> html.Badge:
+        """Return its state as a word that stands out."""
+        return html.Badge(self.state, _TONES.get(self.state, "wary"))
+
+    def __repr__(self) -> str:
+        jobs = f", runs {', '.join(job.name for job in self.jobs)}" if self.jobs else ""
+        return f"<Device {self.id} ({self.name}): {self.state}, {self._memory()}{jobs}>"
+
+    def _memory(self) -> str:
+        used, whole = self.memory_used_bytes / 2**30, self.memory_total_bytes / 2**30
+        return f"{used:.1f} of {whole:.1f} GiB"
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("name", self.name),
+            ("uuid", self.uuid),
+            ("why", self.reason),
+            ("memory", self._memory()),
+            ("jobs", ", ".join(job.name for job in self.jobs)),
+            ("foreign", ", ".join(f"{item.name} ({item.pid})" for item in self.foreign)),
+        ]
+        return html.card(self.id, facts, badge=self.badge())
+
+
+_TONES = {DeviceState.FREE: "good", DeviceState.BUSY: "busy", DeviceState.UNHEALTHY: "bad"}

@@ -14,6 +14,7 @@ FtctlError
 │   └── WatchInterrupted    it stopped answering while a job was followed; the job goes on
 ├── DaemonError         the daemon could not do what was asked
 │   └── QueueFull       as many jobs wait as may
+├── NotEnded            a job that has not ended in the time that it was given; it goes on
 └── JobFailed           a job that did not succeed, where success was asked for
 """
 
@@ -94,6 +95,10 @@ class DaemonError(FtctlError):
 
 class QueueFull(DaemonError):
     """As many jobs wait as may."""
+
+
+class NotEnded(FtctlError, TimeoutError):
+    """A job that has not ended in the time that it was given. It goes on."""
 
 
 class JobFailed(FtctlError):

@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ftctl import html
 from ftctl.errors import Fault, JobFailed
+from ftctl.plans import Plan
 
 # Of a failed job, in the text of an error; `outcome.faults` has all.
 SHOWN_FAULTS = 5
@@ -167,7 +169,7 @@ class Job:
     epochs: tuple[Epoch, ...]
     recipe: Mapping[str, Any]
     """With all defaults filled in."""
-    plan: Mapping[str, Any] | None
+    plan: Plan | None
     artifacts: tuple[Artifact, ...]
     run_dir: str
     last_sequence: int
@@ -181,6 +183,36 @@ class Job:
         if self.state is JobState.SUCCEEDED:
             return self
         raise JobFailed("\n".join(_shortfall(self)), job_id=self.id)
+
+    def position(self) -> str:
+        """Say how far it is, what it waits for, or why it ended, in a few words."""
+        if not self.state.is_terminal and self.reason:
+            return self.reason
+        if self.outcome and self.outcome.reason is not OutcomeReason.COMPLETED:
+            return self.outcome.reason.replace("_", " ")
+        return f"epoch {self.progress.epoch}/{self.progress.epochs}" if self.progress else ""
+
+    def badge(self) -> html.Badge:
+        """Return its state as a word that stands out."""
+        return html.Badge(self.state, _TONES.get(self.state, "idle"))
+
+    def __repr__(self) -> str:
+        parts = (self.state.value, self.position(), _best(self))
+        return f"<Job {self.name} ({self.id[:8]}): {', '.join(part for part in parts if part)}>"
+
+    def _repr_html_(self) -> str:
+        outcome = self.outcome
+        facts = [
+            ("id", self.id),
+            ("where", self.position()),
+            ("submitted", self.create_time),
+            ("ended", self.end_time),
+            ("", _best(self)),
+            ("outcome", outcome.message if outcome else ""),
+            ("next", outcome.remedy if outcome else ""),
+            ("files", self.run_dir),
+        ]
+        return html.card(self.name, facts, badge=self.badge())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +238,7 @@ class StateChanged(Event):
 class Planned(Event):
     """The recipe was planned."""
 
-    plan: Mapping[str, Any]
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +281,20 @@ class ArtifactMade(Event):
 
 
 # --- words ----------------------------------------------------------------------------------
+
+_TONES = {
+    JobState.STARTING: "busy",
+    JobState.RUNNING: "busy",
+    JobState.CANCELLING: "wary",
+    JobState.SUCCEEDED: "good",
+    JobState.FAILED: "bad",
+}
+
+
+def _best(job: Job) -> str:
+    if job.best is None:
+        return ""
+    return f"best {100 * job.best.val.accuracy:.1f} % after epoch {job.best.epoch}"
 
 
 def _shortfall(job: Job) -> Iterator[str]:

@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 from ftctl.errors import BY_REASON, DaemonError, DaemonUnreachable, Fault, FtctlError, InvalidJob
 
 
-def from_rpc(error: grpc.aio.AioRpcError, *, socket: str) -> FtctlError:
+def from_rpc(error: grpc.RpcError, *, socket: str) -> FtctlError:
     """Return what a failed call means to a user."""
     info, violations = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in _details(error):
@@ -27,18 +27,20 @@ def from_rpc(error: grpc.aio.AioRpcError, *, socket: str) -> FtctlError:
     return _unexplained(error, message, socket)
 
 
-def _details(error: grpc.aio.AioRpcError) -> Iterator[Any]:
+def _details(error: grpc.RpcError) -> Iterator[Any]:
     # The function asks for code, details and trailing metadata, which this error has too.
     status = rpc_status.from_call(cast(grpc.Call, error))
     return iter(status.details if status else ())
 
 
-def _unexplained(error: grpc.aio.AioRpcError, message: str, socket: str) -> FtctlError:
+def _unexplained(error: grpc.RpcError, message: str, socket: str) -> FtctlError:
     match error.code():
         case grpc.StatusCode.UNAVAILABLE:
             return DaemonUnreachable(f"the daemon at {socket} stopped answering: {message}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DaemonUnreachable(f"the daemon at {socket} did not answer in time")
+        case grpc.StatusCode.CANCELLED:
+            return DaemonUnreachable(f"the connection to {socket} was closed while it was used")
         case grpc.StatusCode.UNIMPLEMENTED:
             return DaemonError("the daemon does not know this request; is it older than ftctl?")
         case _:

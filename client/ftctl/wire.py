@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from finetuned.v1 import event_pb2, job_pb2
 from ftctl import models
 from ftctl.errors import Fault
+from ftctl.plans import Plan
 from ftctl.request import JobRequest
 
 E = TypeVar("E", bound=StrEnum)
@@ -62,7 +63,7 @@ def job(message: job_pb2.Job) -> models.Job:
         best=next((epoch for epoch in reversed(epochs) if epoch.best), None),
         epochs=epochs,
         recipe=json.loads(given.recipe_json or "{}"),
-        plan=json.loads(message.plan_json) if message.plan_json else None,
+        plan=Plan(json.loads(message.plan_json)) if message.plan_json else None,
         artifacts=tuple(_artifact(item) for item in message.artifacts),
         run_dir=message.run_dir,
         last_sequence=message.last_sequence,
@@ -91,7 +92,7 @@ def _state_changed(body: event_pb2.StateChanged, **where: Any) -> models.Event:
 
 
 def _planned(body: event_pb2.Planned, **where: Any) -> models.Event:
-    return models.Planned(plan=json.loads(body.plan_json), **where)
+    return models.Planned(plan=Plan(json.loads(body.plan_json)), **where)
 
 
 def _progress_made(body: job_pb2.Progress, **where: Any) -> models.Event:

@@ -1,29 +1,24 @@
 """The client of a daemon: one method per thing that one can ask of it."""
 
-import codecs
+import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import grpc
+from typing import Any, Self
 
 from finetuned.v1 import device_service_pb2 as device_pb
 from finetuned.v1 import job_service_pb2 as pb
-from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
-from finetuned.v1.job_service_pb2_grpc import JobServiceStub
-from ftctl import channel, devicewire, models, status, wire
-from ftctl._async.stream import CUT, OnGap, resumed
+from ftctl import channel, devicewire, html, models, wire
+from ftctl._async import following
+from ftctl._async.connection import AsyncConnection
+from ftctl._async.stream import OnGap
 from ftctl.devices import Device
-from ftctl.errors import BadInput, Fault, FtctlError, InvalidJob, WatchInterrupted
+from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
-
-R = TypeVar("R")
-
-JobSource = JobFile | Path | str | Mapping[str, Any]
-"""A job: read already, by the path of its file, or as a mapping."""
+from ftctl.source import JobSource, job_file
+from ftctl.tables import Devices, Jobs, Metrics
+from ftctl.transport import aio as transport
 
 # How long a daemon may be away, as in a restart, before who follows a job is told.
 PATIENCE_S = 30.0
@@ -36,7 +31,10 @@ class AsyncClient:
             job = await client.submit("job.yaml")
             async for event in job.watch():
                 print(event)
-            (await job.wait()).check()
+            finished = await job.wait()
+            finished.check()
+
+    It connects when it is first used, and again after `close`.
 
     Args:
         socket: Path of the daemon's socket. Default: FTCTL_SOCKET, FTD_SOCKET, or where a daemon
@@ -46,15 +44,11 @@ class AsyncClient:
 
     def __init__(self, socket: str | Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
         self.socket = Path(socket) if socket else channel.default_socket()
-        self._patience_s = patience_s
-        self._channel: grpc.aio.Channel | None = None
+        self._connection = AsyncConnection(self.socket, patience_s=patience_s)
 
     async def __aenter__(self) -> Self:
         """Connect. Raises DaemonUnreachable at once where nobody listens."""
-        channel.probe(self.socket)
-        self._channel = channel.open_channel(self.socket)
-        self._jobs = JobServiceStub(self._channel)
-        self._devices = DeviceServiceStub(self._channel)
+        self._connection.line()
         return self
 
     async def __aexit__(
@@ -63,8 +57,17 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._channel is not None:
-            await self._channel.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection, and whatever is still asked over it."""
+        await self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of the daemon at {self.socket}>"
+
+    def _repr_html_(self) -> str:
+        return html.card(type(self).__name__, [("daemon", self.socket)])
 
     async def submit(
         self, job: JobSource, *, overrides: Mapping[str, Any] | None = None
@@ -96,8 +99,10 @@ class AsyncClient:
 
     async def get(self, job: str) -> models.Job:
         """Return a job by id, by at least four characters of an id, or by name."""
-        call = self._jobs.GetJob(pb.GetJobRequest(job=job), timeout=channel.CALL_DEADLINE_S)
-        return wire.job((await self._answer(call)).job)
+        response = await self._connection.ask(
+            self._connection.jobs.GetJob, pb.GetJobRequest(job=job)
+        )
+        return wire.job(response.job)
 
     async def list(
         self, *, states: Iterable[models.JobState] = (), page_size: int = 0
@@ -105,20 +110,36 @@ class AsyncClient:
         """Yield the jobs in these states (none: in all), latest first, asking page by page."""
         request = pb.ListJobsRequest(page_size=page_size, states=wire.states(tuple(states)))
         while True:
-            call = self._jobs.ListJobs(request, timeout=channel.CALL_DEADLINE_S)
-            page = await self._answer(call)
+            page = await self._connection.ask(self._connection.jobs.ListJobs, request)
             for job in page.jobs:
                 yield wire.job(job)
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
 
+    async def jobs(self, *, states: Iterable[models.JobState] = (), limit: int = 50) -> Jobs:
+        """Return the latest jobs in these states (none: in all), at most `limit`, as a table."""
+        found: list[models.Job] = []
+        async with transport.closing(self.list(states=states, page_size=min(limit, 1000))) as all_:
+            async for job in all_:
+                if len(found) >= limit:
+                    break
+                found.append(job)
+        return Jobs(found)
+
+    async def metrics(self, job: str) -> Metrics:
+        """Return the epochs that a job has finished, as a table."""
+        standing = await self.get(job)
+        return Metrics(standing.epochs)
+
     async def cancel(self, job: str) -> models.Job:
         """Cancel a job; one that has ended is returned as it is."""
-        call = self._jobs.CancelJob(pb.CancelJobRequest(job=job), timeout=channel.CALL_DEADLINE_S)
-        return wire.job((await self._answer(call)).job)
+        response = await self._connection.ask(
+            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job)
+        )
+        return wire.job(response.job)
 
-    async def watch(
+    def watch(
         self, job: str, *, after_sequence: int = 0, on_gap: OnGap | None = None
     ) -> AsyncGenerator[models.Event, None]:
         """Yield the events of a job, each once and in order, until it has ended.
@@ -135,33 +156,32 @@ class AsyncClient:
             WatchInterrupted: where the daemon stays away.
         """
         request = pb.WatchJobRequest(job=job, after_sequence=after_sequence)
-        stream = resumed(
-            lambda: self._jobs.WatchJob(request), patience_s=self._patience_s, on_gap=on_gap
-        )
-        async with aclosing(stream) as responses:
-            try:
-                async for response in responses:
-                    message = response.event
-                    if message.sequence <= request.after_sequence:
-                        continue
-                    # From now on by id: a name may pass to a later job.
-                    request.job, request.after_sequence = message.job_id, message.sequence
-                    event = wire.event(message)
-                    if event is not None:
-                        yield event
-            except grpc.aio.AioRpcError as error:
-                raise self._interrupted(error, request.job) from None
+        return following.events(self._connection, request, on_gap=on_gap)
 
-    async def wait(self, job: str) -> models.Job:
-        """Return the job once it has ended. Raises as `watch` does."""
+    async def wait(self, job: str, *, timeout_s: float | None = None) -> models.Job:
+        """Return the job once it has ended.
+
+        Raises:
+            WatchInterrupted: where the daemon stays away.
+            NotEnded: after `timeout_s` seconds. The job goes on.
+        """
+        until = following.NEVER if timeout_s is None else time.monotonic() + timeout_s
         standing = await self.get(job)
-        if not standing.state.is_terminal:
-            async for _ in self.watch(standing.id, after_sequence=standing.last_sequence):
-                pass
-            standing = await self.get(standing.id)
-        return standing
+        if standing.state.is_terminal:
+            return standing
+        request = pb.WatchJobRequest(job=standing.id, after_sequence=standing.last_sequence)
+        events = following.events(self._connection, request, until=until)
+        try:
+            async with transport.closing(events):
+                async for _ in events:
+                    pass
+        except TimeoutError:
+            raise NotEnded(
+                f"job {standing.name} has not ended within {timeout_s:g} s; it goes on"
+            ) from None
+        return await self.get(standing.id)
 
-    async def logs(
+    def logs(
         self,
         job: str,
         *,
@@ -177,25 +197,14 @@ class AsyncClient:
             last_lines: Begin at most this many lines before the end. 0: at the beginning.
             on_gap: As in `watch`.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         request = pb.TailLogRequest(job=job, last_lines=last_lines, follow=follow)
-        stream = resumed(
-            lambda: self._jobs.TailLog(request), patience_s=self._patience_s, on_gap=on_gap
-        )
-        async with aclosing(stream) as responses:
-            try:
-                async for response in responses:
-                    request.offset, request.last_lines = response.next_offset, 0
-                    yield decoder.decode(response.data)
-            except grpc.aio.AioRpcError as error:
-                raise self._interrupted(error, job) from None
+        return following.log(self._connection, request, on_gap=on_gap)
 
-    async def devices(self) -> tuple[Device, ...]:
+    async def devices(self) -> Devices:
         """Return the devices of the machine, always in the same order."""
-        call = self._devices.ListDevices(
-            device_pb.ListDevicesRequest(), timeout=channel.CALL_DEADLINE_S
-        )
-        return tuple(devicewire.device(item) for item in (await self._answer(call)).devices)
+        request = device_pb.ListDevicesRequest()
+        response = await self._connection.ask(self._connection.devices.ListDevices, request)
+        return Devices(devicewire.device(item) for item in response.devices)
 
     async def drain_device(self, name: str, reason: str = "") -> Device:
         """Have a device take no more jobs until it is resumed; those on it go on.
@@ -205,19 +214,19 @@ class AsyncClient:
             reason: What for, shown to whoever waits.
         """
         request = device_pb.DrainDeviceRequest(device=name, reason=reason)
-        call = self._devices.DrainDevice(request, timeout=channel.CALL_DEADLINE_S)
-        return devicewire.device((await self._answer(call)).device)
+        response = await self._connection.ask(self._connection.devices.DrainDevice, request)
+        return devicewire.device(response.device)
 
     async def resume_device(self, name: str) -> Device:
         """Have a drained device take jobs again."""
         request = device_pb.ResumeDeviceRequest(device=name)
-        call = self._devices.ResumeDevice(request, timeout=channel.CALL_DEADLINE_S)
-        return devicewire.device((await self._answer(call)).device)
+        response = await self._connection.ask(self._connection.devices.ResumeDevice, request)
+        return devicewire.device(response.device)
 
     async def _submit(
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool
     ) -> models.Job:
-        file = _job_file(source, overrides)
+        file = job_file(source, overrides)
         if file.faults:
             raise InvalidJob(await self._all_faults(file))
         deadline_s = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
@@ -241,22 +250,10 @@ class AsyncClient:
         request = pb.SubmitJobRequest(
             spec=wire.spec(file.request), request_id=str(uuid.uuid4()), validate_only=validate_only
         )
-        response = await self._answer(self._jobs.SubmitJob(request, timeout=deadline_s))
-        return wire.job(response.job)
-
-    async def _answer(self, call: Awaitable[R]) -> R:
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            raise status.from_rpc(error, socket=str(self.socket)) from None
-
-    def _interrupted(self, error: grpc.aio.AioRpcError, job: str) -> Exception:
-        if error.code() not in CUT:
-            return status.from_rpc(error, socket=str(self.socket))
-        return WatchInterrupted(
-            f"the daemon at {self.socket} has been away for {self._patience_s:g} s; job {job} "
-            f"goes on without it. `ftd serve` starts a daemon, `ftctl watch {job}` comes back"
+        response = await self._connection.ask(
+            self._connection.jobs.SubmitJob, request, deadline_s=deadline_s
         )
+        return wire.job(response.job)
 
 
 class AsyncJobHandle:
@@ -268,6 +265,16 @@ class AsyncJobHandle:
     def __init__(self, client: AsyncClient, submitted: models.Job) -> None:
         self._client = client
         self.submitted = submitted
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} ({self.id[:8]})>"
+
+    def _repr_html_(self) -> str:
+        return html.card(
+            self.name,
+            [("id", self.id), ("submitted", self.submitted.create_time)],
+            hint="get() says where it stands, watch() follows it",
+        )
 
     @property
     def id(self) -> str:
@@ -285,9 +292,13 @@ class AsyncJobHandle:
         """Yield the job's events; see AsyncClient.watch."""
         return self._client.watch(self.id, after_sequence=after_sequence, on_gap=on_gap)
 
-    async def wait(self) -> models.Job:
-        """Return the job once it has ended."""
-        return await self._client.wait(self.id)
+    async def wait(self, *, timeout_s: float | None = None) -> models.Job:
+        """Return the job once it has ended; see AsyncClient.wait."""
+        return await self._client.wait(self.id, timeout_s=timeout_s)
+
+    async def metrics(self) -> Metrics:
+        """Return the epochs that the job has finished, as a table."""
+        return await self._client.metrics(self.id)
 
     async def get(self) -> models.Job:
         """Return the job as it stands."""
@@ -302,15 +313,3 @@ class AsyncJobHandle:
     ) -> AsyncGenerator[str, None]:
         """Yield the job's log; see AsyncClient.logs."""
         return self._client.logs(self.id, follow=follow, on_gap=on_gap)
-
-
-def _job_file(source: JobSource, overrides: Mapping[str, Any] | None) -> JobFile:
-    match source:
-        case JobFile() if overrides:
-            raise BadInput("a JobFile is read already; give its overrides to JobFile.read")
-        case JobFile():
-            return source
-        case str() | Path():
-            return JobFile.read(source, overrides=overrides)
-        case _:
-            return JobFile.of(source, overrides=overrides)

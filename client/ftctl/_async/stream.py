@@ -1,11 +1,14 @@
 """A server stream that is taken up again where it was cut."""
 
-import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import grpc
+
+from ftctl.channel import STREAM_DEADLINE_S
+from ftctl.transport import aio as transport
 
 R = TypeVar("R")
 
@@ -23,36 +26,43 @@ STANDS_AFTER_S = 2.0
 
 
 async def resumed(
-    open_stream: Callable[[], grpc.aio.UnaryStreamCall[Any, R]],
+    open_stream: Callable[[float], "transport.Stream[R]"],
     *,
     patience_s: float,
     on_gap: OnGap | None = None,
+    until: float = float("inf"),
 ) -> AsyncGenerator[R, None]:
     """Yield what a stream brings; open it again after each cut.
 
-    `open_stream` asks for what comes after the last message that was yielded.
+    `open_stream` asks for what comes after the last message that was yielded, with a deadline in
+    seconds. `until` is the moment of the monotonic clock at which to end.
 
     Raises:
-        grpc.aio.AioRpcError: for any other status, and for a cut that has lasted `patience_s`.
+        grpc.RpcError: for any other status, and for a cut that has lasted `patience_s`.
+        TimeoutError: where `until` has come.
     """
     gap = _Gap(on_gap or (lambda seconds: None))
     while True:
-        call = open_stream()
-        standing = asyncio.get_running_loop().call_later(STANDS_AFTER_S, gap.end)
+        if (left_s := until - time.monotonic()) <= 0:
+            raise TimeoutError
+        call = open_stream(min(left_s, STREAM_DEADLINE_S))
+        standing = transport.call_later(STANDS_AFTER_S, gap.end)
         try:
             async for message in call:
                 gap.end()
                 yield message
             gap.end()
             return
-        except grpc.aio.AioRpcError as error:
+        except transport.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                continue
             if error.code() not in CUT or gap.seconds > patience_s:
                 raise
         finally:
             standing.cancel()
             call.cancel()
         gap.go_on()
-        await asyncio.sleep(gap.pause_s())
+        await transport.sleep(gap.pause_s())
 
 
 class _Gap:
@@ -63,26 +73,33 @@ class _Gap:
         self._since: float | None = None
         self._told_at = 0.0
         self._pause_s = FIRST_PAUSE_S
+        # A timer may run in a thread of its own.
+        self._lock = threading.Lock()
 
     @property
     def seconds(self) -> float:
         """How long it has lasted; 0 where there is none."""
-        return 0.0 if self._since is None else time.monotonic() - self._since
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
 
     def go_on(self) -> None:
         """Begin it, or say that it lasts."""
         now = time.monotonic()
-        if self._since is None:
-            self._since, self._pause_s = now, FIRST_PAUSE_S
-        elif now - self._told_at < TELL_EVERY_S:
-            return
-        self._told_at = now
-        self._tell(now - self._since)
+        with self._lock:
+            since = self._since
+            if since is None:
+                since = self._since = now
+                self._pause_s = FIRST_PAUSE_S
+            elif now - self._told_at < TELL_EVERY_S:
+                return
+            self._told_at = now
+        self._tell(now - since)
 
     def end(self) -> None:
         """Say that the stream is back, where it was away."""
-        if self._since is not None:
-            self._since = None
+        with self._lock:
+            was_away, self._since = self._since is not None, None
+        if was_away:
             self._tell(None)
 
     def pause_s(self) -> float:

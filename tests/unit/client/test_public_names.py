@@ -9,10 +9,11 @@ import ftctl
 
 NAMES = """
 AmbiguousDevice AmbiguousJob Artifact ArtifactMade AsyncClient AsyncJobHandle Attempt BadInput
-BadJobFile CheckpointSaved DaemonError DaemonUnreachable Device DeviceJob DeviceKind DeviceNotFound
-DeviceState Epoch EpochEnded Event Fault ForeignProcess FtctlError InvalidJob InvalidRequest Job
-JobFailed JobFile JobNotFound JobSource JobState NameTaken Notice Outcome OutcomeReason Phase
-Planned Progress ProgressMade QueueFull Score StateChanged WatchInterrupted
+BadJobFile CheckpointSaved Client DaemonError DaemonUnreachable Device DeviceJob DeviceKind
+DeviceNotFound DeviceState Devices Epoch EpochEnded Event Fault ForeignProcess FtctlError InvalidJob
+InvalidRequest Job JobFailed JobFile JobHandle JobNotFound JobSource JobState Jobs Metrics NameTaken
+NotEnded Notice Outcome OutcomeReason Phase Plan Planned Progress ProgressMade QueueFull Score
+StateChanged WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.

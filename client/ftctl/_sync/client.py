@@ -1,0 +1,308 @@
+# Generated from ftctl/_async by `make sync`; do not edit.
+"""The client of a daemon: one method per thing that one can ask of it."""
+
+import time
+import uuid
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from finetuned.v1 import device_service_pb2 as device_pb
+from finetuned.v1 import job_service_pb2 as pb
+from ftctl import channel, devicewire, html, models, wire
+from ftctl._sync import following
+from ftctl._sync.connection import Connection
+from ftctl._sync.stream import OnGap
+from ftctl.devices import Device
+from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
+from ftctl.jobfile import JobFile
+from ftctl.source import JobSource, job_file
+from ftctl.tables import Devices, Jobs, Metrics
+from ftctl.transport import blocking as transport
+
+# How long a daemon may be away, as in a restart, before who follows a job is told.
+PATIENCE_S = 30.0
+
+
+class Client:
+    """A connection to a daemon.
+
+        with Client() as client:
+            job = client.submit("job.yaml")
+            for event in job.watch():
+                print(event)
+            finished = job.wait()
+            finished.check()
+
+    It connects when it is first used, and again after `close`.
+
+    Args:
+        socket: Path of the daemon's socket. Default: FTCTL_SOCKET, FTD_SOCKET, or where a daemon
+            of this user listens.
+        patience_s: How long `watch`, `wait` and `logs` try again after the daemon went away.
+    """
+
+    def __init__(self, socket: str | Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
+        self.socket = Path(socket) if socket else channel.default_socket()
+        self._connection = Connection(self.socket, patience_s=patience_s)
+
+    def __enter__(self) -> Self:
+        """Connect. Raises DaemonUnreachable at once where nobody listens."""
+        self._connection.line()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and whatever is still asked over it."""
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of the daemon at {self.socket}>"
+
+    def _repr_html_(self) -> str:
+        return html.card(type(self).__name__, [("daemon", self.socket)])
+
+    def submit(self, job: JobSource, *, overrides: Mapping[str, Any] | None = None) -> "JobHandle":
+        """Submit a job; it is durable when this returns.
+
+        Args:
+            job: What to run.
+            overrides: Field paths and what they shall be instead, as `{"train.epochs": 3}`.
+
+        Raises:
+            BadJobFile, InvalidJob, NameTaken: see their sentences. Faults that only the plan
+                finds end the job, later.
+        """
+        submitted = self._submit(job, overrides, validate_only=False)
+        return JobHandle(self, submitted)
+
+    def validate(self, job: JobSource, *, overrides: Mapping[str, Any] | None = None) -> models.Job:
+        """Check a job and make its plan without submitting it.
+
+        The job has no id. It has no plan where that waits for another job, as its `reason` says.
+
+        Raises:
+            BadJobFile, InvalidJob: with all faults, those of the plan included.
+        """
+        return self._submit(job, overrides, validate_only=True)
+
+    def get(self, job: str) -> models.Job:
+        """Return a job by id, by at least four characters of an id, or by name."""
+        response = self._connection.ask(self._connection.jobs.GetJob, pb.GetJobRequest(job=job))
+        return wire.job(response.job)
+
+    def list(
+        self, *, states: Iterable[models.JobState] = (), page_size: int = 0
+    ) -> Generator[models.Job, None]:
+        """Yield the jobs in these states (none: in all), latest first, asking page by page."""
+        request = pb.ListJobsRequest(page_size=page_size, states=wire.states(tuple(states)))
+        while True:
+            page = self._connection.ask(self._connection.jobs.ListJobs, request)
+            for job in page.jobs:
+                yield wire.job(job)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def jobs(self, *, states: Iterable[models.JobState] = (), limit: int = 50) -> Jobs:
+        """Return the latest jobs in these states (none: in all), at most `limit`, as a table."""
+        found: list[models.Job] = []
+        with transport.closing(self.list(states=states, page_size=min(limit, 1000))) as all_:
+            for job in all_:
+                if len(found) >= limit:
+                    break
+                found.append(job)
+        return Jobs(found)
+
+    def metrics(self, job: str) -> Metrics:
+        """Return the epochs that a job has finished, as a table."""
+        standing = self.get(job)
+        return Metrics(standing.epochs)
+
+    def cancel(self, job: str) -> models.Job:
+        """Cancel a job; one that has ended is returned as it is."""
+        response = self._connection.ask(
+            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job)
+        )
+        return wire.job(response.job)
+
+    def watch(
+        self, job: str, *, after_sequence: int = 0, on_gap: OnGap | None = None
+    ) -> Generator[models.Event, None]:
+        """Yield the events of a job, each once and in order, until it has ended.
+
+        Where the stream is cut it goes on by itself, without a gap.
+
+        Args:
+            job: Id, prefix of an id, or name.
+            after_sequence: Sequence number of the last event already seen.
+            on_gap: Called where the stream is cut, and about each second while it is tried again,
+                with the seconds since the cut; with None once it is back.
+
+        Raises:
+            WatchInterrupted: where the daemon stays away.
+        """
+        request = pb.WatchJobRequest(job=job, after_sequence=after_sequence)
+        return following.events(self._connection, request, on_gap=on_gap)
+
+    def wait(self, job: str, *, timeout_s: float | None = None) -> models.Job:
+        """Return the job once it has ended.
+
+        Raises:
+            WatchInterrupted: where the daemon stays away.
+            NotEnded: after `timeout_s` seconds. The job goes on.
+        """
+        until = following.NEVER if timeout_s is None else time.monotonic() + timeout_s
+        standing = self.get(job)
+        if standing.state.is_terminal:
+            return standing
+        request = pb.WatchJobRequest(job=standing.id, after_sequence=standing.last_sequence)
+        events = following.events(self._connection, request, until=until)
+        try:
+            with transport.closing(events):
+                for _ in events:
+                    pass
+        except TimeoutError:
+            raise NotEnded(
+                f"job {standing.name} has not ended within {timeout_s:g} s; it goes on"
+            ) from None
+        return self.get(standing.id)
+
+    def logs(
+        self,
+        job: str,
+        *,
+        follow: bool = False,
+        last_lines: int = 0,
+        on_gap: OnGap | None = None,
+    ) -> Generator[str, None]:
+        """Yield the log of a job's latest attempt in pieces.
+
+        Args:
+            job: Id, prefix of an id, or name.
+            follow: Go on as the log grows, until the job has ended.
+            last_lines: Begin at most this many lines before the end. 0: at the beginning.
+            on_gap: As in `watch`.
+        """
+        request = pb.TailLogRequest(job=job, last_lines=last_lines, follow=follow)
+        return following.log(self._connection, request, on_gap=on_gap)
+
+    def devices(self) -> Devices:
+        """Return the devices of the machine, always in the same order."""
+        request = device_pb.ListDevicesRequest()
+        response = self._connection.ask(self._connection.devices.ListDevices, request)
+        return Devices(devicewire.device(item) for item in response.devices)
+
+    def drain_device(self, name: str, reason: str = "") -> Device:
+        """Have a device take no more jobs until it is resumed; those on it go on.
+
+        Args:
+            name: Its id, its uuid, or at least four characters of one.
+            reason: What for, shown to whoever waits.
+        """
+        request = device_pb.DrainDeviceRequest(device=name, reason=reason)
+        response = self._connection.ask(self._connection.devices.DrainDevice, request)
+        return devicewire.device(response.device)
+
+    def resume_device(self, name: str) -> Device:
+        """Have a drained device take jobs again."""
+        request = device_pb.ResumeDeviceRequest(device=name)
+        response = self._connection.ask(self._connection.devices.ResumeDevice, request)
+        return devicewire.device(response.device)
+
+    def _submit(
+        self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool
+    ) -> models.Job:
+        file = job_file(source, overrides)
+        if file.faults:
+            raise InvalidJob(self._all_faults(file))
+        deadline_s = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
+        try:
+            return self._send(file, validate_only=validate_only, deadline_s=deadline_s)
+        except InvalidJob as error:
+            raise InvalidJob(file.located(error.faults)) from None
+
+    def _all_faults(self, file: JobFile) -> tuple[Fault, ...]:
+        """Return the faults of a file and, if the daemon can say them, those of its recipe."""
+        try:
+            self._send(file, validate_only=True, deadline_s=channel.CALL_DEADLINE_S)
+        except InvalidJob as error:
+            return file.located((*file.faults, *error.faults))
+        except FtctlError:
+            # Whatever keeps the daemon from an answer: the file has to be mended first.
+            return file.faults
+        return file.faults
+
+    def _send(self, file: JobFile, *, validate_only: bool, deadline_s: float) -> models.Job:
+        request = pb.SubmitJobRequest(
+            spec=wire.spec(file.request), request_id=str(uuid.uuid4()), validate_only=validate_only
+        )
+        response = self._connection.ask(
+            self._connection.jobs.SubmitJob, request, deadline_s=deadline_s
+        )
+        return wire.job(response.job)
+
+
+class JobHandle:
+    """A submitted job.
+
+    `submitted` is the job as it stood then.
+    """
+
+    def __init__(self, client: Client, submitted: models.Job) -> None:
+        self._client = client
+        self.submitted = submitted
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} ({self.id[:8]})>"
+
+    def _repr_html_(self) -> str:
+        return html.card(
+            self.name,
+            [("id", self.id), ("submitted", self.submitted.create_time)],
+            hint="get() says where it stands, watch() follows it",
+        )
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.submitted.id
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.submitted.name
+
+    def watch(
+        self, *, after_sequence: int = 0, on_gap: OnGap | None = None
+    ) -> Generator[models.Event, None]:
+        """Yield the job's events; see Client.watch."""
+        return self._client.watch(self.id, after_sequence=after_sequence, on_gap=on_gap)
+
+    def wait(self, *, timeout_s: float | None = None) -> models.Job:
+        """Return the job once it has ended; see Client.wait."""
+        return self._client.wait(self.id, timeout_s=timeout_s)
+
+    def metrics(self) -> Metrics:
+        """Return the epochs that the job has finished, as a table."""
+        return self._client.metrics(self.id)
+
+    def get(self) -> models.Job:
+        """Return the job as it stands."""
+        return self._client.get(self.id)
+
+    def cancel(self) -> models.Job:
+        """Cancel the job."""
+        return self._client.cancel(self.id)
+
+    def logs(self, *, follow: bool = False, on_gap: OnGap | None = None) -> Generator[str, None]:
+        """Yield the job's log; see Client.logs."""
+        return self._client.logs(self.id, follow=follow, on_gap=on_gap)

@@ -1,0 +1,71 @@
+# Generated from ftctl/_async by `make sync`; do not edit.
+"""The way to a daemon: made when it is needed, and again after a close."""
+
+import threading
+from pathlib import Path
+from typing import TypeVar
+
+from ftctl import channel, status
+from ftctl._sync.stream import CUT
+from ftctl.errors import FtctlError, WatchInterrupted
+from ftctl.transport import blocking as transport
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class Connection:
+    """A line to the daemon at a socket. Threads may share it."""
+
+    def __init__(self, socket: Path, *, patience_s: float) -> None:
+        self.socket = socket
+        self.patience_s = patience_s
+        self._opened: transport.Line | None = None
+        self._opening = threading.Lock()
+
+    def line(self) -> transport.Line:
+        """Return the line; make it where there is none. Raises DaemonUnreachable."""
+        with self._opening:
+            if self._opened is None:
+                channel.probe(self.socket)
+                self._opened = transport.connect(self.socket)
+            return self._opened
+
+    @property
+    def jobs(self) -> "transport.JobService":
+        """The service of jobs at its other end."""
+        return self.line().jobs
+
+    @property
+    def devices(self) -> "transport.DeviceService":
+        """The service of devices at its other end."""
+        return self.line().devices
+
+    def close(self) -> None:
+        """End the line, and whatever is still asked over it."""
+        with self._opening:
+            line, self._opened = self._opened, None
+        if line is not None:
+            line.close()
+
+    def ask(
+        self,
+        method: "transport.Method[Q, R]",
+        request: Q,
+        *,
+        deadline_s: float = channel.CALL_DEADLINE_S,
+    ) -> R:
+        """Return the answer to a request. Raises what of FtctlError its status means."""
+        try:
+            return method(request, timeout=deadline_s)
+        except transport.RpcError as error:
+            raise status.from_rpc(error, socket=str(self.socket)) from None
+
+    def interrupted(self, error: transport.RpcError, job: str) -> FtctlError:
+        """Return what the end of a stream means to who follows a job."""
+        if error.code() not in CUT:
+            return status.from_rpc(error, socket=str(self.socket))
+        return WatchInterrupted(
+            f"the daemon at {self.socket} has been away for {self.patience_s:g} s; job {job} "
+            f"goes on without it. `ftd serve` starts a daemon, `ftctl watch {job}` comes back"
+        )

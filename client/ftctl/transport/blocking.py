@@ -1,0 +1,53 @@
+"""The sync client's transport: grpc's own threads; no event loop, so none is in its way."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from time import sleep
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from grpc import RpcError
+from grpc import UnaryUnaryMultiCallable as Method
+
+from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceService
+from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
+from ftctl import channel
+
+if TYPE_CHECKING:
+    R = TypeVar("R")
+    Stream = grpc._CallIterator[R]
+
+__all__ = [
+    "DeviceService", "JobService", "Line", "Method", "RpcError", "Timer", "call_later", "closing",
+    "connect", "sleep",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A connection, and the services at its other end. Threads may share it."""
+
+    channel: grpc.Channel
+    jobs: JobService
+    devices: DeviceService
+
+    def close(self) -> None:
+        """End it, and every call on it."""
+        self.channel.close()
+
+
+def connect(path: Path) -> Line:
+    """Return a line to the daemon that listens on a unix socket."""
+    opened = grpc.insecure_channel(channel.target(path), options=channel.options())
+    return Line(channel=opened, jobs=JobService(opened), devices=DeviceService(opened))
+
+
+def call_later(seconds: float, what: Callable[[], None]) -> Timer:
+    """Call something later, in a thread of its own, unless the timer is cancelled."""
+    timer = Timer(seconds, what)
+    timer.daemon = True
+    timer.start()
+    return timer
