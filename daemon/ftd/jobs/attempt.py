@@ -194,12 +194,14 @@ class Follower:
                 await self._catch_up()
                 due = self._translator.due_in(now=time.monotonic())
                 growing = asyncio.create_task(grown.wait(), name="journal-growth")
-                await asyncio.wait(
-                    {ended, growing},
-                    timeout=SWEEP_S if due is None else min(due, SWEEP_S),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                growing.cancel()
+                try:
+                    await asyncio.wait(
+                        {ended, growing},
+                        timeout=SWEEP_S if due is None else min(due, SWEEP_S),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                finally:
+                    growing.cancel()
         finally:
             ended.cancel()
         await self._catch_up()
