@@ -1,11 +1,14 @@
 """What both ends of the API are tested against."""
 
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 import ftctl
+from fttrain.spec import rundir
 from tests.fakes.listening import Line, listening
 from tests.fakes.scripted_daemon import FakeDaemon
 
@@ -29,3 +32,13 @@ async def line(tmp_path: Path) -> AsyncIterator[Line]:
     """The real API over a socket, with the real store behind it."""
     async with listening(tmp_path) as line:
         yield line
+
+
+@pytest.fixture(autouse=True)
+def _end_workers(tmp_path: Path) -> Iterator[None]:
+    """End the workers that a test leaves: they outlive their daemon, as they should."""
+    yield
+    for file in tmp_path.rglob(rundir.SHIM):
+        shim = rundir.read_shim(file.parent)
+        if shim is not None and shim.is_alive:
+            os.kill(shim.pid, signal.SIGTERM)
