@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from ftctl import JobState, ProgressMade, StateChanged
-from ftctl._async.client import JobHandle
+from ftctl import AsyncJobHandle, JobState, ProgressMade, StateChanged
 from fttrain import events as journal
 from fttrain.spec import rundir
 from tests.e2e.recipes import endless, small
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GRACE_S = 2.0
 
 
-async def running(daemon: Serving, photos: Path) -> JobHandle:
+async def running(daemon: Serving, photos: Path) -> AsyncJobHandle:
     """Submit an endless job; return when its first step is finished."""
     handle = await daemon.client.submit(endless(photos))
     async for event in handle.watch():

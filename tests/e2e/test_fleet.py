@@ -15,8 +15,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ftctl import Device, DeviceState, Job, JobState, OutcomeReason, ProgressMade
-from ftctl._async.client import JobHandle
+from ftctl import AsyncJobHandle, Device, DeviceState, Job, JobState, OutcomeReason, ProgressMade
 from tests.e2e.recipes import digits
 from tests.e2e.serving import Serving, family, serving
 from tests.e2e.watcher import Moment, Watcher, watching
@@ -114,7 +113,7 @@ def is_settled(job: Job) -> bool:
     return job.state.is_terminal and all(each.end_time for each in job.attempts)
 
 
-async def kill(handle: JobHandle) -> None:
+async def kill(handle: AsyncJobHandle) -> None:
     """End a worker as the kernel does where memory runs out."""
     async for event in handle.watch():
         if isinstance(event, ProgressMade):
@@ -123,7 +122,7 @@ async def kill(handle: JobHandle) -> None:
     worker.kill()
 
 
-async def drain_and_resume(daemon: Serving, watcher: Watcher) -> JobHandle:
+async def drain_and_resume(daemon: Serving, watcher: Watcher) -> AsyncJobHandle:
     """Drain two devices while jobs are on them; return a job that needed them both."""
     reasons = {"sim1": "new fan", "sim2": ""}
     for device, reason in reasons.items():

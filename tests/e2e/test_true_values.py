@@ -12,8 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ftctl import Event, Job, JobState, ProgressMade
-from ftctl._async.client import JobHandle
+from ftctl import AsyncJobHandle, Event, Job, JobState, ProgressMade
 from fttrain import events as journal
 from tests.e2e.recipes import endless, small
 from tests.e2e.scraping import Scrape, scrape
@@ -86,7 +85,7 @@ async def frozen(metered: Metered, photos: Path) -> AsyncIterator[Frozen]:
         await handle.cancel()
 
 
-async def follow(handle: JobHandle, told: list[Event]) -> None:
+async def follow(handle: AsyncJobHandle, told: list[Event]) -> None:
     remember = told.append
     async for event in handle.watch():
         remember(event)
