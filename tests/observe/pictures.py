@@ -4,6 +4,7 @@ Daemons and jobs are those of the test; Prometheus's answers are drawn by matplo
 """
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import time
@@ -11,12 +12,13 @@ from pathlib import Path
 
 from deploy.grafana.picture import page
 from deploy.grafana.picture.answers import Source
-from ftctl import AsyncJobHandle
+from ftctl import AsyncJobHandle, JobNotFound
 from tests.observe.expressions import CHECKOUT
 from tests.observe.scene import Scene, digits, diverging, scene, submit
+from tests.wait import wait_until
 
 FOLDER = CHECKOUT / "docs" / "pictures"
-_SECONDS = 60.0
+_SECONDS = 150.0
 _NOISY = {"digits": {"val_share": 0.3, "split_seed": 0, "noise": 0.35}}
 
 
@@ -24,6 +26,7 @@ async def main() -> int:
     """Play, and draw what was seen."""
     with tempfile.TemporaryDirectory() as folder:
         async with scene(Path(folder)) as stage:
+            await wait_until(stage.is_seen)
             begin = time.monotonic()
             job = await _play(stage, begin + _SECONDS)
             seconds = time.monotonic() - begin
@@ -33,10 +36,10 @@ async def main() -> int:
 
 async def _play(stage: Scene, end: float) -> AsyncJobHandle:
     """Run jobs until a moment; return one that runs then, and has for long."""
-    long = digits("noisy-digits", epochs=700, data=_NOISY, resources={"memory": "1GiB"})
+    long = digits("noisy-digits", epochs=1400, data=_NOISY, resources={"memory": "1GiB"})
     long["train"]["optimizer"] = {"sgd": {"lr": 2e-3}}
-    (job,) = await submit(stage.simulated, long)
-    await submit(stage.processor, digits("on-the-processor", epochs=100_000))
+    (job,) = await submit(stage.processor, long)
+    await submit(stage.simulated, digits("clean-digits", epochs=3000, resources={"memory": "1GiB"}))
     await submit(stage.simulated, *(diverging(f"too-fast-{n}") for n in range(3)))
     stage.report_xid()
     for wave in range(1000):
@@ -56,6 +59,8 @@ async def _wave(stage: Scene, wave: int) -> None:
     if wave % 3 == 1:
         await stage.simulated.drain_device("sim1", reason="lent to a colleague")
     await handles[1].wait()
+    with contextlib.suppress(JobNotFound):
+        await stage.simulated.get("nobody")
     await stage.simulated.resume_device("sim1")
     for handle in handles:
         await handle.wait()

@@ -32,6 +32,10 @@ class Scene:
     targets: tuple[str, ...]
     """Where the daemons serve metrics."""
 
+    def is_seen(self) -> bool:
+        """Whether all daemons were read, so that what comes now is seen to rise."""
+        return len(self.prometheus.values("ftd_zygote_up == 1")) == len(self.targets)
+
     def report_xid(self) -> None:
         """Have a card report an error."""
         self.cards.send_signal(signal.SIGUSR1)
@@ -74,7 +78,7 @@ def diverging(name: str) -> dict[str, Any]:
     """Return a job that fails: its loss is soon no number."""
     job = digits(name, epochs=4)
     job["train"] |= {
-        "optimizer": {"sgd": {"lr": 1e-30}}, "schedule": {"step": {"every": 1, "gamma": 1e38}},
+        "optimizer": {"sgd": {"lr": 1e-12}}, "schedule": {"step": {"every": 1, "gamma": 1e20}},
     }  # fmt: skip
     return job
 

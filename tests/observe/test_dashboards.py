@@ -67,9 +67,7 @@ def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
 
 def test_the_fleet_leads_to_a_job_and_back() -> None:
     (jobs,) = [
-        panel
-        for panel in expressions.panels(PAGES["fleet"])
-        if panel["title"] == "Jobs that hold devices"
+        panel for panel in expressions.panels(PAGES["fleet"]) if panel["title"] == "Jobs on devices"
     ]
     (link,) = [
         prop["value"][0]["url"]

@@ -47,7 +47,7 @@ class Play:
 async def play(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play]:
     """Jobs that train, wait, end and fail, and a card that reports an error."""
     async with scene(tmp_path_factory.mktemp("scene")) as stage:
-        await until(lambda: is_seen(stage), stage.simulated)
+        assert await until(stage.is_seen, stage.simulated)
         stage.report_xid()
         long = digits("long", epochs=100_000, resources={"memory": "1GiB"})
         jobs = await submit(stage.simulated, long)
@@ -55,11 +55,6 @@ async def play(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play]:
         await submit(stage.simulated, *(digits(f"short-{n}") for n in range(3)))
         await submit(stage.simulated, *(diverging(f"diverging-{n}") for n in range(3)))
         yield Play(scene=stage, jobs=tuple(jobs))
-
-
-def is_seen(stage: Scene) -> bool:
-    """Whether all daemons were read, so that what comes now is seen to rise."""
-    return len(stage.prometheus.values("ftd_zygote_up == 1")) == len(stage.targets)
 
 
 async def until(

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deploy.grafana.generate.panels import BYTES, NUMBER, PER_SECOND, SECONDS, WHOLE, Panel, graph
+from deploy.grafana.generate.panels import (
+    BYTES,
+    FILLING,
+    NUMBER,
+    PER_SECOND,
+    SECONDS,
+    WHOLE,
+    Panel,
+    graph,
+)
 from deploy.grafana.generate.selectors import ON
 
 COMMITS = (
@@ -80,19 +89,15 @@ def inside() -> Sequence[Panel]:
             BYTES, span=6,
         ),
         graph(
-            "Open files", "File descriptors that the daemon has open, and may have.",
+            "Open files", "Share of the file descriptors it may have that the daemon has open.",
             {
-                "open": f'process_open_fds{{job="ftd", {ON}}}',
-                "at most": f'process_max_fds{{job="ftd", {ON}}}',
+                "{{instance}}": f'process_open_fds{{job="ftd", {ON}}} '
+                f'/ process_max_fds{{job="ftd", {ON}}}',
             },
-            WHOLE, span=6,
+            FILLING, span=6,
         ),
         graph(
-            "Disk", "Size of the database, and what is left on its disk.",
-            {
-                "database": f"ftd_store_size_bytes{{{ON}}}",
-                "left": f"ftd_state_free_bytes{{{ON}}}",
-            },
-            BYTES, span=6,
+            "Database", "Size of the database, its log of writes included.",
+            {"{{instance}}": f"ftd_store_size_bytes{{{ON}}}"}, BYTES, span=6,
         ),
     )  # fmt: skip

@@ -58,9 +58,10 @@ def waits() -> Sequence[Panel]:
     return (
         graph(
             "Time in the queue",
-            "How long jobs waited that left the queue within an hour: half of them, 95 %.",
+            "How long jobs waited that left the queue within an hour: half of them, 95 %; of "
+            "several daemons, the slowest.",
             {
-                f"{part} {{{{instance}}}}": f"instance:ftd_job_queue_wait_seconds:{part}_1h{{{ON}}}"
+                part: f"max(instance:ftd_job_queue_wait_seconds:{part}_1h{{{ON}}})"
                 for part in ("p50", "p95")
             },
             SECONDS,
@@ -68,10 +69,11 @@ def waits() -> Sequence[Panel]:
         graph(
             "Time to the first step",
             "From leaving the queue to the first finished step, within an hour; warm: a "
-            "worker waited for the job.",
+            "worker waited for the job; of several daemons, the slowest.",
             {
-                f"{share}, warm: {{{{warm}}}}": f"warm:ftd_job_start_seconds:{share}_1h{{{ON}}}"
-                for share in ("p50", "p95")
+                f"{part}, warm: {{{{warm}}}}": "max by (warm) "
+                f"(warm:ftd_job_start_seconds:{part}_1h{{{ON}}})"
+                for part in ("p50", "p95")
             },
             SECONDS,
         ),
@@ -99,7 +101,7 @@ def _job_table() -> Panel:
         return Column(title=title, expr=expr, look=look, is_gauge=is_gauge)
 
     return rows(
-        "Jobs that hold devices",
+        "Jobs on devices",
         "Each job that runs, or ended within the last minute. A click on its name opens it.",
         f"max by (instance, job_id, name, model, device) (ftd_job_info{{{ON}}})",
         (
@@ -122,5 +124,5 @@ def _job_table() -> Panel:
             "name": "Name", "model": "Model", "device": "Device", "job_id": "Id",
             "instance": "Daemon",
         },
-        height=9, link=("name", TO_THE_JOB),
+        height=9, link=("name", TO_THE_JOB), rising="Progress",
     )  # fmt: skip

@@ -148,7 +148,7 @@ def timeline(
 def rows(
     title: str, description: str, key: str, columns: Sequence[Column] = (), *,
     names: Mapping[str, str], span: int = WIDTH, height: int = 8,
-    link: tuple[str, str] | None = None,
+    link: tuple[str, str] | None = None, rising: str = "",
 ) -> table.Panel:  # fmt: skip
     """Return a table of what holds now.
 
@@ -161,6 +161,7 @@ def rows(
         span: Width in the grid's columns.
         height: Height in the grid's rows.
         link: A label, and where a click on it leads.
+        rising: The title of the column that the rows are sorted by.
     """
     letters = dict(zip("BCDEFGHIJKLM", columns, strict=False))
     panel = (
@@ -179,6 +180,8 @@ def rows(
     for letter, column in letters.items():
         panel = panel.with_target(_snapshot(column.expr, letter))
         panel = panel.override_by_name(column.title, _cell(column))
+    if rising:
+        panel = panel.sort_by([shape.TableSortByFieldState().display_name(rising).desc(False)])
     if link:
         label, url = link
         target = [{"title": "Open", "url": url}]

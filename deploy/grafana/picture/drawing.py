@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from deploy.grafana.picture import tables
 from deploy.grafana.picture.answers import Curve, Source
@@ -45,7 +45,7 @@ def graph(axes: Axes, panel: Panel, source: Source) -> None:
     curves = [curve for target in panel["targets"] for curve in source.curves(target)]
     is_stacked = defaults["custom"].get("stacking", {}).get("mode") == "normal"
     inner = _inset(axes)
-    base = [0.0] * len(curves[0].times) if curves else []
+    base: Sequence[float] = [math.nan] * len(curves[0].times) if curves else []
     for curve, tint in zip(curves, _tints(len(curves)), strict=True):
         base = _line(inner, curve, tint, base if is_stacked else None)
     _scale(inner, defaults, curves, source.seconds)
@@ -99,19 +99,25 @@ def _inset(axes: Axes, left: float = 0.0) -> Axes:
     return inner
 
 
-def _line(axes: Axes, curve: Curve, tint: str, base: Sequence[float] | None) -> list[float]:
+def _line(axes: Axes, curve: Curve, tint: str, base: Sequence[float] | None) -> Sequence[float]:
     """Draw a curve, on top of others where it is stacked; return its upper edge."""
-    floor = list(base) if base is not None else [0.0] * len(curve.values)
-    upper = [
-        (low if math.isnan(value) and base is not None else low + value)
-        for low, value in zip(floor, curve.values, strict=True)
-    ]
+    floor, upper = _stacked(curve.values, base) if base is not None else ([], curve.values)
     axes.plot(curve.times, upper, color=tint, lw=1.5, solid_joinstyle="round")
     if base is not None:
         axes.fill_between(curve.times, floor, upper, color=tint, alpha=0.35, lw=0)
-    elif not all(map(math.isnan, upper)):
-        axes.fill_between(curve.times, axes.get_ylim()[0] * 0, upper, color=tint, alpha=0.06, lw=0)
     return upper
+
+
+def _stacked(
+    values: Sequence[float], base: Sequence[float]
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Return both edges of a stacked curve; where no curve has a value yet, there is no edge."""
+    floor = [0.0 if math.isnan(low) else low for low in base]
+    upper = [
+        low if math.isnan(value) else value + ground
+        for value, low, ground in zip(values, base, floor, strict=True)
+    ]
+    return floor, upper
 
 
 def _scale(
@@ -119,14 +125,26 @@ def _scale(
 ) -> None:
     unit = defaults.get("unit", "short")
     low, high = axes.get_ylim()
-    axes.set_ylim(defaults.get("min", low), defaults.get("max", high * 1.05 if high > 0 else 1))
+    low, high = defaults.get("min", low), defaults.get("max", high * 1.05 if high > 0 else 1)
+    axes.set_ylim(low, max(low + 1e-9, high))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=defaults.get("decimals") == 0))
+    if unit == "bytes":
+        axes.yaxis.set_major_locator(MultipleLocator(_binary_step(high / 3)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say(value, unit)))
     axes.grid(visible=True, color=GRID, lw=0.6)
     axes.set_axisbelow(True)
     _ago(axes, seconds)
     if not curves:
         axes.text(0.5, 0.5, "No data", color=MUTED, ha="center", transform=axes.transAxes)
+        axes.set_yticks([])
+
+
+def _binary_step(about: float) -> float:
+    """Return a distance of ticks that is 1, 2, 5, 10, ... of a binary unit."""
+    unit = 1024.0 ** int(math.log(max(about, 1), 1024))
+    return unit * next(
+        n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if n * unit >= about
+    )
 
 
 def _ago(axes: Axes, seconds: float) -> None:

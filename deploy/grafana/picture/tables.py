@@ -12,7 +12,7 @@ from deploy.grafana.picture.words import say
 
 Record = dict[str, Any]
 _LINE_IN = 0.27
-_LONGEST = 26
+_LETTER_IN = 0.078
 
 
 def rows(axes: Axes, panel: Mapping[str, Any], source: Source) -> None:
@@ -31,7 +31,7 @@ def rows(axes: Axes, panel: Mapping[str, Any], source: Source) -> None:
     for column, (left, _) in zip(columns.values(), starts, strict=True):
         axes.text(left, 1 - line / 2, column, color="#6e9fff", size=8, va="center",
                   transform=axes.transAxes)  # fmt: skip
-    for index, record in enumerate(records, start=1):
+    for index, record in enumerate(records[: int(1 / line) - 1], start=1):
         middle = 1 - (index + 0.5) * line
         axes.plot([0.005, 0.995], [middle + line / 2] * 2, color=GRID, lw=0.6,
                   transform=axes.transAxes)  # fmt: skip
@@ -46,7 +46,7 @@ def _cell(
     middle: float, line: float,
 ) -> None:  # fmt: skip
     left, width = place
-    text = _said(value, look)
+    text = _said(value, look, width * _inches(axes))
     tint = INK if value is not None else MUTED
     if value is not None and "custom.cellOptions" in look:
         share = max(0.0, min(1.0, value / (look["max"] or 1)))
@@ -60,12 +60,13 @@ def _cell(
     axes.text(left, middle, text, color=tint, size=8, va="center", transform=axes.transAxes)
 
 
-def _said(value: Any, look: Mapping[str, Any]) -> str:
+def _said(value: Any, look: Mapping[str, Any], width_in: float) -> str:
     match value:
         case None:
             return "–"
         case str():
-            return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+            most = int(width_in / _LETTER_IN)
+            return value if len(value) <= most else f"{value[: most - 1]}…"
         case _:
             return say(value, look.get("unit", "short"), look.get("decimals"))
 
@@ -79,7 +80,15 @@ def _records(panel: Mapping[str, Any], source: Source) -> list[Record]:
             for record in records:
                 if labels.items() <= record.items():
                     record[f"Value #{target['refId']}"] = value
-    return sorted(records, key=lambda record: str(list(record.values())[:2]))
+    (rising,) = [rule["displayName"] for rule in panel["options"].get("sortBy", [])] or [""]
+    keys = [key for key, title in _columns(panel).items() if title == rising]
+    return sorted(records, key=lambda r: ([r.get(key, 0.0) for key in keys], str(r.get("device"))))
+
+
+def _inches(axes: Axes) -> float:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_position().width * figure.get_size_inches()[0])
 
 
 def _columns(panel: Mapping[str, Any]) -> Mapping[str, str]:
