@@ -75,7 +75,7 @@ def digits(name: str, *, epochs: int = 2, **changes: Any) -> dict[str, Any]:
 
 
 def diverging(name: str) -> dict[str, Any]:
-    """Return a job that fails: its loss is soon no number."""
+    """Return a job that fails: its learning rate soon goes beyond what a float holds."""
     job = digits(name, epochs=4)
     job["train"] |= {
         "optimizer": {"sgd": {"lr": 1e-12}}, "schedule": {"step": {"every": 1, "gamma": 1e20}},

@@ -19,7 +19,11 @@ from tests.observe.expressions import Expression
 from tests.observe.prometheus import Prometheus, tool
 from tests.observe.scene import Scene, digits, diverging, scene, submit
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+    pytest.mark.slow,
+]
 
 LIMIT_S = 150.0
 
