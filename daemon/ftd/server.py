@@ -50,14 +50,15 @@ async def supervisor(
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
     place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)
-    with contextlib.closing(devices):
-        async with (
-            hand.working(),
-            metrics.working(settings, place, tally, hand, utc_now) as address,
-        ):
-            if address is not None:
-                log.info("metrics_served", address=str(address))
-            yield hand
+    async with (
+        hand.working(),
+        metrics.working(settings, place, tally, hand, utc_now) as address,
+    ):
+        if address is not None:
+            log.info("metrics_served", address=str(address))
+        yield hand
+    if not hand.telemetry.is_looking:  # the driver must not be closed beneath a look
+        devices.close()
 
 
 async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None:

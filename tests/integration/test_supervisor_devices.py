@@ -138,6 +138,18 @@ async def test_no_job_is_placed_before_the_devices_were_looked_at(
         assert [each.devices for each in await attempts_of(second, job)] == [("sim0",)]
 
 
+async def test_a_job_whose_device_is_gone_goes_on_and_ends(tmp_path: Path) -> None:
+    async with daemon(tmp_path, devices=MACHINE) as first:
+        await first.drain("sim0", reason="")
+        job = await running(first, "wait-1")
+
+    async with daemon(tmp_path, devices="sim:1x16GiB") as second:
+        assert guests(second) == [[]]
+        assert [each.job.name for each in second.holders()] == ["wait-1"]
+        await second.cancel("wait-1")
+        assert states_of(await watch(second, job))[-1] == "cancelled"
+
+
 async def test_a_job_ends_when_its_time_is_up(supervisor: Supervisor) -> None:
     job = await submit(supervisor, "ignore-sigterm", timeout_s=1.0)
 

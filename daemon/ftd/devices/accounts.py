@@ -97,7 +97,7 @@ def _foreign_of_machine(moment: Moment, devices: Sequence[Device]) -> int:
 
 def _card(moment: Moment, device: Device, before: Reading) -> tuple[Reading, Mapping[str, int]]:
     """Account for a device with a memory of its own, whose driver names who holds it."""
-    sample, tenants = _sample(moment, device), _tenants(moment, device)
+    sample, tenants = _visible(_sample(moment, device)), _tenants(moment, device)
     trees = {tenant.job_id: moment.census.trees.get(tenant.job_id, ()) for tenant in tenants}
     shares = {
         job_id: _held(usage for usage in sample.processes if usage.pid in tree)
@@ -120,9 +120,14 @@ def _card(moment: Moment, device: Device, before: Reading) -> tuple[Reading, Map
         memory_used_bytes=foreign + sum(shares.values()) if used is None else used,
         memory_foreign_bytes=foreign,
         foreign=tuple(others[:MOST_FOREIGN]),
-        sample=sample,
+        sample=_sample(moment, device),
     )
     return reading, shares
+
+
+def _visible(sample: Sample) -> Sample:
+    """Leave out processes without a name: in a container the driver tells the host's numbers."""
+    return replace(sample, processes=tuple(each for each in sample.processes if each.name))
 
 
 def _unexplained(sample: Sample) -> int:

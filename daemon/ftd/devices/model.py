@@ -40,6 +40,11 @@ class Device:
         """The number of those cores."""
         return len(self.cores)
 
+    @property
+    def is_card(self) -> bool:
+        """True if it has a memory and a driver of its own."""
+        return self.kind in (DeviceKind.GPU, DeviceKind.MIG)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

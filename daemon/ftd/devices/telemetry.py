@@ -1,9 +1,11 @@
 """Keeps what is known of the devices fresh, beside the event loop and never in it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from threading import Thread
 from types import MappingProxyType
 
 import structlog
@@ -17,8 +19,8 @@ log = structlog.get_logger()
 INTERVAL_S = 5.0
 # A driver whose card hangs can keep a caller for good.
 PATIENCE_S = 10.0
-# Less of it going than this starts no job that could not start before.
-_NOTABLE_DROP_BYTES = 64 * 2**20
+# Less than this more or less decides about no job.
+_NOTABLE_BYTES = 64 * 2**20
 
 
 class Telemetry:
@@ -37,8 +39,8 @@ class Telemetry:
         """Watch an inventory and the jobs that `tenants` returns.
 
         `changed` is called in the event loop when a device fell ill or recovered, and when
-        others let go of memory: a job may start now that could not before. The process `house`
-        and its descendants, this process by default, are never foreign.
+        others took or gave back memory: which jobs can start may be another question now. The
+        process `house` and its descendants, this process by default, are never foreign.
         """
         self._tenants, self._changed = tenants, changed
         self._interval_s, self._patience_s = interval_s, patience_s
@@ -49,7 +51,6 @@ class Telemetry:
         self._jobs: Mapping[str, JobMemory] = {}
         self._told = dict.fromkeys(self._readings, 0)
         self._failure = ""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="devices")
         self._lock, self._begun = asyncio.Lock(), 0
         self._looking: asyncio.Future[Statement] | None = None
 
@@ -62,6 +63,11 @@ class Telemetry:
     def jobs(self) -> Mapping[str, JobMemory]:
         """The memory of each job that ran at the last look, by id."""
         return MappingProxyType(self._jobs)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look is under way, or hangs in the driver."""
+        return self._looking is not None and not self._looking.done()
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -90,9 +96,11 @@ class Telemetry:
     def _begin(self) -> "asyncio.Future[Statement]":
         """Start a look, but where an earlier one hangs wait on for that."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().run_in_executor(
-                self._thread, self._observer.look, tuple(self._tenants()), self._readings
-            )
+            self._looking = asyncio.get_running_loop().create_future()
+            look = partial(self._observer.look, tuple(self._tenants()), self._readings)
+            # Not of a pool: whom the driver keeps for good must not keep the daemon from ending.
+            thread = Thread(target=_answer, args=(look, self._looking), daemon=True, name="devices")
+            thread.start()
         return self._looking
 
     def _take(self, statement: Statement) -> None:
@@ -124,8 +132,8 @@ class Telemetry:
     def _publish(self, readings: Mapping[DeviceId, Reading]) -> None:
         earlier, self._readings = self._readings, readings
         ill = [self._has_turned(each, earlier[each], now) for each, now in readings.items()]
-        freed = [self._has_let_go(each, now) for each, now in readings.items()]
-        if any(ill) or any(freed):
+        moved = [self._has_moved(each, now) for each, now in readings.items()]
+        if any(ill) or any(moved):
             self._changed()
 
     def _has_turned(self, device_id: DeviceId, before: Reading, now: Reading) -> bool:
@@ -137,9 +145,28 @@ class Telemetry:
             log.info("device_well", device=device_id)
         return True
 
-    def _has_let_go(self, device_id: DeviceId, now: Reading) -> bool:
-        """Say whether others hold notably less than at the most since this was last true."""
-        told, foreign = self._told[device_id], now.memory_foreign_bytes
-        is_notable = told - foreign >= _NOTABLE_DROP_BYTES
-        self._told[device_id] = foreign if is_notable else max(told, foreign)
-        return is_notable
+    def _has_moved(self, device_id: DeviceId, now: Reading) -> bool:
+        """Say whether others hold notably more or less than when this was last true."""
+        if abs(now.memory_foreign_bytes - self._told[device_id]) < _NOTABLE_BYTES:
+            return False
+        self._told[device_id] = now.memory_foreign_bytes
+        return True
+
+
+def _answer(look: Callable[[], Statement], answer: "asyncio.Future[Statement]") -> None:
+    """Look, and hand over what came of it; to nobody where the loop has ended meanwhile."""
+    try:
+        statement, error = look(), None
+    except Exception as failure:  # noqa: BLE001 - told by whoever waits for the look
+        statement, error = None, failure
+
+    def deliver() -> None:
+        if answer.cancelled():
+            return
+        if statement is None:
+            answer.set_exception(error or RuntimeError("no statement"))
+        else:
+            answer.set_result(statement)
+
+    with contextlib.suppress(RuntimeError):
+        answer.get_loop().call_soon_threadsafe(deliver)

@@ -30,11 +30,21 @@ _How = Callable[[Follower], Awaitable[None]]
 class Crew:
     """Runs jobs on the devices that the schedule has given them."""
 
-    def __init__(self, workshop: Workshop, fleet: Fleet, inventory: Inventory) -> None:
+    def __init__(
+        self,
+        workshop: Workshop,
+        fleet: Fleet,
+        inventory: Inventory,
+        look: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`look` has the devices looked at anew."""
         self._workshop = workshop
         self._ledger: Ledger = workshop.ledger
         self._fleet = fleet
         self._inventory = inventory
+        self._look = look
+        self._adopted: dict[JobId, int] = {}
+        """Process ids of shims of an earlier daemon that nobody follows yet."""
         self._followers: dict[JobId, Follower] = {}
         self._attempts: dict[JobId, Sequence[Attempt]] = {}
         self._gone: dict[JobId, datetime] = {}
@@ -42,11 +52,18 @@ class Crew:
 
     def tenants(self) -> list[Tenant]:
         """Return the jobs whose processes run, with the root of these."""
+        followed = {job_id: each.pid for job_id, each in self._followers.items()}
         return [
-            Tenant(job_id=job_id, pid=follower.pid, devices=self._fleet.held_by(job_id))
-            for job_id, follower in self._followers.items()
-            if follower.pid is not None
+            Tenant(job_id=job_id, pid=pid, devices=self._fleet.held_by(job_id))
+            for job_id, pid in {**self._adopted, **followed}.items()
+            if pid is not None
         ]
+
+    def expect(self, job: Job) -> None:
+        """Know of the processes of a job that `take_up` is about to follow."""
+        shim = rundir.read_shim(Path(job.run_dir))
+        if shim is not None and shim.is_alive:
+            self._adopted[job.id] = shim.pid
 
     def device_seconds(self, job_id: JobId) -> float:
         """Return for how long a running job has held devices, over all its attempts."""
@@ -144,17 +161,21 @@ class Crew:
 
     async def _has_followed(self, job: Job, how: _How) -> bool:
         try:
-            attempts = await self._ledger.store.attempts([job.id])
-            # Looked at last: a cancel either shows in the state or finds the follower.
-            if (now := self._ledger.find(job.id)) is not None:
-                with self._follower(now, attempts) as follower:
-                    await how(follower)
-        except ZygoteGone as error:
-            return await self._has_given_up(job, str(error))
+            try:
+                await self._follow_once(job, how)
+            except ZygoteGone as error:
+                return await self._has_given_up(job, str(error))
         except Exception:
             log.exception("following_failed", job_id=job.id)
             return False
         return True
+
+    async def _follow_once(self, job: Job, how: _How) -> None:
+        attempts = await self._ledger.store.attempts([job.id])
+        # Looked at last: a cancel either shows in the state or finds the follower.
+        if (now := self._ledger.find(job.id)) is not None:
+            with self._follower(now, attempts) as follower:
+                await how(follower)
 
     async def _has_given_up(self, job: Job, why: str) -> bool:
         """Give up a start of which nothing was heard; False where its shim has begun after all."""
@@ -170,6 +191,7 @@ class Crew:
         follower = Follower(self._workshop, job, current, gone=gone)
         self._followers[job.id] = follower
         self._attempts[job.id] = attempts
+        self._adopted.pop(job.id, None)
         clock = self._time_out(job, attempts, follower)
         try:
             yield follower
@@ -209,10 +231,18 @@ class Crew:
     async def _released_at_end(self, job_id: JobId) -> AsyncIterator[None]:
         try:
             yield
+            # Not where the daemon stops: then the worker goes on and holds what it has.
+            await self._emptied(job_id)
         finally:
             self._fleet.release(job_id)
-            self._ledger.changed.set()
-        # Not where the daemon stops: then the worker goes on and holds what it has.
-        end_time = self._up_to(job_id)
-        self._gone.pop(job_id, None)
+            self._adopted.pop(job_id, None)
+            end_time = self._up_to(job_id)
+            self._gone.pop(job_id, None)
+        # Where something failed, whoever began this says after a while that all has changed.
+        self._ledger.changed.set()
         await self._ledger.store.end_attempts(job_id, end_time)
+
+    async def _emptied(self, job_id: JobId) -> None:
+        """Look once more at cards that come back: what is still held there is not given out."""
+        if any(self._fleet.devices[device].is_card for device in self._fleet.held_by(job_id)):
+            await self._look()

@@ -63,7 +63,10 @@ class Dispatch:
 
     async def look(self) -> float | None:
         """Start what can start; return in how many seconds to look again if nothing changes."""
-        pending = [each for job in self._queue() if (each := await self._pending(job)) is not None]
+        queue = self._queue()
+        pending = [each for job in queue if (each := await self._pending(job)) is not None]
+        needed = {other for job in queue for other in (*job.after_ids, *job.references.values())}
+        self._facts = {other: fact for other, fact in self._facts.items() if other in needed}
         now = self._ledger.clock()
         decision = decide(pending, self._fleet.places(), now)
         for job_id, devices in decision.starts.items():

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ftd.devices.model import Device, DeviceId, DeviceKind, Reading
+import structlog
+
+from ftd.devices.model import Device, DeviceId, Reading
 from ftd.errors import AmbiguousDeviceId, DeviceNotFound
 from ftd.jobs.model import Job, JobId
 from ftd.jobs.policy import Place, Tenant
 
+log = structlog.get_logger()
+
 _SHORTEST_REF = 4
+_DRIFT = 512 << 20
 
 
 class DeviceState(StrEnum):
@@ -53,6 +58,14 @@ class Standing:
         return sum(memory or 0 for memory in declared)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foreign:
+    """What others hold of a device, as the policy was told it."""
+
+    size: int
+    names: tuple[str, ...]
+
+
 class Fleet:
     """Keeps the account of the devices. Says nothing about which job should have which."""
 
@@ -62,6 +75,7 @@ class Fleet:
         self._guests: dict[DeviceId, dict[JobId, Guest]] = {device.id: {} for device in devices}
         self.readings: Callable[[], Mapping[DeviceId, Reading]] = dict
         """What the devices say; nothing before somebody is there to ask."""
+        self._told: dict[DeviceId, _Foreign] = {}
 
     def find(self, ref: str) -> Device:
         """Return the device that an id, a uuid or the beginning of one means.
@@ -82,14 +96,16 @@ class Fleet:
         return found[0]
 
     def means(self, count: int) -> dict[str, Any]:
-        """Return what a job on so many devices has to compute with."""
-        devices = list(self.devices.values())[:count]
-        is_cuda = any(device.kind in (DeviceKind.GPU, DeviceKind.MIG) for device in devices)
-        cores = {core for device in devices for core in device.cores}
+        """Return what a job on so many devices has to compute with, whichever it gets."""
+        devices = list(self.devices.values())
+        is_cuda = any(device.is_card for device in devices)
+        names = {device.name for device in devices}
+        every = {core for device in devices for core in device.cores}
+        cores = min(count * min(device.cpus for device in devices), len(every))
         return {
-            "cpus": len(cores),
+            "cpus": cores,
             "device": "cuda" if is_cuda else "cpu",
-            "accelerator": devices[0].name if is_cuda else "",
+            "accelerator": names.pop() if is_cuda and len(names) == 1 else "",
         }
 
     def drain(self, device: Device, reason: str) -> None:
@@ -104,7 +120,10 @@ class Fleet:
         """Put a job on devices. One that this machine has no more counts nowhere."""
         guest = Guest(job_id=job.id, name=job.name, memory_bytes=job.request.memory_bytes)
         for device in devices:
-            self._guests.get(device, {})[job.id] = guest
+            if device in self._guests:
+                self._guests[device][job.id] = guest
+            else:
+                log.warning("device_of_job_gone", job_id=job.id, name=job.name, device=device)
 
     def held_by(self, job_id: JobId) -> tuple[DeviceId, ...]:
         """Return the devices that a job is on."""
@@ -143,13 +162,28 @@ class Fleet:
             return DeviceState.DRAINED if is_empty else DeviceState.DRAINING, why
         return DeviceState.FREE if is_empty else DeviceState.BUSY, ""
 
+    def _foreign(self, standing: Standing) -> "_Foreign":
+        """Return what others hold of a device.
+
+        A processor's memory is never at rest: there what was told before holds until it differs
+        notably. Else each look would give every job that waits another reason.
+        """
+        reading, before = standing.reading, self._told.get(standing.device.id)
+        now = _Foreign(
+            size=reading.memory_foreign_bytes,
+            names=tuple(f"{each.name or '?'} ({each.pid})" for each in reading.foreign),
+        )
+        if before is None or standing.device.is_card or abs(now.size - before.size) > _DRIFT:
+            self._told[standing.device.id] = now
+        return self._told[standing.device.id]
+
     def _place(self, standing: Standing) -> Place:
-        reading = standing.reading
+        foreign = self._foreign(standing)
         return Place(
             device=standing.device.id,
             memory_bytes=standing.device.memory_bytes,
-            foreign_bytes=reading.memory_foreign_bytes,
-            foreign_names=tuple(f"{each.name or '?'} ({each.pid})" for each in reading.foreign),
+            foreign_bytes=foreign.size,
+            foreign_names=foreign.names,
             closed=_closed(standing),
             tenants=tuple(
                 Tenant(name=guest.name, memory_bytes=guest.memory_bytes)

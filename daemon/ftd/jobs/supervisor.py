@@ -94,7 +94,8 @@ class Supervisor:
 
     def holders(self) -> list[JobFigures]:
         """Return the jobs that hold devices."""
-        return [self.figures(job) for job in self.running() if self._fleet.held_by(job.id)]
+        states = (JobState.STARTING, JobState.RUNNING, JobState.CANCELLING)
+        return [self.figures(job) for job in self.ledger.jobs() if job.state in states]
 
     def figures(self, job: Job) -> JobFigures:
         """Return what is known of a job beside its own record."""
@@ -125,7 +126,7 @@ class Supervisor:
                 runs=self._state_dir / "runs",
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
-            self._crew = Crew(workshop, self._fleet, self._inventory)
+            self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
             self._dispatch = Dispatch(
                 ledger=self.ledger,
                 planning=Planning(self.zygote, folder=self._state_dir / "plans"),
@@ -281,6 +282,7 @@ class Supervisor:
                 await self.store.end_attempts(job.id, ended)
                 continue
             self._fleet.hold(job, held.get(job.id, ()))
+            self._crew.expect(job)
             self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
 
     async def _held(self, job_ids: Sequence[JobId]) -> dict[JobId, tuple[str, ...]]:

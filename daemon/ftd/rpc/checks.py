@@ -6,7 +6,7 @@ from datetime import UTC
 from pathlib import Path
 
 from finetuned.v1 import job_pb2
-from ftd.devices.model import Device, DeviceKind
+from ftd.devices.model import Device
 from ftd.errors import InvalidJob, InvalidRequest
 from ftd.jobs import policy
 from ftd.jobs.model import JobRequest
@@ -23,7 +23,6 @@ MOST_REQUEST_ID = 36
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
 MOST_DRAIN_REASON = 255
-_ACCELERATED = (DeviceKind.GPU, DeviceKind.MIG)
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -172,7 +171,7 @@ def _resource_faults(resources: job_pb2.Resources, devices: Sequence[Device]) ->
     if count < 1:
         text = f"{count} is too few; a job takes at least 1"
         yield Fault(field="resources.devices", description=text)
-    elif count > 1 and any(device.kind in _ACCELERATED for device in devices):
+    elif count > 1 and any(device.is_card for device in devices):
         text = f"is {count}; training on several GPUs is not built in this version"
         yield Fault(field="resources.devices", description=text)
     if memory is not None and memory < 1:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -229,7 +230,7 @@ async def test_who_waits_is_told_when_others_let_go_of_memory() -> None:
     h.used, h.compute = 3 * GIB, {1: 3 * GIB}
     watched = Watched(card(h))
     await watched.telemetry.look()
-    assert watched.calls == 0
+    watched.calls = 0
 
     h.used, h.compute = GIB, {1: GIB}
     await watched.telemetry.look()
@@ -246,17 +247,28 @@ async def test_who_waits_is_told_of_memory_that_goes_little_by_little() -> None:
         h.used, h.compute = GIB - left * 10 * MIB, {1: GIB - left * 10 * MIB}
         await watched.telemetry.look()
 
-    assert watched.calls == 1
+    assert watched.calls == 2  # the gigabyte that was there, and what had gone after seven looks
 
 
-async def test_nobody_is_told_of_memory_that_others_take() -> None:
+async def test_who_waits_is_told_when_others_take_memory() -> None:
     h = h100()
     watched = Watched(card(h))
     for taken in range(1, 4):
         h.used, h.compute = taken * GIB, {1: taken * GIB}
         await watched.telemetry.look()
 
-    assert watched.calls == 0
+    assert watched.calls == 3
+
+
+async def test_processes_that_cannot_be_seen_from_here_are_not_taken_for_strangers() -> None:
+    """In a container the driver tells the host's numbers: our own job's among them."""
+    h, hidden = h100(), 2**22 + 1  # above the largest process id of Linux
+    watched = Watched(card(h), tenants=[Tenant(job_id="j", pid=os.getpid(), devices=(GPU,))])
+    h.used, h.compute = 10 * GIB, {hidden: 10 * GIB}
+    await watched.telemetry.look()
+
+    assert watched.telemetry.readings[GPU].memory_foreign_bytes == 0
+    assert watched.telemetry.jobs["j"].used_bytes == 10 * GIB
 
 
 # --- faults -----------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Who is on which device, and which take no more."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ftd.devices.model import Reading, Sample, Usage
+from ftd.devices.model import DeviceKind, Reading, Sample, Usage
 from ftd.errors import AmbiguousDeviceId, DeviceNotFound
 from ftd.jobs.fleet import DeviceState, Fleet
 from ftd.jobs.model import Job, JobState
@@ -75,6 +76,27 @@ def test_an_ill_device_is_unhealthy_and_foreign_memory_is_named() -> None:
     assert (place.foreign_bytes, place.foreign_names) == (GIB, ("python (7)",))
 
 
+def test_small_drifts_of_a_processors_memory_are_not_told() -> None:
+    fleet = Fleet([make_device(kind=DeviceKind.CPU)], {})
+    told = []
+    for mebibytes in (3000, 3200, 2900, 3600, 3500):
+        foreign = (Usage(pid=mebibytes, memory_bytes=1, name="python"),)
+        reading = Reading(memory_foreign_bytes=mebibytes << 20, foreign=foreign)
+        fleet.readings = lambda reading=reading: {"sim0": reading}
+        (place,) = fleet.places()
+        told.append((place.foreign_bytes >> 20, place.foreign_names))
+
+    assert told == [(3000, ("python (3000)",))] * 3 + [(3600, ("python (3600)",))] * 2
+
+
+def test_a_card_is_told_as_it_is() -> None:
+    fleet = Fleet([make_device(kind=DeviceKind.GPU)], {})
+    for size in (1000, 1001):
+        reading = Reading(memory_foreign_bytes=size)
+        fleet.readings = lambda reading=reading: {"sim0": reading}
+        assert fleet.places()[0].foreign_bytes == size
+
+
 def test_a_device_that_the_machine_has_no_more_counts_nowhere() -> None:
     fleet = Fleet([make_device()], {})
     fleet.hold(make_job("a"), ["gpu-gone"])
@@ -93,5 +115,20 @@ def test_ids_uuids_and_their_beginnings_find_a_device() -> None:
         fleet.find("SIM-")
 
 
-def test_a_job_computes_with_the_cores_of_its_devices() -> None:
+def test_a_job_computes_with_the_cores_that_any_of_its_devices_has() -> None:
+    wide = replace(make_device(0, kind=DeviceKind.CPU), cores=(0, 1))
+    narrow = replace(make_device(1, kind=DeviceKind.CPU), cores=(2,))
+
     assert Fleet(make_devices(2), {}).means(2) == {"cpus": 2, "device": "cpu", "accelerator": ""}
+    assert Fleet([wide, narrow], {}).means(1)["cpus"] == 1
+    assert Fleet([wide, narrow], {}).means(2)["cpus"] == 2
+
+
+def test_an_accelerator_is_named_where_a_job_can_get_no_other() -> None:
+    cards = [make_device(number, kind=DeviceKind.GPU) for number in range(2)]
+    other = replace(cards[1], name="NVIDIA A100")
+
+    assert Fleet(cards, {}).means(1)["accelerator"] == "simulated"
+    assert Fleet([cards[0], other], {}).means(1) == {
+        "cpus": 2, "device": "cuda", "accelerator": "",
+    }  # fmt: skip
