@@ -16,6 +16,7 @@ from fttrain import yamltext
 # The reader takes 4 ms per kB.
 MAX_BYTES = 2**20
 STDIN = "-"
+STDIN_LABEL = "<stdin>"
 
 _PATHS = ("data", "folder", "path"), ("model", "weights")
 
@@ -33,6 +34,8 @@ class JobFile:
     _document: yamltext.Document | None
     _overrides: tuple[str, ...]
     """Field paths that were set beside the file."""
+    _part: str = ""
+    """Which of several jobs of its file it is, as messages say it after a place."""
 
     @classmethod
     def read(cls, source: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -45,10 +48,10 @@ class JobFile:
             BadJobFile: where it cannot be read. A job with faults can: see `faults`.
         """
         if str(source) == STDIN:
-            return cls.parse(_stdin(), label="<stdin>", overrides=overrides)
+            return cls.parse(read_text(source), label=STDIN_LABEL, overrides=overrides)
         path = Path(source)
         return cls.parse(
-            _text(path), label=str(path), folder=path.absolute().parent, overrides=overrides
+            read_text(path), label=str(path), folder=path.absolute().parent, overrides=overrides
         )
 
     @classmethod
@@ -59,14 +62,22 @@ class JobFile:
         label: str = "job",
         folder: Path | None = None,
         overrides: Mapping[str, Any] | None = None,
+        part: str = "",
     ) -> Self:
-        """Read a text, YAML or JSON. Raises as `read` does."""
+        """Read a text, YAML or JSON. Raises as `read` does.
+
+        `part` is said after each place: which of several jobs of its file this is.
+        """
         try:
             document = yamltext.load(text)
         except yamltext.YamlError as error:
-            place = f"{label}:{error.line}:{error.column}"
+            place = f"{label}:{error.line}:{error.column}{part}"
             raise BadJobFile(f"{place}: {error.message}") from None
-        return cls._from(document.value, document, label, folder, overrides or {})
+        file = cls._from(document.value, document, label, folder, overrides or {})
+        if not part:
+            return file
+        file = replace(file, _part=part)
+        return replace(file, faults=file.located(file.faults))
 
     @classmethod
     def of(cls, job: Mapping[str, Any], *, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -102,20 +113,21 @@ class JobFile:
     def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         """Return the faults with their places in the file, in the file's order."""
         placed = [
-            Fault(field=fault.field, description=fault.description, place=self._place(fault.field))
+            Fault(field=fault.field, description=fault.description, place=self.place(fault.field))
             for fault in faults
         ]
         # What concerns the file as a whole, such as how many faults more there are, comes last.
         return tuple(sorted(placed, key=lambda at: (not at.field, self._position(at.field))))
 
-    def _place(self, field: str) -> str:
+    def place(self, field: str = "") -> str:
+        """Return where a field stands, as messages say it; without a field, which job this is."""
         for path in self._overrides:
             if _is_within(field, path) or (_is_within(path, field) and not self._holds(field)):
                 return f"--set {path}"
         if self._document is None or not field:
-            return self._label
+            return self._label + self._part
         line, column = self._position(field)
-        return f"{self._label}:{line}:{column}"
+        return f"{self._label}:{line}:{column}{self._part}"
 
     def _position(self, field: str) -> tuple[int, int]:
         if self._document is None:
@@ -147,6 +159,11 @@ def parse_override(text: str) -> tuple[str, Any]:
 # --- reading --------------------------------------------------------------------------------
 
 
+def read_text(source: str | Path) -> str:
+    """Return what a file says; `-` is standard input. Raises BadJobFile."""
+    return _stdin() if str(source) == STDIN else _text(Path(source))
+
+
 def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
@@ -163,7 +180,7 @@ def _text(path: Path) -> str:
 
 
 def _stdin() -> str:
-    return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN_LABEL)
 
 
 def _decoded(data: bytes, label: str) -> str:

@@ -10,7 +10,7 @@ from importlib import import_module
 INTERRUPTED = 130
 
 VERBS = {
-    "submit": "submit a job file and follow its planning",
+    "submit": "submit job files; follow the planning of one",
     "watch": "follow a job to its end",
     "list": "list jobs, the latest first",
     "get": "show a job",

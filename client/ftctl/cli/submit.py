@@ -1,6 +1,8 @@
-"""Submit a job file and follow its planning: its faults, each with line and column, or its plan.
-The job then runs by itself; --watch stays with it to its end. Relative paths in the file are
-relative to the file; those of --set and of stdin, to the working directory."""
+"""Submit job files. Of a single job the planning is followed: its faults, each with line and
+column, or its plan. The job then runs by itself; --watch stays with it to its end. Of several, in
+several files or in one with `---` between them, all are checked before the first is sent, and
+each has a line. Relative paths in a file are relative to the file; those of --set and of stdin, to
+the working directory."""
 
 import asyncio
 import sys
@@ -8,14 +10,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from rich.console import Console
-from rich.text import Text
-
 from ftctl._async.client import AsyncClient
 from ftctl._async.stream import OnGap
-from ftctl.cli import codes
+from ftctl.cli import batch, codes, jobfiles
 from ftctl.cli.follow import Leaving, Watch, command, follow, to_the_end
-from ftctl.errors import DaemonUnreachable, InvalidJob
+from ftctl.errors import BadInput, DaemonUnreachable, InvalidJob
 from ftctl.jobfile import JobFile, parse_override
 from ftctl.models import Event, Job, JobState, Outcome, Planned, StateChanged
 from ftctl.view import console, epochs, plan, text
@@ -28,29 +27,38 @@ PLAN_WAITS = "plan waits for"
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.epilog = epochs.LEGEND
-    parser.add_argument("file", metavar="FILE", help="the job file, YAML or JSON; - is stdin")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a job file, YAML or JSON; - is stdin"
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
         metavar="PATH=VALUE",
         action="append",
         default=[],
-        help="set a field, such as train.epochs=3; may be given again",
+        help="set a field, such as train.epochs=3, of every job; may be given again",
     )
-    parser.add_argument("--watch", action="store_true", help="follow the job to its end")
+    parser.add_argument(
+        "--watch", action="store_true", help="follow the job, if it is one, to its end"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and submit nothing")
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
     overrides = dict(parse_override(text) for text in args.overrides)
-    file = JobFile.read(args.file, overrides=overrides)
+    files = jobfiles.read(args.files, overrides=overrides)
+    if args.watch and len(files) > 1:
+        raise BadInput(
+            f"--watch follows one job, and these are {len(files)}; submit them without it, then "
+            f"`{command(args, 'watch', 'JOB')}` follows each"
+        )
     try:
-        return await _run(file, args)
+        return await (_run(files[0], args) if len(files) == 1 else batch.run(files, args))
     except DaemonUnreachable:
-        if file.faults:
+        if faults := [fault for file in files for fault in file.faults]:
             # These need no daemon to be true.
-            raise InvalidJob(file.faults) from None
+            raise InvalidJob(faults) from None
         raise
 
 
@@ -77,25 +85,20 @@ async def _dry_run(client: AsyncClient, file: JobFile) -> int:
     out = console.out()
     with console.waiting(out, "planning"):
         job = await client.validate(file)
-    if job.plan is None:
-        out.print(f"the job is sound as far as can be said: {job.reason}", soft_wrap=True)
-    else:
-        _print_plan(job, out)
-    out.print("nothing was submitted")
+    plan.show(job, out)
+    out.print(plan.NOT_SUBMITTED)
     return codes.DONE
 
 
 async def _planning(job: Job, watch: Watch, args: Namespace) -> int:
     out = console.out()
-    out.print(
-        Text.assemble("submitted ", (job.name, "title"), ("  " + job.id, "label")), soft_wrap=True
-    )
+    batch.say_submitted(job, out)
     with Leaving(job.name, args), console.waiting(out, "planning"):
         # The wheel has put itself before standard error: lines come above it.
         last = await follow(watch(GapLines(sys.stderr)), until=_is_settled)
     match last:
         case Planned():
-            _print_plan(replace(job, plan=last.plan), out)
+            plan.show(replace(job, plan=last.plan), out)
         case StateChanged(outcome=Outcome() as outcome):
             _complain(job, outcome)
             return codes.of_job(last.state, outcome)
@@ -118,10 +121,6 @@ def _is_settled(event: Event) -> bool:
             return True
         case _:
             return False
-
-
-def _print_plan(job: Job, out: Console) -> None:
-    console.show(out, plan.card(job.plan or {}, job.recipe, out))
 
 
 def _complain(job: Job, outcome: Outcome) -> None:

@@ -6,12 +6,24 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ftctl.models import Job
+from ftctl.view import console as out
 from ftctl.view import grid, text
 from ftctl.view.labels import labelled
 
+NOT_SUBMITTED = "nothing was submitted"
 SHOWN_CLASSES = 6
 SHOWN_TENSORS = 3
 Card = Mapping[str, Any]
+
+
+def show(job: Job, console: Console) -> None:
+    """Print a job's plan, or why there is none yet."""
+    if job.plan is None:
+        told = f"the job is sound as far as can be said: {job.reason}"
+        console.print(told, soft_wrap=True)
+    else:
+        out.show(console, card(job.plan, job.recipe, console))
 
 
 def card(plan: Card, recipe: Card, console: Console) -> list[Text]:
