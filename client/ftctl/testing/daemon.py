@@ -176,6 +176,14 @@ class FakeDaemon:
             self._jobs.cuts += 1
             self._ledger.news.notify_all()
 
+    def wait_for_calls(self, method: str, count: int = 1, *, timeout_s: float = 30.0) -> None:
+        """Wait until a method has been called so often. Raises TimeoutError."""
+        with self._ledger.news:
+            if not self._ledger.news.wait_for(
+                lambda: self.calls.count(method) >= count, timeout=timeout_s
+            ):
+                raise TimeoutError(f"{method} was not called {count} times in {timeout_s:g} s")
+
     # --- within -----------------------------------------------------------------------------
 
     @contextmanager
@@ -188,6 +196,7 @@ class FakeDaemon:
         """Note a call; raise Refusal where it is to be refused."""
         with self._ledger.news:
             self.calls.append(method)
+            self._ledger.news.notify_all()
             for position, (name, refusal) in enumerate(self._refusals):
                 if name == method:
                     del self._refusals[position]

@@ -1,0 +1,94 @@
+"""Every error of the client, raised as its user meets it."""
+
+import inspect
+
+import pytest
+
+import ftctl
+from ftctl import errors
+from ftctl.testing import FakeDaemon
+from ftctl.testing.refusal import CODES
+
+JOB = {"data": {"digits": {}}, "model": {"cnn": {}}, "train": {"epochs": 2}}
+
+
+def nowhere(_daemon, _client):
+    ftctl.Client("/nowhere/ftd.sock").devices()
+
+
+def interrupted(daemon, _client):
+    with ftctl.Client(daemon.socket, patience_s=0.1) as hasty:
+        watching = hasty.submit(JOB).watch()
+        next(watching)
+        daemon.stop()
+        list(watching)
+
+
+def failed(daemon, client):
+    handle = client.submit(JOB)
+    daemon.fail(handle)
+    handle.wait().check()
+
+
+def full(daemon, client):
+    daemon.refuse_next("SubmitJob", "QUEUE_FULL")
+    client.submit(JOB)
+
+
+def broken(daemon, client):
+    daemon.refuse_next("ListDevices", "INTERNAL")
+    client.devices()
+
+
+def taken(_daemon, client):
+    for _ in range(2):
+        client.submit({**JOB, "name": "same"})
+
+
+def ambiguous(daemon, client):
+    daemon.refuse_next("GetJob", "AMBIGUOUS_JOB_ID")
+    client.get("abcd")
+
+
+WAYS = {
+    errors.BadInput: lambda daemon, client: client.submit({"data": object()}),
+    errors.BadJobFile: lambda daemon, client: client.submit("/nowhere/job.yaml"),
+    errors.InvalidJob: lambda daemon, client: client.submit({"name": "x"}),
+    errors.JobNotFound: lambda daemon, client: client.get("nothing"),
+    errors.AmbiguousJob: ambiguous,
+    errors.NameTaken: taken,
+    errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
+    errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),
+    errors.InvalidRequest: lambda daemon, client: client.get(""),
+    errors.DaemonUnreachable: nowhere,
+    errors.WatchInterrupted: interrupted,
+    errors.DaemonError: broken,
+    errors.QueueFull: full,
+    errors.NotEnded: lambda daemon, client: client.submit(JOB).wait(timeout_s=0.05),
+    errors.JobFailed: failed,
+}
+RAISED = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.FtctlError) and kind is not errors.FtctlError
+]
+
+
+@pytest.mark.parametrize("kind", RAISED, ids=lambda kind: kind.__name__)
+def test_every_error_is_raised_and_says_something(kind):
+    with FakeDaemon(devices=2, pace_s=None) as daemon, ftctl.Client(daemon.socket) as client:
+        with pytest.raises(errors.FtctlError) as caught:
+            WAYS[kind](daemon, client)
+
+        assert type(caught.value) is kind
+        assert str(caught.value)
+
+
+def test_every_error_stands_in_the_tree_and_among_the_public_names():
+    for kind in RAISED:
+        assert kind.__name__ in errors.__doc__
+        assert getattr(ftctl, kind.__name__) is kind
+
+
+def test_every_reason_of_the_api_has_an_error():
+    assert set(CODES) == {*errors.BY_REASON, "INVALID_JOB"}
