@@ -1,0 +1,86 @@
+"""Every Python snippet of the README and of docs/sdk.md runs, against a fake daemon."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ftctl.testing import FakeDaemon
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+PAGES = ("README.md", "docs/sdk.md")
+JOB = """\
+data: {digits: {}}
+model: {cnn: {}}
+train: {epochs: 2, batch_size: 64, optimizer: {sgd: {lr: 0.1}}}
+"""
+# Makes what the README's snippet for plain torch reads: an artefact of a job, with made up weights.
+ARTEFACT = """
+import json, sys, torchvision
+from safetensors.torch import save_file
+card = {"classes": ["ants", "bees"], "preprocess": {"resize": 256}}
+net = torchvision.models.mobilenet_v2(num_classes=2)
+metadata = {key: json.dumps(value) for key, value in card.items()} | {"format": "pt"}
+save_file(net.state_dict(), "model.safetensors", metadata=metadata)
+"""
+
+
+def snippets(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (CHECKOUT / page).read_text(), re.M | re.S)
+
+
+ALL = [(f"{page}:{number}", code) for page in PAGES for number, code in enumerate(snippets(page))]
+
+
+def run(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    with FakeDaemon() as fake:
+        yield fake
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where a reader of the pages stands: a checkout, with a job file of their own."""
+    (tmp_path / "examples").symlink_to(CHECKOUT / "examples")
+    (tmp_path / "job.yaml").write_text(JOB)
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", [code for _, code in ALL], ids=[name for name, _ in ALL])
+def test_a_snippet_runs(daemon, folder, code):
+    if "safetensors" in code:
+        made = run(ARTEFACT, folder)
+        assert made.returncode == 0, made.stderr
+
+    done = run(code, folder, FTCTL_SOCKET=str(daemon.socket))
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_fenced_python_block_is_among_them(capsys):
+    fences = sum((CHECKOUT / page).read_text().count("```python") for page in PAGES)
+
+    with capsys.disabled():
+        sys.stdout.write(json.dumps({"snippets run": len(ALL), "skipped": fences - len(ALL)}))
+
+    assert len(ALL) == fences >= 8
+
+
+def test_a_snippet_that_is_wrong_is_seen(daemon, folder):
+    done = run(
+        "import ftctl; ftctl.Client().get('nothing')", folder, FTCTL_SOCKET=str(daemon.socket)
+    )
+
+    assert done.returncode == 1
+    assert "JobNotFound" in done.stderr
