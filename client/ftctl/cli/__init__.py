@@ -16,8 +16,11 @@ VERBS = {
     "get": "show a job",
     "cancel": "cancel a job",
     "logs": "print a job's log",
+    "metrics": "print a job's epochs, as a table, CSV or JSON",
     "devices": "show the devices; drain and resume them",
     "top": "watch devices, jobs and queue on one screen",
+    "schema": "print the JSON Schema of a job file, for editors",
+    "version": "print versions, and whether a daemon answers",
 }
 
 EPILOG = """\
@@ -87,10 +90,6 @@ class _Version(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        metadata = import_module("importlib.metadata")
-        try:
-            version = metadata.version("finetuned")
-        except metadata.PackageNotFoundError:
-            version = "of a checkout that is not installed"
-        sys.stdout.write(f"ftctl {version}\n")
+        release = import_module("ftctl.release")
+        sys.stdout.write(f"ftctl {release.version()}\n")
         parser.exit()

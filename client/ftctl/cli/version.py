@@ -1,0 +1,40 @@
+"""Print the version of the client, the API that it speaks, and whether a daemon answers. Needs no
+daemon."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+
+from ftctl import release
+from ftctl._async.client import AsyncClient
+from ftctl.cli import codes
+from ftctl.errors import FtctlError
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"], help="json: for programs"
+    )
+
+
+async def run(args: Namespace) -> int:
+    """Run the verb."""
+    client = AsyncClient(args.socket)
+    trouble = ""
+    try:
+        async with client:
+            await client.devices()
+    except FtctlError as error:
+        trouble = str(error)
+    if args.format == "json":
+        told = {
+            "client": release.version(),
+            "api": release.API,
+            "daemon": {"socket": str(client.socket), "answers": not trouble, "trouble": trouble},
+        }
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        return codes.DONE
+    sys.stdout.write(f"client  {release.version()}\napi     {release.API}\n")
+    sys.stdout.write(f"daemon  {trouble or f'answers at {client.socket}'}\n")
+    return codes.DONE

@@ -1,0 +1,15 @@
+"""Which client this is, and which API it speaks."""
+
+from importlib import import_module
+
+API = "finetuned.v1"
+
+
+def version() -> str:
+    """Return the installed version, or words that say why there is none."""
+    # Loaded when it is asked for: it takes as long as all else of `ftctl --help`.
+    metadata = import_module("importlib.metadata")
+    try:
+        return str(metadata.version("finetuned"))
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
