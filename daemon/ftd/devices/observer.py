@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ftd.devices import memory, processes
 from ftd.devices.accounts import MOST_FOREIGN, Census, Moment, Statement, settle
+from ftd.devices.footprints import Footprints
 from ftd.devices.memory import MachineMemory
 from ftd.devices.model import DeviceId, DeviceKind, Inventory, Reading, Tenant
 
@@ -26,6 +27,7 @@ class Observer:
         self._has_machine_memory = bool(kinds & {DeviceKind.CPU, DeviceKind.SIMULATED})
         self._census, self._counted_at = Census(), float("-inf")
         self._tenants: tuple[Tenant, ...] = ()
+        self._footprints = Footprints()
 
     def look(self, tenants: Sequence[Tenant], before: Mapping[DeviceId, Reading]) -> Statement:
         """Return who holds how much now; `before` are the readings of the last time."""
@@ -53,15 +55,17 @@ class Observer:
         trees = {tenant.job_id: found[tenant.pid] for tenant in tenants}
         if not self._has_machine_memory:
             return Census(trees=trees)
-        footprints = {job_id: processes.footprint(tree) for job_id, tree in trees.items()}
+        theirs = frozenset().union(*trees.values())
+        house = found[self._house] - theirs if self._has_processor else frozenset()
+        self._footprints.recall(theirs | house)
+        footprints = {job: self._footprints.of(tree, table) for job, tree in trees.items()}
         if not self._has_processor:
             return Census(trees=trees, footprints=footprints)
-        theirs = frozenset().union(*trees.values())
         return Census(
             trees=trees,
             footprints=footprints,
-            house=processes.footprint(found[self._house] - theirs),
-            strangers=processes.largest(table, theirs | found[self._house], MOST_FOREIGN),
+            house=self._footprints.of(house, table),
+            strangers=processes.largest(table, theirs | house, MOST_FOREIGN),
         )
 
     def _machine(self) -> MachineMemory:
