@@ -14,6 +14,10 @@ DaemonError
 ├── WatcherTooSlow       WATCHER_TOO_SLOW
 ├── ShuttingDown         SHUTTING_DOWN
 ├── PlannerUnavailable   PLANNER_UNAVAILABLE
+├── Unauthenticated      UNAUTHENTICATED        no token, or none that is live
+├── PermissionDenied     PERMISSION_DENIED      for admins only
+├── TokenNameTaken                              a live token has this name
+├── TokenNotFound                               no live token has it
 ├── StateLocked                                 another daemon holds the state directory
 └── BadConfig                                   a start that cannot be
 """
@@ -111,6 +115,32 @@ class PlannerUnavailable(DaemonError):
     """The planner could not answer."""
 
     reason = "PLANNER_UNAVAILABLE"
+
+
+class Unauthenticated(DaemonError):
+    """A call without a token that is live. One text for all causes: it tells a guesser nothing."""
+
+    reason = "UNAUTHENTICATED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this needs a token that is live; ask who runs the daemon for one (`ftd token create "
+            "NAME` makes it) and put it into FTCTL_TOKEN"
+        )
+
+
+class PermissionDenied(DaemonError):
+    """Something that only admins may do."""
+
+    reason = "PERMISSION_DENIED"
+
+
+class TokenNameTaken(DaemonError):
+    """A live token has this name."""
+
+
+class TokenNotFound(DaemonError):
+    """No live token has this name."""
 
 
 class StateLocked(DaemonError):

@@ -16,6 +16,7 @@ from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.store import Store
+from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
 from ftd.jobs.zygote import Zygote
 from ftd.metrics import service as metrics
@@ -45,7 +46,7 @@ async def supervisor(
         zygote=Zygote(config.state_dir / "zygote.log", reserve=config.reserve),
         inventory=devices,
         state_dir=config.state_dir,
-        most_queued=config.queue_limit,
+        limits=QueueLimits(all=config.queue_limit),
         witness=tally,
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)

@@ -14,7 +14,8 @@ from ftd.devices.nvml import Nvml, load
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.ledger import Clock
 from ftd.jobs.model import Event, EventKind, Job, JobState
-from ftd.jobs.store import NO_LIMIT, Store
+from ftd.jobs.store import NO_LIMITS, Store
+from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import rundir
@@ -30,7 +31,7 @@ async def daemon(
     *,
     devices: str = "cpu",
     nvml: Callable[[], Nvml] = load,
-    most_queued: int = NO_LIMIT,
+    limits: QueueLimits = NO_LIMITS,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Supervisor]:
     """A daemon without its RPC layer."""
@@ -41,7 +42,7 @@ async def daemon(
             zygote=Zygote(state_dir / "zygote.log", command),
             inventory=inventory.open_inventory(devices, load=nvml),
             state_dir=state_dir,
-            most_queued=most_queued,
+            limits=limits,
             clock=clock,
         )
         async with supervisor.working():

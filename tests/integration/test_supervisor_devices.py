@@ -13,6 +13,7 @@ from ftd.devices.simulated import SimulatedInventory
 from ftd.errors import QueueFull
 from ftd.jobs.fleet import DeviceState
 from ftd.jobs.model import Attempt, Job, JobState, OutcomeReason
+from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
 from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
 
@@ -212,7 +213,7 @@ async def test_a_job_waits_for_its_moment_and_holds_nobody_up(supervisor: Superv
 
 
 async def test_a_full_queue_takes_no_more(tmp_path: Path) -> None:
-    async with daemon(tmp_path, most_queued=1) as supervisor:
+    async with daemon(tmp_path, limits=QueueLimits(all=1)) as supervisor:
         await running(supervisor, "wait-1")
         await submit(supervisor, "wait-2")
 

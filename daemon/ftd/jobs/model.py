@@ -93,6 +93,8 @@ class Job:
     references: Mapping[str, JobId]
     """`job:NAME/best` in the recipe -> the id that NAME meant at submission."""
     state: JobState
+    user: str = ""
+    """Who submitted it."""
     reason: str = ""
     """Why it waits, where it waits."""
     create_time: datetime

@@ -17,6 +17,7 @@ from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound
 from ftd.jobs import outcome, references
 from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.callers import Caller
 from ftd.jobs.crew import Crew
 from ftd.jobs.dispatch import Dispatch, Work
 from ftd.jobs.figures import JobFigures
@@ -25,7 +26,8 @@ from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger, Witness
 from ftd.jobs.model import Job, JobId, JobRequest, JobState
 from ftd.jobs.planning import Planning
-from ftd.jobs.store import NO_LIMIT, Store
+from ftd.jobs.store import HOUSE, NO_LIMITS, Store
+from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import faults, rundir
 
@@ -55,7 +57,7 @@ class Supervisor:
         inventory: Inventory,
         state_dir: Path,
         clock: Clock = utc_now,
-        most_queued: int = NO_LIMIT,
+        limits: QueueLimits = NO_LIMITS,
         witness: Witness | None = None,
     ) -> None:
         self.store = store
@@ -64,7 +66,7 @@ class Supervisor:
         self.zygote = zygote
         self._inventory = inventory
         self._state_dir = state_dir
-        self._most_queued = most_queued
+        self._limits = limits
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
         self._fleet: Fleet
@@ -148,29 +150,29 @@ class Supervisor:
 
     # --- what users ask for ---------------------------------------------------------------
 
-    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+    async def submit(self, request: JobRequest, *, request_id: str, caller: Caller = HOUSE) -> Job:
         """Accept a job: it is durable when this returns."""
         named = references.of(faults.parse(request.recipe_json))
         job, events = await self.store.submit(
             request, request_id=request_id, now=self.now(), references=named,
-            most_queued=self._most_queued,
+            caller=caller, limits=self._limits,
         )  # fmt: skip
         if events:
             self.ledger.add(job)
             self.broadcast.publish(events)
-            log.info("job_submitted", job_id=job.id, name=job.name)
+            log.info("job_submitted", job_id=job.id, name=job.name, user=job.user)
         return job
 
-    async def validate(self, request: JobRequest) -> Job:
+    async def validate(self, request: JobRequest, *, caller: Caller = HOUSE) -> Job:
         """Plan a job without storing it. What needs an unfinished job's result is not planned."""
         named = references.of(faults.parse(request.recipe_json))
         found: list[faults.Fault] = []
         for position, ref in enumerate(request.after):
-            await self._named(ref, f"after[{position}]", found)
-        jobs = await self._referenced(named, found)
+            await self._named(ref, f"after[{position}]", caller, found)
+        jobs = await self._referenced(named, caller, found)
         job = Job(
             id="", number=0, request=request, after_ids=(), references={},
-            state=JobState.QUEUED, create_time=self.now(),
+            user=caller.user, state=JobState.QUEUED, create_time=self.now(),
         )  # fmt: skip
         waits = [each.name for each in jobs.values() if not each.state.is_terminal]
         if waits:
@@ -178,14 +180,14 @@ class Supervisor:
         plan_json = await self._dispatch.plan(request.recipe_json, jobs, devices=request.devices)
         return replace(job, plan_json=plan_json)
 
-    async def plan(self, recipe_json: str) -> str:
+    async def plan(self, recipe_json: str, *, caller: Caller = HOUSE) -> str:
         """Plan a recipe; return the plan as JSON text."""
         named = references.of(faults.parse(recipe_json))
-        return await self._dispatch.plan(recipe_json, await self._referenced(named, []))
+        return await self._dispatch.plan(recipe_json, await self._referenced(named, caller, []))
 
-    async def cancel(self, ref: str) -> Job:
+    async def cancel(self, ref: str, *, caller: Caller = HOUSE) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""
-        job = await self.store.get(ref)
+        job = await self.store.get(ref, only_of=caller.only_of)
         await self.ledger.change(job.id, self._cancelled)
         self._dispatch.give_up_plan(job.id)
         self._crew.cancel(job.id)
@@ -228,21 +230,25 @@ class Supervisor:
         return None
 
     async def _referenced(
-        self, named: Mapping[str, str], found: list[faults.Fault]
+        self, named: Mapping[str, str], caller: Caller, found: list[faults.Fault]
     ) -> dict[str, Job]:
         """Return the jobs of references.
 
         Raises:
             InvalidJob: where there is none, with the faults found before.
         """
-        jobs = {text: await self._named(ref, _WEIGHTS, found) for text, ref in named.items()}
+        jobs = {
+            text: await self._named(ref, _WEIGHTS, caller, found) for text, ref in named.items()
+        }
         if found:
             raise InvalidJob(found)
         return {text: job for text, job in jobs.items() if job is not None}
 
-    async def _named(self, ref: str, field: str, found: list[faults.Fault]) -> Job | None:
+    async def _named(
+        self, ref: str, field: str, caller: Caller, found: list[faults.Fault]
+    ) -> Job | None:
         try:
-            return await self.store.get(ref)
+            return await self.store.get(ref, only_of=caller.only_of)
         except (JobNotFound, AmbiguousJobId) as error:
             found.append(faults.Fault(field=field, description=str(error)))
             return None

@@ -44,6 +44,7 @@ def job_to_proto(
         artifacts=map(_artifact, job.artifacts),
         run_dir=job.run_dir,
         attempts=map(_attempt, attempts),
+        user=job.user,
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 

@@ -33,6 +33,8 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.WatcherTooSlow: _Code.RESOURCE_EXHAUSTED,
     errors.ShuttingDown: _Code.UNAVAILABLE,
     errors.PlannerUnavailable: _Code.UNAVAILABLE,
+    errors.Unauthenticated: _Code.UNAUTHENTICATED,
+    errors.PermissionDenied: _Code.PERMISSION_DENIED,
 }
 
 

@@ -43,6 +43,7 @@ def full_job() -> Job:
         id="0f" * 16, number=7, request=asked, after_ids=("1" * 32,), references={},
         state=JobState.FAILED, reason="because", create_time=NOW, start_time=at(1),
         end_time=at(2.000001), outcome=OUTCOME, attempt=3, run_dir="/runs/3",
+        user="alice",
     )  # fmt: skip
     events = [jobs.planned(), jobs.progress(5), jobs.epoch(1), jobs.epoch(2), jobs.artifact()]
     return model_with(job, numbered(job, events))

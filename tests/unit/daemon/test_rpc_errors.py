@@ -19,6 +19,7 @@ CODES = {
     errors.WatcherTooSlow: "RESOURCE_EXHAUSTED",
     errors.ShuttingDown: "UNAVAILABLE",
     errors.PlannerUnavailable: "UNAVAILABLE",
+    errors.PermissionDenied: "PERMISSION_DENIED",
     errors.StateLocked: "INTERNAL",
 }
 
@@ -52,7 +53,10 @@ def test_every_error_of_the_domain_is_thought_of() -> None:
     def below(kind: type[errors.DaemonError]) -> set[type[errors.DaemonError]]:
         return {kind}.union(*map(below, kind.__subclasses__()))
 
-    start_only = {errors.DaemonError, errors.StateLocked, errors.BadConfig}
+    start_only = {
+        errors.DaemonError, errors.StateLocked, errors.BadConfig, errors.TokenNameTaken,
+        errors.TokenNotFound,
+    }  # fmt: skip
     assert below(errors.DaemonError) - start_only == set(translation.CODES)
 
 

@@ -26,8 +26,8 @@ from ftd.jobs.model import (
     OutcomeReason,
 )
 from ftd.jobs.states import advance
-from ftd.jobs.store import NO_LIMIT, Store, writes
-from ftd.jobs.store.writes import StaleJob
+from ftd.jobs.store import NO_LIMITS, Store, writes
+from ftd.jobs.store.writes import QueueLimits, StaleJob
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, at, request
@@ -40,11 +40,11 @@ async def submit(
     asked: JobRequest,
     request_id: str = "",
     *,
-    most_queued: int = NO_LIMIT,
+    limits: QueueLimits = NO_LIMITS,
     **references: str,
 ) -> Job:
     job, _ = await store.submit(
-        asked, request_id=request_id, now=NOW, references=references, most_queued=most_queued
+        asked, request_id=request_id, now=NOW, references=references, limits=limits
     )
     return job
 
@@ -289,11 +289,11 @@ async def test_attempts_end_once_and_those_of_ended_jobs_with_their_job(store: S
 
 
 async def test_a_full_queue_takes_no_more_but_knows_what_it_took(store: Store) -> None:
-    await submit(store, request("a"), request_id="1", most_queued=1)
+    await submit(store, request("a"), request_id="1", limits=QueueLimits(all=1))
 
     with pytest.raises(QueueFull) as full:
-        await submit(store, request("b"), most_queued=1)
-    again = await submit(store, request("a"), request_id="1", most_queued=1)
+        await submit(store, request("b"), limits=QueueLimits(all=1))
+    again = await submit(store, request("a"), request_id="1", limits=QueueLimits(all=1))
 
     assert again.name == "a"
     assert str(full.value) == (

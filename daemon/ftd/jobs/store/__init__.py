@@ -13,10 +13,13 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from ftd.jobs.callers import Caller
 from ftd.jobs.model import Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
 from ftd.jobs.store import names, reads, writes
 from ftd.jobs.store.engine import open_engines
+from ftd.jobs.store.tokens import Tokens
 from ftd.jobs.store.writer import Writer
+from ftd.jobs.store.writes import QueueLimits
 
 T = TypeVar("T")
 # Below, `list` is the store's verb.
@@ -25,7 +28,9 @@ Events = list[Event]
 Attempts = list[Attempt]
 
 READERS = 2
-NO_LIMIT = 2**63 - 1
+NO_LIMITS = QueueLimits()
+# The daemon itself, which asks for nobody.
+HOUSE = Caller(user="", is_admin=True)
 
 
 class Store:
@@ -38,6 +43,7 @@ class Store:
         """Told in the event loop how long each commit took."""
         self._writer = Writer(writer, lambda seconds: self.on_commit(seconds))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ftd-store-reader")
+        self.tokens = Tokens(read=self._read, write=self._writer.run)
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -72,13 +78,15 @@ class Store:
         request_id: str,
         now: datetime,
         references: Mapping[str, str],
-        most_queued: int = NO_LIMIT,
+        caller: Caller = HOUSE,
+        limits: QueueLimits = NO_LIMITS,
     ) -> tuple[Job, Events]:
         """Accept a job: QUEUED, with its first event. The same request id gives the same job.
 
         Args:
             references: texts of the recipe that mean a job -> what they call it.
-            most_queued: so many jobs may wait.
+            caller: whose the job is; `after` and references find his own jobs, an admin's all.
+            limits: so many jobs may wait.
 
         Raises:
             QueueFull: where so many wait already.
@@ -90,7 +98,7 @@ class Store:
         def write(connection: Connection) -> tuple[Job, Events]:
             return writes.submit(
                 connection, request, request_id=request_id, now=now, references=references,
-                most_queued=most_queued,
+                caller=caller, limits=limits,
             )  # fmt: skip
 
         return await self._writer.run(write)
@@ -109,18 +117,26 @@ class Store:
             lambda connection: writes.append(connection, job, events, attempt)
         )
 
-    async def get(self, ref: str) -> Job:
+    async def get(self, ref: str, *, only_of: str | None = None) -> Job:
         """Return the job that an id, a name or the beginning of an id means.
+
+        Args:
+            only_of: the user whose jobs alone are there; None: all jobs are.
 
         Raises:
             JobNotFound, AmbiguousJobId
         """
         return await self._read(
-            lambda connection: reads.job_by_id(connection, names.find(connection, ref))
+            lambda connection: reads.job_by_id(connection, names.find(connection, ref, only_of))
         )
 
     async def list(
-        self, page_size: int, page_token: str = "", states: Sequence[JobState] = ()
+        self,
+        page_size: int,
+        page_token: str = "",
+        states: Sequence[JobState] = (),
+        *,
+        only_of: str | None = None,
     ) -> tuple[Jobs, str]:
         """Return a page of jobs, latest first, and the token of the next; empty at the end.
 
@@ -130,7 +146,7 @@ class Store:
             InvalidPageToken
         """
         return await self._read(
-            lambda connection: reads.job_page(connection, page_size, page_token, states)
+            lambda connection: reads.job_page(connection, page_size, page_token, states, only_of)
         )
 
     async def unfinished(self) -> Jobs:
@@ -140,6 +156,10 @@ class Store:
     async def count_ended(self) -> dict[JobState, int]:
         """Return how many jobs have ended in each terminal state."""
         return await self._read(reads.count_ended)
+
+    async def owners(self, job_ids: Sequence[JobId]) -> dict[JobId, str]:
+        """Return whose some jobs are."""
+        return await self._read(lambda connection: reads.owners(connection, job_ids))
 
     async def attempts(self, job_ids: Sequence[JobId]) -> Attempts:
         """Return all attempts of some jobs, each job's in order."""

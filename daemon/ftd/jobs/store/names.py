@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from ftd.errors import AmbiguousJobId, JobNotFound
 from ftd.jobs.model import JobId
@@ -14,31 +14,40 @@ _NEAREST_AMONG = 1000
 _SHOWN = 5
 
 
-def find(connection: Connection, ref: str) -> JobId:
+def find(connection: Connection, ref: str, only_of: str | None = None) -> JobId:
     """Return the id of the job that a user means.
+
+    Args:
+        only_of: the user whose jobs alone are there; None: all jobs are.
 
     Raises:
         JobNotFound: naming the nearest names.
         AmbiguousJobId: naming the candidates.
     """
-    by_id = select(JOBS.c.id).where(JOBS.c.id == ref)
-    by_name = select(JOBS.c.id).where(JOBS.c.name == ref).order_by(JOBS.c.number.desc()).limit(1)
+    his = _of(only_of)
+    by_id = select(JOBS.c.id).where(JOBS.c.id == ref, his)
+    named = select(JOBS.c.id).where(JOBS.c.name == ref, his)
+    by_name = named.order_by(JOBS.c.number.desc()).limit(1)
     for query in (by_id, by_name):
         job_id = connection.scalar(query)
         if job_id is not None:
             return str(job_id)
-    return _by_prefix(connection, ref)
+    return _by_prefix(connection, ref, his)
 
 
-def _by_prefix(connection: Connection, ref: str) -> JobId:
+def _of(user: str | None) -> ColumnElement[bool]:
+    return true() if user is None else JOBS.c.user == user
+
+
+def _by_prefix(connection: Connection, ref: str, his: ColumnElement[bool]) -> JobId:
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_PREFIX},32}}", ref):
-        raise _not_found(connection, ref)
-    begins = (JOBS.c.id >= ref) & (JOBS.c.id < f"{ref}g")
+        raise _not_found(connection, ref, his)
+    begins = (JOBS.c.id >= ref) & (JOBS.c.id < f"{ref}g") & his
     found = connection.execute(
         select(JOBS.c.id, JOBS.c.name).where(begins).order_by(JOBS.c.number.desc()).limit(_SHOWN)
     ).all()
     if not found:
-        raise _not_found(connection, ref)
+        raise _not_found(connection, ref, his)
     if len(found) > 1:
         count = connection.scalar(select(func.count()).select_from(JOBS).where(begins))
         shown = ", ".join(f"{row.id} ({row.name})" for row in found)
@@ -49,9 +58,9 @@ def _by_prefix(connection: Connection, ref: str) -> JobId:
     return str(found[0].id)
 
 
-def _not_found(connection: Connection, ref: str) -> JobNotFound:
+def _not_found(connection: Connection, ref: str, his: ColumnElement[bool]) -> JobNotFound:
     latest = func.max(JOBS.c.number)
-    query = select(JOBS.c.name).group_by(JOBS.c.name).order_by(latest.desc())
+    query = select(JOBS.c.name).where(his).group_by(JOBS.c.name).order_by(latest.desc())
     names = connection.scalars(query.limit(_NEAREST_AMONG)).all()
     near = difflib.get_close_matches(ref, names, n=3)
     if near:

@@ -35,7 +35,11 @@ def unfinished_jobs(connection: Connection) -> list[Job]:
 
 
 def job_page(
-    connection: Connection, page_size: int, page_token: str, states: Sequence[JobState]
+    connection: Connection,
+    page_size: int,
+    page_token: str,
+    states: Sequence[JobState],
+    only_of: str | None,
 ) -> tuple[list[Job], str]:
     """Return a page of jobs, latest first, and the token of the next one.
 
@@ -48,6 +52,8 @@ def job_page(
     query = _jobs(plans=False).order_by(JOBS.c.number.desc()).limit(page_size + 1)
     if wanted:
         query = query.where(JOBS.c.state.in_(wanted))
+    if only_of is not None:
+        query = query.where(JOBS.c.user == only_of)
     if page_token:
         query = query.where(JOBS.c.number < _position(page_token, wanted))
     rows = connection.execute(query).all()
@@ -73,6 +79,12 @@ def attempts_of(connection: Connection, job_ids: Sequence[JobId]) -> list[Attemp
     query = select(ATTEMPTS).where(ATTEMPTS.c.job_id.in_(job_ids))
     rows = connection.execute(query.order_by(ATTEMPTS.c.job_id, ATTEMPTS.c.number))
     return [attempt_from(row) for row in rows]
+
+
+def owners(connection: Connection, job_ids: Sequence[JobId]) -> dict[JobId, str]:
+    """Return whose some jobs are."""
+    query = select(JOBS.c.id, JOBS.c.user).where(JOBS.c.id.in_(job_ids))
+    return {row.id: row.user for row in connection.execute(query)}
 
 
 def count_ended(connection: Connection) -> dict[JobState, int]:

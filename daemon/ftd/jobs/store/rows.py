@@ -36,6 +36,7 @@ def new_row(job: Job, *, request_id: str, request_digest: str) -> dict[str, Any]
         "memory_bytes": job.request.memory_bytes,
         "not_before": job.request.not_before,
         "timeout_s": job.request.timeout_s,
+        "user": job.user,
         **changing(job),
     }
 
@@ -75,6 +76,7 @@ def job_from(row: Row[Any], *, epochs: Iterable[Mapping[str, Any]]) -> Job:
         request=request,
         after_ids=tuple(json.loads(row.after_ids)),
         references=json.loads(row.refs),
+        user=row.user,
         state=JobState(row.state),
         reason=row.reason,
         create_time=row.create_time,

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0002"
+HEAD = "0003"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -60,9 +60,11 @@ JOBS = Table(
     Column("memory_bytes", Integer),
     Column("not_before", UtcTime),
     Column("timeout_s", Float),
+    Column("user", String, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)
+Index("jobs_by_user", JOBS.c.user, JOBS.c.number)
 # SQLite takes a partial index only for a query with the same literal. The few jobs that have not
 # ended are found by this one among all that have.
 IS_UNFINISHED = text("state NOT IN ('succeeded', 'failed', 'cancelled')")
@@ -112,4 +114,23 @@ DRAINS = Table(
     Column("reason", Text, nullable=False),
     Column("time", UtcTime, nullable=False),
     sqlite_with_rowid=False,
+)
+
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("create_time", UtcTime, nullable=False),
+    Column("last_use_time", UtcTime),
+    Column("revoke_time", UtcTime),
+)
+Index(
+    "one_live_token_per_name",
+    TOKENS.c.name,
+    unique=True,
+    sqlite_where=text("revoke_time IS NULL"),
 )

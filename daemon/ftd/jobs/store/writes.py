@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -16,6 +16,7 @@ from ftd.errors import (
     QueueFull,
     RequestIdReused,
 )
+from ftd.jobs.callers import Caller
 from ftd.jobs.history import model_with, numbered, state_event
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
 from ftd.jobs.store import names
@@ -25,6 +26,15 @@ from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_UNFINI
 from fttrain.spec.faults import Fault
 
 FIRST_REASON = "plan pending"
+NO_LIMIT = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """How many jobs may wait."""
+
+    all: int = NO_LIMIT
+    per_user: int = NO_LIMIT
 
 
 class StaleJob(Exception):
@@ -38,16 +48,17 @@ def submit(
     request_id: str,
     now: datetime,
     references: Mapping[str, str],
-    most_queued: int,
+    caller: Caller,
+    limits: QueueLimits,
 ) -> tuple[Job, list[Event]]:
     """Insert a new job and its first event, or return the one that this request id made."""
     request_digest = digest_of(request)
-    earlier = _earlier(connection, request_id, request_digest)
+    earlier = _earlier(connection, request_id, request_digest, caller)
     if earlier:
         return earlier, []
-    _refuse_full_queue(connection, most_queued)
-    job = _new_job(connection, request, now=now, references=references)
-    _refuse_taken_name(connection, job.name)
+    _refuse_full_queue(connection, limits, caller)
+    job = _new_job(connection, request, now=now, references=references, caller=caller)
+    _refuse_taken_name(connection, job.name, caller)
     row = new_row(job, request_id=request_id, request_digest=request_digest)
     number = connection.scalar(insert(JOBS).returning(JOBS.c.number), row)
     documents = {"job_id": job.id, "recipe_json": request.recipe_json, "plan_json": ""}
@@ -107,24 +118,40 @@ def resume(connection: Connection, uuid: str) -> None:
     connection.execute(delete(DRAINS).where(DRAINS.c.uuid == uuid))
 
 
-def _refuse_full_queue(connection: Connection, most: int) -> None:
+def _refuse_full_queue(connection: Connection, limits: QueueLimits, caller: Caller) -> None:
     is_queued = JOBS.c.state == JobState.QUEUED.value
     query = select(func.count()).select_from(JOBS).where(IS_UNFINISHED, is_queued)
     queued = connection.scalar(query) or 0
-    if queued >= most:
+    if queued >= limits.all:
         raise QueueFull(
-            f"the queue is full: {queued} jobs wait, the daemon takes at most {most} "
+            f"the queue is full: {queued} jobs wait, the daemon takes at most {limits.all} "
             "(--queue-limit); submit again when some have started"
+        )
+    if limits.per_user == NO_LIMIT:
+        return
+    his = connection.scalar(query.where(JOBS.c.user == caller.user)) or 0
+    if his >= limits.per_user:
+        raise QueueFull(
+            f"{his} jobs of user {caller.user} wait, the daemon takes at most {limits.per_user} "
+            "of each (--queue-limit-per-user); submit again when some have started"
         )
 
 
-def _earlier(connection: Connection, request_id: str, request_digest: str) -> Job | None:
+def _earlier(
+    connection: Connection, request_id: str, request_digest: str, caller: Caller
+) -> Job | None:
     if not request_id:
         return None
-    query = select(JOBS.c.id, JOBS.c.request_digest).where(JOBS.c.request_id == request_id)
+    query = select(JOBS.c.id, JOBS.c.user, JOBS.c.request_digest).where(
+        JOBS.c.request_id == request_id
+    )
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    if row.user != caller.user:  # who says no more: it is not his
+        raise RequestIdReused(
+            f"request id `{request_id}` came with another job before; use a new id for a new job"
+        )
     if row.request_digest != request_digest:
         raise RequestIdReused(
             f"request id `{request_id}` came with another job before, {row.id}; "
@@ -134,16 +161,22 @@ def _earlier(connection: Connection, request_id: str, request_digest: str) -> Jo
 
 
 def _new_job(
-    connection: Connection, request: JobRequest, *, now: datetime, references: Mapping[str, str]
+    connection: Connection,
+    request: JobRequest,
+    *,
+    now: datetime,
+    references: Mapping[str, str],
+    caller: Caller,
 ) -> Job:
     job_id = uuid.uuid4().hex
     faults: list[Fault] = []
     after = {
-        ref: _resolve(connection, ref, f"after[{position}]", faults)
+        ref: _resolve(connection, ref, f"after[{position}]", caller, faults)
         for position, ref in enumerate(request.after)
     }
     weights = {
-        text: _resolve(connection, ref, "model.weights", faults) for text, ref in references.items()
+        text: _resolve(connection, ref, "model.weights", caller, faults)
+        for text, ref in references.items()
     }
     if faults:
         raise InvalidJob(faults)
@@ -153,24 +186,34 @@ def _new_job(
         request=replace(request, name=request.name or job_id[:8]),
         after_ids=tuple(dict.fromkeys(after.values())),
         references=weights,
+        user=caller.user,
         state=JobState.QUEUED,
         reason=FIRST_REASON,
         create_time=now,
     )
 
 
-def _resolve(connection: Connection, ref: str, field: str, faults: list[Fault]) -> JobId:
+def _resolve(
+    connection: Connection, ref: str, field: str, caller: Caller, faults: list[Fault]
+) -> JobId:
     try:
-        return names.find(connection, ref)
+        return names.find(connection, ref, caller.only_of)
     except (JobNotFound, AmbiguousJobId) as error:
         faults.append(Fault(field=field, description=str(error)))
         return ""
 
 
-def _refuse_taken_name(connection: Connection, name: str) -> None:
+def _refuse_taken_name(connection: Connection, name: str, caller: Caller) -> None:
     ended = [state.value for state in TERMINAL]
-    query = select(JOBS.c.id, JOBS.c.state).where(JOBS.c.name == name, JOBS.c.state.not_in(ended))
+    query = select(JOBS.c.id, JOBS.c.state, JOBS.c.user).where(
+        JOBS.c.name == name, JOBS.c.state.not_in(ended)
+    )
     row = connection.execute(query).one_or_none()
+    if row is not None and caller.only_of not in (None, row.user):
+        raise NameTaken(
+            f"the name `{name}` belongs to another user's job that has not ended; all users "
+            "share the names, so give this one another"
+        )
     if row is not None:
         raise NameTaken(
             f"the name `{name}` belongs to job {row.id}, which is {row.state}; "

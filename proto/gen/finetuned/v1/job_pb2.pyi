@@ -315,6 +315,7 @@ class Job(_message.Message):
     RUN_DIR_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -331,6 +332,8 @@ class Job(_message.Message):
     """The attempt's run directory on the daemon's machine. Empty before the first start."""
     device_seconds: _builtins.float
     """Time that the job has held devices, summed over them, in seconds."""
+    user: _builtins.str
+    """Whose it is: who submitted it. Users other than admins see and touch their own jobs alone."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with defaults filled in."""
@@ -387,10 +390,11 @@ class Job(_message.Message):
         run_dir: _builtins.str = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         device_seconds: _builtins.float = ...,
+        user: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
