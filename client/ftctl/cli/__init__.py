@@ -20,6 +20,7 @@ VERBS = {
     "devices": "show the devices; drain and resume them",
     "top": "watch devices, jobs and queue on one screen",
     "schema": "print the JSON Schema of a job file, for editors",
+    "doctor": "check daemon, devices, clock and disk, with remedies",
     "version": "print versions, and whether a daemon answers",
 }
 

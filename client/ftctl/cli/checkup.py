@@ -1,0 +1,180 @@
+"""What `ftctl doctor` looks at: each check says what it found and what to do about it."""
+
+import os
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from ftctl import release
+from ftctl._async.client import AsyncClient
+from ftctl.cli import recipes
+from ftctl.devices import Device, DeviceState
+from ftctl.errors import DaemonError, FtctlError
+from ftctl.view import text
+
+MOST_CLOCK_S = 10.0
+LEAST_FREE_BYTES = 5 * 2**30
+LATEST_JOBS = 20
+
+
+class Verdict(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict = Verdict.OK
+    told: str
+    remedy: str = ""
+    """What to do; empty where all is well."""
+
+
+async def checks(client: AsyncClient) -> AsyncIterator[Check]:
+    """Yield each check as it is done; what needs a daemon is left out where none answers."""
+    yield socket(client.socket)
+    yield weights()
+    begun = time.monotonic()
+    try:
+        async with client:
+            devices = await client.devices()
+            yield Check(
+                name="daemon", told=f"answers in {1000 * (time.monotonic() - begun):.0f} ms"
+            )
+            yield await _versions(client)
+            for check in (*_devices(devices), *_clock(devices)):
+                yield check
+            async for check in _disk(client):
+                yield check
+    except FtctlError as error:
+        remedy = "start it with `ftd serve`, or restart it; its log says why it ended"
+        yield Check(name="daemon", verdict=Verdict.FAILURE, told=str(error), remedy=remedy)
+
+
+def socket(path: Path) -> Check:
+    """Look whether the socket is there and ours."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return Check(
+            name="socket", verdict=Verdict.FAILURE, told=f"{path}: {error.strerror}",
+            remedy="start a daemon with `ftd serve`, or name its socket with --socket",
+        )  # fmt: skip
+    if not stat.S_ISSOCK(found.st_mode):
+        return Check(
+            name="socket", verdict=Verdict.FAILURE, told=f"{path} is no socket",
+            remedy="name the daemon's socket with --socket or FTCTL_SOCKET",
+        )  # fmt: skip
+    if found.st_uid != os.getuid():
+        return Check(
+            name="socket", verdict=Verdict.FAILURE,
+            told=f"{path} belongs to user {found.st_uid}, and you are user {os.getuid()}",
+            remedy="start a daemon of your own with `ftd serve`, or become that user",
+        )  # fmt: skip
+    return Check(name="socket", told=f"{path} is yours")
+
+
+def weights() -> Check:
+    """Look whether the folder of published weights can be read."""
+    folder = _weights_folder()
+    if not folder.exists():
+        return Check(name="weights", told=f"none yet in {folder}; they are fetched when needed")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Check(
+            name="weights", verdict=Verdict.FAILURE, told=f"{folder} cannot be read",
+            remedy=f"make it yours: chmod u+rwx {folder}",
+        )  # fmt: skip
+    return Check(name="weights", told=f"{folder} can be read")
+
+
+def _weights_folder() -> Path:
+    """Return where torch keeps published weights."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub/checkpoints"
+
+
+async def _versions(client: AsyncClient) -> Check:
+    told = f"client {release.version()}, API {release.API}"
+    try:
+        await recipes.schema(client)
+    except DaemonError as error:
+        return Check(
+            name="versions", verdict=Verdict.WARNING, told=f"{told}; {error}",
+            remedy="install the same version on both sides, then restart `ftd serve`",
+        )  # fmt: skip
+    return Check(name="versions", told=f"{told}; the daemon knows all of it")
+
+
+def _devices(devices: tuple[Device, ...]) -> Iterator[Check]:
+    if not devices:
+        yield Check(
+            name="devices", verdict=Verdict.FAILURE, told="the daemon has none",
+            remedy="look at --devices of `ftd serve`, and at its log",
+        )  # fmt: skip
+    for device in devices:
+        yield _device(device)
+
+
+def _device(device: Device) -> Check:
+    name, told = f"device {device.id}", f"{text.clean(device.name)}, {device.state}"
+    reason = f": {text.clean(device.reason)}" if device.reason else ""
+    if device.state is DeviceState.UNHEALTHY:
+        return Check(
+            name=name, verdict=Verdict.FAILURE, told=told + reason,
+            remedy="its driver has failed: `nvidia-smi` says more; then restart `ftd serve`",
+        )  # fmt: skip
+    if device.state in (DeviceState.DRAINING, DeviceState.DRAINED):
+        return Check(
+            name=name, verdict=Verdict.WARNING, told=told + reason,
+            remedy=f"`ftctl devices resume {device.id}` has it take jobs again",
+        )  # fmt: skip
+    if device.xid_errors:
+        errors = ", ".join(f"XID {xid} ({count}×)" for xid, count in device.xid_errors.items())
+        return Check(
+            name=name, verdict=Verdict.WARNING, told=f"{told}; its driver reported {errors}",
+            remedy="the kernel's log (`dmesg`) says more; drain it where they go on",
+        )  # fmt: skip
+    return Check(name=name, told=told)
+
+
+def _clock(devices: tuple[Device, ...]) -> Iterator[Check]:
+    """Compare our time with that at which the daemon has just read its devices, if it says one."""
+    times = [device.sample_time for device in devices if device.sample_time]
+    if not times:
+        return
+    apart = abs((datetime.now(UTC) - max(times)).total_seconds())
+    if apart <= MOST_CLOCK_S:
+        yield Check(name="clock", told=f"within {MOST_CLOCK_S:.0f} s of the daemon's")
+        return
+    yield Check(
+        name="clock", verdict=Verdict.WARNING, told=f"{apart:.0f} s apart from the daemon's",
+        remedy="let both machines keep time (`timedatectl set-ntp true`); ages are wrong meanwhile",
+    )  # fmt: skip
+
+
+async def _disk(client: AsyncClient) -> AsyncIterator[Check]:
+    """Look at the disk on which the latest job has its files, if it is one of this machine."""
+    page = await client.jobs(limit=LATEST_JOBS)
+    folder = next((Path(job.run_dir) for job in page if job.run_dir), None)
+    if folder is None or not folder.is_dir():
+        return
+    space = os.statvfs(folder)
+    free = space.f_bavail * space.f_frsize
+    told = f"{text.memory(free)} free where jobs are kept"
+    if free >= LEAST_FREE_BYTES:
+        yield Check(name="disk", told=told)
+        return
+    yield Check(
+        name="disk", verdict=Verdict.WARNING, told=told,
+        remedy=f"free some: the files of ended jobs lie beneath {folder.parent.parent}",
+    )  # fmt: skip
