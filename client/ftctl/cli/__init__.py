@@ -21,6 +21,7 @@ VERBS = {
     "top": "watch devices, jobs and queue on one screen",
     "schema": "print the JSON Schema of a job file, for editors",
     "doctor": "check daemon, devices, clock and disk, with remedies",
+    "completion": "print what has bash, zsh or fish complete",
     "version": "print versions, and whether a daemon answers",
 }
 
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Here `list` is no builtin: loading the verb of that name binds it in this package.
     given = sys.argv[1:] if argv is None else argv
     try:
+        if [*given[:2]] == ["completion", "__complete"]:
+            # The words of a line that is completed are not to be read as ours.
+            return int(import_module("ftctl.cli.completion").answer(given[2:]))
         args = parser(given).parse_args(given)
         code: int = import_module("ftctl.cli.dispatch").run(args)
     except KeyboardInterrupt:
