@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TypeVar
 
 import grpc
@@ -46,7 +47,7 @@ def resumed(
     while True:
         if (left_s := until - time.monotonic()) <= 0:
             raise TimeoutError
-        call = open_stream(min(left_s, STREAM_DEADLINE_S))
+        call = transport.opened(partial(open_stream, min(left_s, STREAM_DEADLINE_S)))
         standing = transport.call_later(STANDS_AFTER_S, gap.end)
         try:
             for message in call:

@@ -13,8 +13,8 @@ from ftctl._async.client import AsyncClient
 from ftctl.cli import codes
 from ftctl.cli.keys import Keys
 from ftctl.errors import DaemonUnreachable
-from ftctl.models import JobState
-from ftctl.view import bars, console, top
+from ftctl.models import Job, JobState
+from ftctl.view import bars, console, jsontext, top
 from ftctl.view.screen import Screen
 
 PAGE_SIZE = 1000
@@ -28,13 +28,20 @@ PIPE_LINES = 60
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Say what the bars mean; the verb takes nothing."""
+    """Add what the verb takes, and say what the bars mean."""
     parser.epilog = bars.explained()
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"],
+        help="json: devices and jobs that have not ended, once",
+    )  # fmt: skip
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
     async with AsyncClient(args.socket) as client:
+        if args.format == "json":
+            sys.stdout.write(jsontext.snapshot(await client.devices(), await _jobs(client)) + "\n")
+            return codes.DONE
         seen = await _ask(client)
         if console.is_live(sys.stdout):
             await _watch(client, seen)
@@ -85,6 +92,9 @@ async def _draw_on(screen: Screen) -> None:
 
 
 async def _ask(client: AsyncClient) -> top.Snapshot:
-    devices = await client.devices()
-    jobs = [job async for job in client.list(states=STATES, page_size=PAGE_SIZE)]
+    devices, jobs = await client.devices(), await _jobs(client)
     return top.Snapshot.of(devices, jobs, time=datetime.now(UTC).astimezone())
+
+
+async def _jobs(client: AsyncClient) -> list[Job]:
+    return [job async for job in client.list(states=STATES, page_size=PAGE_SIZE)]

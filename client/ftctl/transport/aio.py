@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     JobService = JobServiceAsyncStub
     Stream = grpc.aio.UnaryStreamCall[Any, R]
 
-__all__ = ["Line", "Method", "RpcError", "Timer", "call_later", "closing", "connect", "sleep"]
+__all__ = [
+    "Line", "Method", "RpcError", "Timer", "call_later", "closing", "connect", "opened", "sleep",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,11 @@ def connect(path: Path) -> Line:
     """Return a line to the daemon that listens on a unix socket."""
     opened = grpc.aio.insecure_channel(channel.target(path), options=channel.options())
     return Line(channel=opened, jobs=JobServiceStub(opened), devices=DeviceServiceStub(opened))
+
+
+def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
+    """Begin a stream."""
+    return open_stream()
 
 
 def call_later(seconds: float, what: Callable[[], None]) -> Timer:

@@ -1,6 +1,7 @@
 """The sync client's transport: grpc's own threads; no event loop, so none is in its way."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeviceService", "JobService", "Line", "Method", "RpcError", "Timer", "call_later", "closing",
-    "connect", "sleep",
+    "connect", "opened", "sleep",
 ]  # fmt: skip
 
 
@@ -43,6 +44,15 @@ def connect(path: Path) -> Line:
     """Return a line to the daemon that listens on a unix socket."""
     opened = grpc.insecure_channel(channel.target(path), options=channel.options())
     return Line(channel=opened, jobs=JobService(opened), devices=DeviceService(opened))
+
+
+def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
+    """Begin a stream, in a thread that no Ctrl-C reaches.
+
+    Where one comes while gRPC sets a stream up (seen with 1.85), the channel never closes.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(open_stream).result()
 
 
 def call_later(seconds: float, what: Callable[[], None]) -> Timer:

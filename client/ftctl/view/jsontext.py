@@ -27,6 +27,15 @@ def devices(standings: Sequence[Device]) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=False)
 
 
+def snapshot(devices: Sequence[Device], jobs: Sequence[Job]) -> str:
+    """Return a machine: its devices, and jobs."""
+    told = {
+        "devices": [_plain(dataclasses.asdict(item)) for item in devices],
+        "jobs": [fields(item) for item in jobs],
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
 def fields(standing: Job) -> dict[str, Any]:
     """Return what is told of a job, as plain data."""
     told: dict[str, Any] = _plain(dataclasses.asdict(standing))
