@@ -44,6 +44,26 @@ async def test_ctrl_c_while_planning_leaves_the_job_too(daemon, tmp_path):
     assert err.startswith(b"left ants-bees, which goes on\n")
 
 
+async def test_ctrl_c_in_submit_watch_leaves_the_job_and_says_so(daemon, tmp_path):
+    (tmp_path / "job.yaml").write_text("name: ants-bees\n")
+
+    async def begin(job_id):
+        await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))
+
+    daemon.on_submit = begin
+    process = await start(daemon, "submit", "--watch", str(tmp_path / "job.yaml"))
+    assert (await process.stdout.readline()).endswith(b"  running\n")
+
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+
+    [job] = daemon.jobs.values()
+    assert process.returncode == 130
+    assert err.startswith(b"left ants-bees, which goes on\n")
+    assert job.state == job_pb2.JOB_STATE_RUNNING
+    assert not [request for request in daemon.requests if isinstance(request, pb.CancelJobRequest)]
+
+
 async def test_ctrl_c_in_the_live_view_gives_the_terminal_back(daemon):
     job_id = daemon.add("ants-bees")
     await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_RUNNING))

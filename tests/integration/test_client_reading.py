@@ -166,6 +166,17 @@ async def test_metrics_of_an_unknown_job_is_bad_input(daemon, call):
     )  # fmt: skip
 
 
+async def test_top_as_json_is_one_snapshot(daemon, call):
+    daemon.add("waits")
+    await story.tell(daemon, daemon.add("ended"), epochs=1)
+
+    code, out, _ = await call(daemon.socket, "top", "-o", "json")
+
+    told = json.loads(out)
+    assert (code, told["devices"]) == (0, [])
+    assert [job["name"] for job in told["jobs"]] == ["waits"]
+
+
 def test_the_readme_lists_every_verb():
     readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
     assert [verb for verb in VERBS if f"| `ftctl {verb}" not in readme] == []
