@@ -14,7 +14,16 @@ EXIT_BAD_CONFIG = 2
 EXIT_NOT_INSTALLED = 3
 
 # What the extra `daemon` brings; looked for, not loaded.
-_NEEDED = ("structlog", "sqlalchemy", "alembic", "pydantic", "asyncinotify", "grpc_health", "torch")
+_NEEDED = (
+    "structlog",
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "asyncinotify",
+    "grpc_health",
+    "grpc_reflection",
+    "torch",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"ftd: not installed: {', '.join(missing)}; run: pip install 'finetuned[daemon]'\n"
         )
         return EXIT_NOT_INSTALLED
-    return _check(given) if given.command == "check-config" else _serve(given)
+    runs = {"check-config": _check, "token": _token, "serve": _serve}
+    return runs[given.command](given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="run the daemon"))
     _add_init(commands.add_parser("init", help="write a commented configuration"))
     _add_check(commands.add_parser("check-config", help="name every fault of a configuration"))
+    _add_token(commands.add_parser("token", help="let users of other machines in, or not"))
     return parser
 
 
@@ -90,6 +101,24 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_token(token: argparse.ArgumentParser) -> None:
+    token.description = (
+        "Makes, lists and revokes the tokens by which `ftd serve --listen` knows users. Works on "
+        "the state directory itself, whether a daemon runs or not; a daemon heeds it at once."
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", metavar="DIR", help="the daemon's state (default: as it has)")
+    common.add_argument("--config", metavar="FILE", help="the daemon's configuration")
+    verbs = token.add_subparsers(dest="verb", metavar="VERB", required=True)
+    create = verbs.add_parser("create", parents=[common], help="make one; it is printed this once")
+    create.add_argument("name", metavar="NAME", help="what to call it")
+    create.add_argument("--user", metavar="USER", help="whose it is (default: NAME)")
+    create.add_argument("--admin", action="store_true", help="may touch all users' jobs, devices")
+    verbs.add_parser("list", parents=[common], help="show all")
+    revoke = verbs.add_parser("revoke", parents=[common], help="end one at once")
+    revoke.add_argument("name", metavar="NAME", help="what it is called")
+
+
 def _version() -> int:
     from ftd.release import version
 
@@ -119,6 +148,20 @@ def _check(given: argparse.Namespace) -> int:
     try:
         sys.stdout.write(checkconfig.report(given.file, os.environ))
     except BadConfig as error:
+        return _refused(str(error))
+    return 0
+
+
+def _token(given: argparse.Namespace) -> int:
+    from ftd import configfile, tokencommand
+    from ftd.config import load
+    from ftd.errors import DaemonError
+
+    try:
+        file = configfile.find(given.config, os.environ)
+        config = load({"state": given.state}, os.environ, file)
+        sys.stdout.write(tokencommand.run(given, config.state_dir))
+    except DaemonError as error:
         return _refused(str(error))
     return 0
 

@@ -32,6 +32,12 @@ class Config:
     """`auto`, `nvidia`, `cpu`, `cpu:2` or `sim:4x16GiB`."""
     queue_limit: int = 1000
     """Jobs that may wait."""
+    queue_limit_per_user: int | None = None
+    """Jobs of one user that may wait; None: as many as of all."""
+    listen: str | None = None
+    """Where other machines are heard, such as `0.0.0.0:7443`; None: nowhere."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     metrics_listen: str | None = None
     """Such as `127.0.0.1:9400` or `[::1]:9400`, always on the loopback; None: off."""
     metrics_grace: float = 60.0
@@ -79,9 +85,22 @@ def load(
             chosen[_FIELDS.get(name, setting.field)] = values.read(setting, told.text)
         except ValueError as error:
             faults.append(f"{told.where}: {error}")
+    faults.extend(_door_faults(chosen))
     if faults:
         raise BadConfig("\n".join(faults))
     return Config(**chosen, file=file.path if file else None)
+
+
+def _door_faults(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a listener beyond the socket lacks: without TLS there is none."""
+    for name in ("tls-cert", "tls-key"):
+        if chosen.get("listen") and not chosen.get(_BY_NAME[name].field):
+            yield (
+                f"--listen: other machines are heard by TLS alone; give --{name} too, "
+                "or say --listen off"
+            )
+        if "listen" not in chosen and chosen.get(_BY_NAME[name].field):
+            yield f"--{name}: nothing is served with it; give --listen HOST:PORT too"
 
 
 def all_told(

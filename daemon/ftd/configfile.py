@@ -172,7 +172,7 @@ def _misfit(setting: Setting, value: Any) -> str | None:
     text = str(value)
     if text == "":
         return f"{setting.key}: is empty; leave it out to have the default"
-    if setting.kind == "path" and not text.startswith(("/", "~/")):
+    if setting.kind in ("path", "file") and not text.startswith(("/", "~/")):
         return f"{setting.key}: `{text}` is relative; begin it with / or ~/"
     try:
         values.read(setting, text)

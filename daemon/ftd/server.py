@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from ftd import log as logs
-from ftd import notify, statedir
+from ftd import notify, statedir, tls
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
@@ -46,7 +46,9 @@ async def supervisor(
         zygote=Zygote(config.state_dir / "zygote.log", reserve=config.reserve),
         inventory=devices,
         state_dir=config.state_dir,
-        limits=QueueLimits(all=config.queue_limit),
+        limits=QueueLimits(
+            all=config.queue_limit, per_user=config.queue_limit_per_user or config.queue_limit
+        ),
         witness=tally,
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
@@ -101,13 +103,16 @@ async def _listen_until(
     listener = Listener(office, methods.telling(tally))
     await listener.start(config.socket)
     try:
+        await _open_door(listener, config)
         count = len(office.devices)
         read_from = f", its configuration {config.file}" if config.file else ""
         tell(
             "daemon_started",
             f"ftd {version()} listens on {config.socket} with {count} "
-            f"device{'s' * (count != 1)}; its state is in {config.state_dir}{read_from}",
+            f"device{'s' * (count != 1)}{_heard(config)}; "
+            f"its state is in {config.state_dir}{read_from}",
             socket=str(config.socket),
+            listen=config.listen or "",
             state=str(config.state_dir),
             devices=count,
             pid=os.getpid(),
@@ -124,6 +129,21 @@ async def _listen_until(
         await listener.stop()
         # At once: from here on another daemon may take the path.
         config.socket.unlink(missing_ok=True)
+
+
+async def _open_door(listener: Listener, config: Config) -> None:
+    """Listen to other machines, where that is configured.
+
+    Raises:
+        BadConfig: where the certificate, its key or the address is no good.
+    """
+    if config.listen and config.tls_cert and config.tls_key:
+        identity = await asyncio.to_thread(tls.read, config.tls_cert, config.tls_key)
+        await listener.open_door(config.listen, identity)
+
+
+def _heard(config: Config) -> str:
+    return f", and by TLS on {config.listen}" if config.listen else ""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["path", "choice", "size", "devices", "count", "address", "seconds"]
+Kind = Literal["path", "choice", "size", "devices", "count", "address", "door", "file", "seconds"]
 SYSTEM_FILE = Path("/etc/finetuned/ftd.toml")
 
 
@@ -106,6 +106,42 @@ SETTINGS = (
         meaning="jobs that may wait; more are refused",
         default="`1000`",
         example="1000",
+    ),
+    Setting(
+        name="queue-limit-per-user",
+        key="queue_limit_per_user",
+        kind="count",
+        metavar="N",
+        meaning="jobs of one user that may wait; more are refused",
+        default="as `queue_limit`",
+        example="100",
+    ),
+    Setting(
+        name="listen",
+        key="listen",
+        kind="door",
+        metavar="HOST:PORT",
+        meaning="where other machines are heard, by TLS and with a token, like 0.0.0.0:7443",
+        default="`off`",
+        example='"0.0.0.0:7443"',
+    ),
+    Setting(
+        name="tls-cert",
+        key="tls_cert",
+        kind="file",
+        metavar="FILE",
+        meaning="the certificate for --listen in PEM, with those between it and its authority",
+        default="none",
+        example='"/etc/finetuned/cert.pem"',
+    ),
+    Setting(
+        name="tls-key",
+        key="tls_key",
+        kind="file",
+        metavar="FILE",
+        meaning="its private key in PEM, without a password",
+        default="none",
+        example='"/etc/finetuned/key.pem"',
     ),
     Setting(
         name="metrics",

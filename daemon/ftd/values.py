@@ -109,6 +109,15 @@ def _address(_setting: Setting, text: str) -> str | None:
     return text
 
 
+def _door(_setting: Setting, text: str) -> str | None:
+    if text == "off":
+        return None
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 1 <= int(match[2] or match[4]) <= 65_535:
+        raise ValueError(f"`{text}` is no address; say one like 0.0.0.0:7443, [::]:7443, or off")
+    return text
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -124,4 +133,6 @@ _READERS: dict[Kind, Callable[[Setting, str], Any]] = {
     "count": _count,
     "seconds": _seconds,
     "address": _address,
+    "door": _door,
+    "file": _path,
 }

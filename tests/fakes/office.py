@@ -6,11 +6,12 @@ from datetime import datetime
 
 from ftd.errors import InvalidJob
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.callers import Caller
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.states import advance
-from ftd.jobs.store import Store
+from ftd.jobs.store import HOUSE, Store
 from fttrain.spec.faults import Fault
 from tests.fakes.devices import make_devices
 from tests.fakes.jobs import NOW, at
@@ -39,27 +40,27 @@ class FakeOffice:
             if not job.state.is_terminal and job.state not in waiting
         ]
 
-    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+    async def submit(self, request: JobRequest, *, request_id: str, caller: Caller = HOUSE) -> Job:
         job, events = await self.store.submit(
-            request, request_id=request_id, now=NOW, references={}
+            request, request_id=request_id, now=NOW, references={}, caller=caller
         )
         self.jobs[job.id] = job
         self.broadcast.publish(events)
         return job
 
-    async def validate(self, request: JobRequest) -> Job:
+    async def validate(self, request: JobRequest, *, caller: Caller = HOUSE) -> Job:
         return Job(
             id="", number=0, request=request, after_ids=(), references={},
             state=JobState.QUEUED, create_time=NOW, plan_json=await self.plan(request.recipe_json),
         )  # fmt: skip
 
-    async def plan(self, recipe_json: str) -> str:
+    async def plan(self, recipe_json: str, *, caller: Caller = HOUSE) -> str:
         if self.plan_faults:
             raise InvalidJob(self.plan_faults)
         return PLAN
 
-    async def cancel(self, ref: str) -> Job:
-        job = await self.store.get(ref)
+    async def cancel(self, ref: str, *, caller: Caller = HOUSE) -> Job:
+        job = await self.store.get(ref, only_of=caller.only_of)
         if job.state.is_terminal:
             return job
         return await self.move(job.id, JobState.CANCELLED, outcome=CANCELLED)

@@ -12,13 +12,13 @@ ROOTS = ("client", "daemon", "trainer", "proto/gen")
 # beneath it, and the most specific entry wins. A new dependency is a new word here.
 _JOBS = {"ftd.jobs", "ftd.errors", "ftd.devices", "fttrain.spec", "fttrain.events"}
 _DAEMON = {"ftd", "fttrain.spec", "fttrain.events", "structlog", "prometheus_client", "pydantic"}
-_TRANSPORT = {"grpc", "grpc_health", "grpc_status", "google", "finetuned"}
+_TRANSPORT = {"grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "finetuned"}
 _TORCH = {"torch", "torchvision", "numpy", "PIL", "safetensors", "matplotlib", "sklearn"}
 LAYERS: Mapping[str, frozenset[str]] = {
     folder: frozenset(names)
     for folder, names in {
         "proto/gen/finetuned": {"finetuned", "google", "grpc"},
-        "client/ftctl": _TRANSPORT - {"grpc_health"}
+        "client/ftctl": _TRANSPORT - {"grpc_health", "grpc_reflection"}
         | {"ftctl", "fttrain.yamltext", "rich", "ruamel"},
         "daemon/ftd": _DAEMON,
         "daemon/ftd/devices": {"ftd.devices", "ftd.errors", "pynvml", "structlog"},

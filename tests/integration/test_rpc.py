@@ -227,10 +227,10 @@ async def test_a_change_is_carried_out_also_where_its_caller_goes_away(line: Lin
     begun, may_go_on = asyncio.Event(), asyncio.Event()
     take = line.office.submit
 
-    async def slowly(request: object, *, request_id: str) -> object:
+    async def slowly(request: object, **others: object) -> object:
         begun.set()
         await may_go_on.wait()
-        return await take(request, request_id=request_id)
+        return await take(request, **others)
 
     line.office.submit = slowly
     call = line.jobs.SubmitJob(SubmitJobRequest(spec=spec("ants")))

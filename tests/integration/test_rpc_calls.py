@@ -22,8 +22,10 @@ from finetuned.v1.job_service_pb2 import (
     WatchJobResponse,
 )
 from ftd.errors import DaemonError, JobNotFound
+from ftd.jobs.callers import owner
 from ftd.metrics.tally import Call, Tally
 from ftd.rpc import errors, methods
+from ftd.rpc.callers import Owner
 from ftd.rpc.interceptors import Edge
 from tests.fakes.jobs import NOW
 from tests.wait import wait_until
@@ -69,7 +71,7 @@ def service() -> Jobs:
 
 @pytest.fixture
 async def jobs(tally: Tally, service: Jobs) -> AsyncIterator[Any]:
-    server = grpc.aio.server(interceptors=[Edge(methods.telling(tally))])
+    server = grpc.aio.server(interceptors=[Owner(owner()), Edge(methods.telling(tally))])
     job_service_pb2_grpc.add_JobServiceServicer_to_server(cast("Any", service), server)
     with TemporaryDirectory(prefix="ftd-") as folder:
         socket = f"unix:{Path(folder, 'ftd.sock')}"

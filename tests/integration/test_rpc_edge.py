@@ -53,7 +53,7 @@ async def test_a_recipe_with_faults_is_not_planned(line: Line) -> None:
 
 
 async def test_a_planner_that_does_not_answer_is_told_as_unavailable(line: Line) -> None:
-    async def plan(recipe_json: str) -> str:
+    async def plan(recipe_json: str, **_others: object) -> str:
         raise PlannerUnavailable("the zygote ended twice while it planned; see zygote.log")
 
     line.office.plan = plan

@@ -149,10 +149,10 @@ async def test_a_change_under_way_is_finished_before_the_daemon_goes(tmp_path: P
         begun, may_go_on = asyncio.Event(), asyncio.Event()
         take = line.office.submit
 
-        async def slowly(request: Any, *, request_id: str) -> Any:
+        async def slowly(request: Any, **others: object) -> Any:
             begun.set()
             await may_go_on.wait()
-            return await take(request, request_id=request_id)
+            return await take(request, **others)
 
         line.office.submit = slowly
         call = asyncio.ensure_future(line.jobs.SubmitJob(SubmitJobRequest(spec=spec("ants"))))

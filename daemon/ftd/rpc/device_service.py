@@ -4,7 +4,7 @@ from typing import Any
 
 from finetuned.v1 import device_service_pb2 as pb
 from finetuned.v1 import device_service_pb2_grpc
-from ftd.rpc import checks, convert
+from ftd.rpc import callers, checks, convert
 from ftd.rpc.office import Office
 
 
@@ -17,14 +17,22 @@ class DeviceService(device_service_pb2_grpc.DeviceServiceServicer):
     async def ListDevices(
         self, request: pb.ListDevicesRequest, context: Any
     ) -> pb.ListDevicesResponse:
-        """List all devices."""
+        """List all devices. Of another user's job it is told what it holds, not which it is."""
         standings = await self._office.look_at_devices()
-        return pb.ListDevicesResponse(devices=map(convert.device_to_proto, standings))
+        devices = [convert.device_to_proto(standing) for standing in standings]
+        if (user := callers.current().only_of) is not None:
+            told = [job for device in devices for job in device.jobs]
+            owners = await self._office.store.owners([job.job_id for job in told])
+            for job in told:
+                if owners.get(job.job_id) != user:
+                    job.job_id = job.name = ""
+        return pb.ListDevicesResponse(devices=devices)
 
     async def DrainDevice(
         self, request: pb.DrainDeviceRequest, context: Any
     ) -> pb.DrainDeviceResponse:
         """Have a device take no more jobs."""
+        callers.refuse_all_but_admins("drain devices")
         standing = await self._office.drain(
             checks.device_ref(request.device), reason=checks.drain_reason(request.reason)
         )
@@ -34,5 +42,6 @@ class DeviceService(device_service_pb2_grpc.DeviceServiceServicer):
         self, request: pb.ResumeDeviceRequest, context: Any
     ) -> pb.ResumeDeviceResponse:
         """Have a drained device take jobs again."""
+        callers.refuse_all_but_admins("resume devices")
         standing = await self._office.resume(checks.device_ref(request.device))
         return pb.ResumeDeviceResponse(device=convert.device_to_proto(standing))

@@ -13,14 +13,14 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from ftd.errors import DaemonError, InvalidRequest
-from ftd.rpc import errors
+from ftd.rpc import callers, errors
 
 log = structlog.get_logger()
 
 # Sent by a client that wants to find its call in the daemon's log.
 REQUEST_ID_KEY = "x-request-id"
-# Asked every few seconds by whoever supervises the daemon: no line in the log for that.
-_UNTOLD = "/grpc.health.v1.Health/"
+# Ours. Not so health, asked every few seconds by whoever supervises the daemon, and reflection.
+_OURS = "/finetuned."
 
 
 Told = Callable[[str, str, float], None]
@@ -41,7 +41,7 @@ class Edge(grpc.aio.ServerInterceptor):
         """Return the call's handler, surrounded."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(_UNTOLD):
+        if handler is None or not method.startswith(_OURS):
             return handler
         # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
         encode = {"response_serializer": handler.response_serializer}
@@ -68,7 +68,7 @@ def _streaming(method: str, handler: Any, tell: Told) -> Callable[..., Any]:
     async def surrounded(data: bytes, context: Any) -> None:
         async with _call(method, context, tell):
             stream = handler.unary_stream(_decoded(method, handler, data), context)
-            async with contextlib.aclosing(stream) as replies:
+            async with contextlib.aclosing(stream) as replies, callers.while_live():
                 async for reply in replies:
                     await context.write(reply)
 
@@ -87,7 +87,7 @@ def _decoded(method: str, handler: Any, data: bytes) -> Any:
 @contextlib.asynccontextmanager
 async def _call(method: str, context: Any, tell: Told) -> AsyncIterator[None]:
     request_id = _request_id(context)
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id, user=callers.current().user)
     begin, code = time.monotonic(), grpc.StatusCode.OK
     try:
         yield

@@ -9,7 +9,7 @@ from finetuned.v1 import job_pb2, job_service_pb2_grpc
 from finetuned.v1 import job_service_pb2 as pb
 from ftd.errors import ShuttingDown
 from ftd.jobs.model import Attempt, Job
-from ftd.rpc import checks, convert, log_tail
+from ftd.rpc import callers, checks, convert, log_tail
 from ftd.rpc.office import Office
 
 T = TypeVar("T")
@@ -38,26 +38,31 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         wanted = checks.job_request(request.spec, devices=self._office.devices)
         request_id = checks.request_id(request.request_id)
         if request.validate_only:
-            job = await self._office.validate(wanted)
+            job = await self._office.validate(wanted, caller=callers.current())
         else:
-            job = await self._change(self._office.submit(wanted, request_id=request_id))
+            job = await self._change(
+                self._office.submit(wanted, request_id=request_id, caller=callers.current())
+            )
         return pb.SubmitJobResponse(job=convert.job_to_proto(job))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
         """Get one job."""
-        job = await self._office.store.get(checks.job_ref(request.job))
+        job = await self._job(request.job)
         return pb.GetJobResponse(job=(await self._told([job]))[0])
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """List a page of jobs, the latest first."""
         size = checks.page_size(request.page_size)
         states = convert.states_from_proto(request.states)
-        jobs, token = await self._office.store.list(size, request.page_token, states)
+        jobs, token = await self._office.store.list(
+            size, request.page_token, states, only_of=callers.current().only_of
+        )
         return pb.ListJobsResponse(jobs=await self._told(jobs), next_page_token=token)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
         """Cancel a job."""
-        job = await self._change(self._office.cancel(checks.job_ref(request.job)))
+        cancelled = self._office.cancel(checks.job_ref(request.job), caller=callers.current())
+        job = await self._change(cancelled)
         return pb.CancelJobResponse(job=(await self._told([job]))[0])
 
     async def WatchJob(
@@ -65,7 +70,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     ) -> AsyncGenerator[pb.WatchJobResponse, None]:
         """Stream a job's events."""
         after = checks.not_negative("after_sequence", request.after_sequence)
-        job = await self._office.store.get(checks.job_ref(request.job))
+        job = await self._job(request.job)
         watched = self._office.broadcast.subscribe(job.id, after_sequence=after)
         async with aclosing(watched) as events:
             async for event in events:
@@ -75,7 +80,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         self, request: pb.TailLogRequest, context: Any
     ) -> AsyncGenerator[pb.TailLogResponse, None]:
         """Stream the log of a job's attempt."""
-        job = await self._office.store.get(checks.job_ref(request.job))
+        job = await self._job(request.job)
         span = log_tail.Span(
             offset=checks.not_negative("offset", request.offset),
             last_lines=checks.not_negative("last_lines", request.last_lines),
@@ -84,6 +89,11 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         async with aclosing(tail(self._office, job, span)) as pieces:
             async for piece in pieces:
                 yield pb.TailLogResponse(data=piece.data, next_offset=piece.next_offset)
+
+    async def _job(self, ref: str) -> Job:
+        """Return the job that a caller means: another user's is not there for him."""
+        only_of = callers.current().only_of
+        return await self._office.store.get(checks.job_ref(ref), only_of=only_of)
 
     async def _told(self, jobs: Sequence[Job]) -> list[job_pb2.Job]:
         """Return jobs as the API tells them, with their attempts."""

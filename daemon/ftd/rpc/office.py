@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ftd.devices.model import Device
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.callers import Caller
 from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.store import Store
@@ -32,13 +33,13 @@ class Office(Protocol):
     def running(self) -> Sequence[Job]:
         """Return the jobs that hold a device."""
 
-    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
+    async def submit(self, request: JobRequest, *, request_id: str, caller: Caller) -> Job:
         """Accept a job: durable when this returns."""
 
-    async def validate(self, request: JobRequest) -> Job:
+    async def validate(self, request: JobRequest, *, caller: Caller) -> Job:
         """Plan a job without storing it."""
 
-    async def plan(self, recipe_json: str) -> str:
+    async def plan(self, recipe_json: str, *, caller: Caller) -> str:
         """Plan a recipe; return the plan as JSON text."""
 
     async def look_at_devices(self) -> Sequence[Standing]:
@@ -50,5 +51,5 @@ class Office(Protocol):
     async def resume(self, ref: str) -> Standing:
         """Have a drained device take jobs again."""
 
-    async def cancel(self, ref: str) -> Job:
+    async def cancel(self, ref: str, *, caller: Caller) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""

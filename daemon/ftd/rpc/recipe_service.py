@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from finetuned.v1 import recipe_service_pb2, recipe_service_pb2_grpc
-from ftd.rpc import checks
+from ftd.rpc import callers, checks
 from ftd.rpc.office import Office
 from fttrain.spec.recipe import schema
 
@@ -25,5 +25,6 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
         self, request: recipe_service_pb2.PlanRecipeRequest, context: Any
     ) -> recipe_service_pb2.PlanRecipeResponse:
         """Plan a recipe without submitting it."""
-        plan_json = await self._office.plan(checks.recipe(request.recipe_json))
+        recipe = checks.recipe(request.recipe_json)
+        plan_json = await self._office.plan(recipe, caller=callers.current())
         return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)

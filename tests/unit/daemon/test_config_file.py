@@ -39,7 +39,8 @@ def test_what_a_file_says_holds_where_neither_flag_nor_environment_says_otherwis
         (
             "\ncolour = 1",
             "2: unknown key `colour`; known here: state, socket, log_format, log_level, reserve, "
-            "devices, queue_limit",
+            "devices, queue_limit, "
+            "queue_limit_per_user, listen, tls_cert, tls_key",
         ),
         ("[metrics]\nlissen = 'x'", "2: unknown key `lissen`; did you mean `listen`?"),
         (
@@ -99,7 +100,7 @@ def test_all_faults_are_named_at_once_and_in_order() -> None:
         'log_level = "loud"\n'
         "devices = sim:4\n"
         'queue_limit = "many"\n'
-        'listen = "127.0.0.1:9400"\n'
+        "grace = 60\n"
         "reserve =\n"
         "[metrics]\n"
         'listen = "0.0.0.0:9400"\n'
@@ -110,7 +111,7 @@ def test_all_faults_are_named_at_once_and_in_order() -> None:
         "1: log_level: `loud` is not one of debug, info, warning, error",
         "2: column 11: is not TOML: invalid value",
         "3: queue_limit: must be a whole number, like 1000, not text",
-        "4: `listen` is misplaced; it belongs beneath [metrics]",
+        "4: `grace` is misplaced; it belongs beneath [metrics]",
         "5: column 10: is not TOML: invalid value",
         "7: metrics.listen: `0.0.0.0:9400` is not on the loopback, where alone metrics are served "
         "without TLS; say 127.0.0.1 or [::1], and let a proxy with TLS stand before it",

@@ -229,9 +229,9 @@ class DeviceJob(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
-    """Its id."""
+    """Its id. Empty where it is another user's and the caller is no admin."""
     name: _builtins.str
-    """Its name."""
+    """Its name. Empty likewise."""
     memory_bytes: _builtins.int
     """Memory that it has declared in bytes. Absent: it has the device for itself."""
     def __init__(
