@@ -11,15 +11,16 @@ from ftd import server
 from ftd.__main__ import main
 from ftd.config import Config
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.callers import Caller
 from ftd.jobs.model import Job, JobRequest
-from ftd.jobs.store import Store
+from ftd.jobs.store import HOUSE, Store
 from ftd.metrics.tally import Tally
 from tests.fakes.office import FakeOffice
 
 
 class Starter(FakeOffice):
-    async def submit(self, request: JobRequest, *, request_id: str) -> Job:
-        job = await super().submit(request, request_id=request_id)
+    async def submit(self, request: JobRequest, *, request_id: str, caller: Caller = HOUSE) -> Job:
+        job = await super().submit(request, request_id=request_id, caller=caller)
         return await self.start(job.id) if job.name == "runs" else job
 
 
