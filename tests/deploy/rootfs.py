@@ -19,8 +19,8 @@ NEEDED = ("debootstrap", "unshare", "chroot", "mount")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/tmp/certificates.pem"
 DESCRIBING = {"FROM", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-# How pip reaches its index; all else of its configuration is the host's business.
-PIP_OPTIONS = ("index-url", "extra-index-url", "find-links", "cert", "trusted-host")
+# How pip reaches its packages; all else of its configuration is the host's business.
+PIP_OPTIONS = re.compile(r".*-(url|links|host)|cert")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ def _pip_config() -> dict[str, str]:
     told: dict[str, str] = {}
     for source in ("global", "install", ":env:"):
         told |= re.findall(rf"^{source}\.([\w-]+)='(.*)'$", listed, re.MULTILINE)
-    return {name: text for name, text in told.items() if name in PIP_OPTIONS}
+    return {name: text for name, text in told.items() if PIP_OPTIONS.fullmatch(name)}
 
 
 def _pip_cache() -> Path:
