@@ -29,7 +29,13 @@ _SERVICE_CONFIG = {
                 {"service": "finetuned.v1.JobService", "method": "ListJobs"},
                 {"service": "finetuned.v1.JobService", "method": "CancelJob"},
                 {"service": "finetuned.v1.JobService", "method": "SubmitJob"},
+                {"service": "finetuned.v1.JobService", "method": "ListArtifacts"},
+                {"service": "finetuned.v1.DaemonService"},
+                {"service": "finetuned.v1.DatasetService", "method": "FinishPush"},
+                {"service": "finetuned.v1.DatasetService", "method": "GetDataset"},
+                {"service": "finetuned.v1.DatasetService", "method": "ListDatasets"},
                 {"service": "finetuned.v1.DeviceService"},
+                {"service": "finetuned.v1.RecipeService"},
             ],
             "retryPolicy": {
                 "maxAttempts": 4,

@@ -24,6 +24,7 @@ _WORDS = {
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
     "AsyncJobHandle": "JobHandle",
+    "AsyncMachine": "Machine",
 }
 # In texts, which unasync leaves alone.
 _IN_TEXTS = ((r"\basync (with|for|def)\b", r"\1"), (r"\bawait ", ""))

@@ -31,14 +31,34 @@ class AsyncConnection:
             return self._opened
 
     @property
-    def jobs(self) -> "transport.JobService":
-        """The service of jobs at its other end."""
-        return self.line().jobs
+    def daemon(self) -> "transport.DaemonService":
+        """The service of the daemon itself at its other end."""
+        return self.line().daemon
+
+    @property
+    def datasets(self) -> "transport.DatasetService":
+        """The service of data sets at its other end."""
+        return self.line().datasets
 
     @property
     def devices(self) -> "transport.DeviceService":
         """The service of devices at its other end."""
         return self.line().devices
+
+    @property
+    def jobs(self) -> "transport.JobService":
+        """The service of jobs at its other end."""
+        return self.line().jobs
+
+    @property
+    def models(self) -> "transport.ModelService":
+        """The service of models at its other end."""
+        return self.line().models
+
+    @property
+    def recipes(self) -> "transport.RecipeService":
+        """The service of recipes at its other end."""
+        return self.line().recipes
 
     async def close(self) -> None:
         """End the line, and whatever is still asked over it."""

@@ -8,24 +8,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from finetuned.v1 import device_service_pb2 as device_pb
 from finetuned.v1 import job_service_pb2 as pb
-from ftctl import channel, devicewire, html, models, wire
+from ftctl import channel, html, models, wire
 from ftctl._sync import following
 from ftctl._sync.connection import Connection
+from ftctl._sync.machine import Machine
 from ftctl._sync.stream import OnGap
-from ftctl.devices import Device
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
 from ftctl.source import JobSource, job_file
-from ftctl.tables import Devices, Jobs, Metrics
+from ftctl.tables import Jobs, Metrics
 from ftctl.transport import blocking as transport
 
 # How long a daemon may be away, as in a restart, before who follows a job is told.
 PATIENCE_S = 30.0
 
 
-class Client:
+class Client(Machine):
     """A connection to a daemon.
 
         with Client() as client:
@@ -194,29 +193,6 @@ class Client:
         """
         request = pb.TailLogRequest(job=job, last_lines=last_lines, follow=follow)
         return following.log(self._connection, request, on_gap=on_gap)
-
-    def devices(self) -> Devices:
-        """Return the devices of the machine, always in the same order."""
-        request = device_pb.ListDevicesRequest()
-        response = self._connection.ask(self._connection.devices.ListDevices, request)
-        return Devices(devicewire.device(item) for item in response.devices)
-
-    def drain_device(self, name: str, reason: str = "") -> Device:
-        """Have a device take no more jobs until it is resumed; those on it go on.
-
-        Args:
-            name: Its id, its uuid, or at least four characters of one.
-            reason: What for, shown to whoever waits.
-        """
-        request = device_pb.DrainDeviceRequest(device=name, reason=reason)
-        response = self._connection.ask(self._connection.devices.DrainDevice, request)
-        return devicewire.device(response.device)
-
-    def resume_device(self, name: str) -> Device:
-        """Have a drained device take jobs again."""
-        request = device_pb.ResumeDeviceRequest(device=name)
-        response = self._connection.ask(self._connection.devices.ResumeDevice, request)
-        return devicewire.device(response.device)
 
     def _submit(
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool

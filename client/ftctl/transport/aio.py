@@ -13,17 +13,29 @@ import grpc
 from grpc.aio import AioRpcError as RpcError
 from grpc.aio import UnaryUnaryMultiCallable as Method
 
+from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub
+from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
+from finetuned.v1.model_service_pb2_grpc import ModelServiceStub
+from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub
 from ftctl import channel
 
 if TYPE_CHECKING:
+    from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceAsyncStub
+    from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceAsyncStub
     from finetuned.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
     from finetuned.v1.job_service_pb2_grpc import JobServiceAsyncStub
+    from finetuned.v1.model_service_pb2_grpc import ModelServiceAsyncStub
+    from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceAsyncStub
 
     R = TypeVar("R")
+    DaemonService = DaemonServiceAsyncStub
+    DatasetService = DatasetServiceAsyncStub
     DeviceService = DeviceServiceAsyncStub
     JobService = JobServiceAsyncStub
+    ModelService = ModelServiceAsyncStub
+    RecipeService = RecipeServiceAsyncStub
     Stream = grpc.aio.UnaryStreamCall[Any, R]
 
 __all__ = [
@@ -36,8 +48,12 @@ class Line:
     """A connection, and the services at its other end."""
 
     channel: grpc.aio.Channel
-    jobs: "JobService"
+    daemon: "DaemonService"
+    datasets: "DatasetService"
     devices: "DeviceService"
+    jobs: "JobService"
+    models: "ModelService"
+    recipes: "RecipeService"
 
     async def close(self) -> None:
         """End it, and every call on it."""
@@ -47,7 +63,15 @@ class Line:
 def connect(path: Path) -> Line:
     """Return a line to the daemon that listens on a unix socket."""
     opened = grpc.aio.insecure_channel(channel.target(path), options=channel.options())
-    return Line(channel=opened, jobs=JobServiceStub(opened), devices=DeviceServiceStub(opened))
+    return Line(
+        channel=opened,
+        daemon=DaemonServiceStub(opened),
+        datasets=DatasetServiceStub(opened),
+        devices=DeviceServiceStub(opened),
+        jobs=JobServiceStub(opened),
+        models=ModelServiceStub(opened),
+        recipes=RecipeServiceStub(opened),
+    )
 
 
 def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":

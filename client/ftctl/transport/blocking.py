@@ -13,8 +13,12 @@ import grpc
 from grpc import RpcError
 from grpc import UnaryUnaryMultiCallable as Method
 
+from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub as DaemonService
+from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub as DatasetService
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceService
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
+from finetuned.v1.model_service_pb2_grpc import ModelServiceStub as ModelService
+from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub as RecipeService
 from ftctl import channel
 
 if TYPE_CHECKING:
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
     Stream = grpc._CallIterator[R]
 
 __all__ = [
-    "DeviceService", "JobService", "Line", "Method", "RpcError", "Timer", "call_later", "closing",
-    "connect", "opened", "sleep",
+    "DaemonService", "DatasetService", "DeviceService", "JobService", "Line", "Method",
+    "ModelService", "RecipeService", "RpcError", "Timer", "call_later", "closing", "connect",
+    "opened", "sleep",
 ]  # fmt: skip
 
 
@@ -32,8 +37,12 @@ class Line:
     """A connection, and the services at its other end. Threads may share it."""
 
     channel: grpc.Channel
-    jobs: JobService
+    daemon: DaemonService
+    datasets: DatasetService
     devices: DeviceService
+    jobs: JobService
+    models: ModelService
+    recipes: RecipeService
 
     def close(self) -> None:
         """End it, and every call on it."""
@@ -43,7 +52,15 @@ class Line:
 def connect(path: Path) -> Line:
     """Return a line to the daemon that listens on a unix socket."""
     opened = grpc.insecure_channel(channel.target(path), options=channel.options())
-    return Line(channel=opened, jobs=JobService(opened), devices=DeviceService(opened))
+    return Line(
+        channel=opened,
+        daemon=DaemonService(opened),
+        datasets=DatasetService(opened),
+        devices=DeviceService(opened),
+        jobs=JobService(opened),
+        models=ModelService(opened),
+        recipes=RecipeService(opened),
+    )
 
 
 def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":

@@ -99,6 +99,8 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """A user cancelled the job."""
     OUTCOME_REASON_TIMED_OUT: _OutcomeReason.ValueType  # 11
     """It ran for longer than its timeout."""
+    OUTCOME_REASON_STOPPED_BY_USER: _OutcomeReason.ValueType  # 12
+    """A user had it end after the epoch in progress; the best so far was exported."""
 
 class OutcomeReason(_OutcomeReason, metaclass=_OutcomeReasonEnumTypeWrapper):
     """Says why a job ended. New values may appear."""
@@ -127,6 +129,8 @@ OUTCOME_REASON_CANCELLED_BY_USER: OutcomeReason.ValueType  # 10
 """A user cancelled the job."""
 OUTCOME_REASON_TIMED_OUT: OutcomeReason.ValueType  # 11
 """It ran for longer than its timeout."""
+OUTCOME_REASON_STOPPED_BY_USER: OutcomeReason.ValueType  # 12
+"""A user had it end after the epoch in progress; the best so far was exported."""
 Global___OutcomeReason: _TypeAlias = OutcomeReason  # noqa: Y015
 
 class _Phase:
@@ -316,6 +320,8 @@ class Job(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    DATASETS_FIELD_NUMBER: _builtins.int
+    IS_FINISHING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -334,6 +340,8 @@ class Job(_message.Message):
     """Time that the job has held devices, summed over them, in seconds."""
     user: _builtins.str
     """Whose it is: who submitted it. Users other than admins see and touch their own jobs alone."""
+    is_finishing: _builtins.bool
+    """True from a CancelJob with `finish` on: it ends after the epoch in progress."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with defaults filled in."""
@@ -370,6 +378,10 @@ class Job(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Every start of a worker, in order: which devices it held, from when to when."""
 
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetUse]:
+        """The pushed data sets that it trains on, each as it was when the job was submitted."""
+
     def __init__(
         self,
         *,
@@ -391,14 +403,42 @@ class Job(_message.Message):
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         device_seconds: _builtins.float = ...,
         user: _builtins.str = ...,
+        datasets: _abc.Iterable[Global___DatasetUse] | None = ...,
+        is_finishing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class DatasetUse(_message.Message):
+    """A pushed data set as a job uses it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, as in the recipe's `data.dataset.name`."""
+    digest: _builtins.str
+    """Hexadecimal SHA-256 of what it held when the job was submitted; see Dataset.digest."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetUse: _TypeAlias = DatasetUse  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):

@@ -30,8 +30,9 @@ class JobServiceStub:
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -60,6 +61,21 @@ class JobServiceStub:
                 request_serializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/finetuned.v1.JobService/DeleteJob',
+                request_serializer=finetuned_dot_v1_dot_job__service__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_job__service__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
+        self.ListArtifacts = channel.unary_unary(
+                '/finetuned.v1.JobService/ListArtifacts',
+                request_serializer=finetuned_dot_v1_dot_job__service__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_job__service__pb2.ListArtifactsResponse.FromString,
+                _registered_method=True)
+        self.PullArtifact = channel.unary_stream(
+                '/finetuned.v1.JobService/PullArtifact',
+                request_serializer=finetuned_dot_v1_dot_job__service__pb2.PullArtifactRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_job__service__pb2.PullArtifactResponse.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/finetuned.v1.JobService/WatchJob',
                 request_serializer=finetuned_dot_v1_dot_job__service__pb2.WatchJobRequest.SerializeToString,
@@ -77,8 +93,9 @@ class JobServiceServicer:
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def SubmitJob(self, request, context):
@@ -107,6 +124,30 @@ class JobServiceServicer:
     def CancelJob(self, request, context):
         """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
         a job that has ended is returned as it is. Idempotent.
+        With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
+        with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
+        FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListArtifacts(self, request, context):
+        """Lists the files that a job has made, with their sizes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullArtifact(self, request, context):
+        """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +192,21 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.FromString,
                     response_serializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.SerializeToString,
             ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=finetuned_dot_v1_dot_job__service__pb2.DeleteJobRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_job__service__pb2.DeleteJobResponse.SerializeToString,
+            ),
+            'ListArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifacts,
+                    request_deserializer=finetuned_dot_v1_dot_job__service__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_job__service__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'PullArtifact': grpc.unary_stream_rpc_method_handler(
+                    servicer.PullArtifact,
+                    request_deserializer=finetuned_dot_v1_dot_job__service__pb2.PullArtifactRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_job__service__pb2.PullArtifactResponse.SerializeToString,
+            ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
                     request_deserializer=finetuned_dot_v1_dot_job__service__pb2.WatchJobRequest.FromString,
@@ -174,8 +230,9 @@ class JobService:
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod
@@ -276,6 +333,87 @@ class JobService:
             '/finetuned.v1.JobService/CancelJob',
             finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
             finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.JobService/DeleteJob',
+            finetuned_dot_v1_dot_job__service__pb2.DeleteJobRequest.SerializeToString,
+            finetuned_dot_v1_dot_job__service__pb2.DeleteJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.JobService/ListArtifacts',
+            finetuned_dot_v1_dot_job__service__pb2.ListArtifactsRequest.SerializeToString,
+            finetuned_dot_v1_dot_job__service__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/finetuned.v1.JobService/PullArtifact',
+            finetuned_dot_v1_dot_job__service__pb2.PullArtifactRequest.SerializeToString,
+            finetuned_dot_v1_dot_job__service__pb2.PullArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

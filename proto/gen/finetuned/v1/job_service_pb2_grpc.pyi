@@ -31,8 +31,9 @@ class JobServiceStub:
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
@@ -51,7 +52,17 @@ class JobServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]
     """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
     a job that has ended is returned as it is. Idempotent.
+    With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
+    with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
     """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]
+    """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
+    FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
+    """
+    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse]
+    """Lists the files that a job has made, with their sizes."""
+    PullArtifact: _grpc.UnaryStreamMultiCallable[_job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse]
+    """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]
     """Streams the events of a job from a position on, ending after the terminal one.
     RESOURCE_EXHAUSTED cuts a reader that falls behind; it resumes with `after_sequence`.
@@ -66,8 +77,9 @@ class JobServiceAsyncStub(JobServiceStub):
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -83,7 +95,17 @@ class JobServiceAsyncStub(JobServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
     a job that has ended is returned as it is. Idempotent.
+    With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
+    with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
     """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
+    FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
+    """
+    ListArtifacts: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
+    """Lists the files that a job has made, with their sizes."""
+    PullArtifact: _aio.UnaryStreamMultiCallable[_job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse]  # type: ignore[assignment]
+    """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
     WatchJob: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Streams the events of a job from a position on, ending after the terminal one.
     RESOURCE_EXHAUSTED cuts a reader that falls behind; it resumes with `after_sequence`.
@@ -97,8 +119,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
-    AMBIGUOUS_JOB_ID, NAME_TAKEN, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT,
-    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, INTERNAL.
+    AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod
@@ -136,7 +159,35 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_job_service_pb2.CancelJobResponse, _abc.Awaitable[_job_service_pb2.CancelJobResponse]]:
         """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
         a job that has ended is returned as it is. Idempotent.
+        With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
+        with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
         """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _job_service_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.DeleteJobResponse, _abc.Awaitable[_job_service_pb2.DeleteJobResponse]]:
+        """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
+        FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListArtifacts(
+        self,
+        request: _job_service_pb2.ListArtifactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.ListArtifactsResponse, _abc.Awaitable[_job_service_pb2.ListArtifactsResponse]]:
+        """Lists the files that a job has made, with their sizes."""
+
+    @_abc_1.abstractmethod
+    def PullArtifact(
+        self,
+        request: _job_service_pb2.PullArtifactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.PullArtifactResponse], _abc.AsyncIterator[_job_service_pb2.PullArtifactResponse]]:
+        """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
 
     @_abc_1.abstractmethod
     def WatchJob(
