@@ -6,6 +6,8 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,6 +27,16 @@ _OURS = "/finetuned."
 
 Told = Callable[[str, str, float], None]
 """Takes the path of a method, the name of the code, and the seconds."""
+Read = Callable[[Any], Any]
+"""Takes what a caller sent, a request or a stream of them; returns it decoded."""
+
+# Whether requests and answers are streams: how gRPC calls that.
+_KINDS = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
 
 
 class Edge(grpc.aio.ServerInterceptor):
@@ -43,36 +55,41 @@ class Edge(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(_OURS):
             return handler
+        kind, make = _KINDS[handler.request_streaming, handler.response_streaming]
+        surround = _streaming if handler.response_streaming else _answering
+        read = _each_decoded if handler.request_streaming else _decoded
         # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
-        encode = {"response_serializer": handler.response_serializer}
-        if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                _streaming(method, handler, self._tell), **encode
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            _answering(method, handler, self._tell), **encode
+        return make(
+            surround(method, getattr(handler, kind), partial(read, method, handler), self._tell),
+            response_serializer=handler.response_serializer,
         )
 
 
-def _answering(method: str, handler: Any, tell: Told) -> Callable[..., Any]:
-    async def surrounded(data: bytes, context: Any) -> Any:
-        async with _call(method, context, tell):
-            return await handler.unary_unary(_decoded(method, handler, data), context)
+def _answering(method: str, call: Any, read: Read, tell: Told) -> Callable[..., Any]:
+    async def surrounded(asked: Any, context: Any) -> Any:
+        async with _call(method, context, tell), _watched(asked):
+            return await call(read(asked), context)
 
     return surrounded
 
 
-def _streaming(method: str, handler: Any, tell: Told) -> Callable[..., Any]:
+def _streaming(method: str, call: Any, read: Read, tell: Told) -> Callable[..., Any]:
     # Writes for itself: a generator handed to gRPC would be left to the garbage collector when
     # its caller goes away while a message is being sent.
-    async def surrounded(data: bytes, context: Any) -> None:
+    async def surrounded(asked: Any, context: Any) -> None:
         async with _call(method, context, tell):
-            stream = handler.unary_stream(_decoded(method, handler, data), context)
+            stream = call(read(asked), context)
             async with contextlib.aclosing(stream) as replies, callers.while_live():
                 async for reply in replies:
                     await context.write(reply)
 
     return surrounded
+
+
+def _watched(asked: Any) -> AbstractAsyncContextManager[None]:
+    """Have what may take long end with its caller's token."""
+    is_one = isinstance(asked, bytes)
+    return contextlib.nullcontext() if is_one else callers.while_live()
 
 
 def _decoded(method: str, handler: Any, data: bytes) -> Any:
@@ -82,6 +99,13 @@ def _decoded(method: str, handler: Any, data: bytes) -> Any:
         raise InvalidRequest(
             f"the request is no well-formed message of {method}; all its texts must be UTF-8"
         ) from None
+
+
+async def _each_decoded(
+    method: str, handler: Any, requests: AsyncIterator[bytes]
+) -> AsyncIterator[Any]:
+    async for data in requests:
+        yield _decoded(method, handler, data)
 
 
 @contextlib.asynccontextmanager
