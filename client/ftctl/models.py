@@ -48,6 +48,7 @@ class OutcomeReason(StrEnum):
     BAD_DATA = "bad_data"
     CANCELLED_BY_USER = "cancelled_by_user"
     TIMED_OUT = "timed_out"
+    STOPPED_BY_USER = "stopped_by_user"
     UNKNOWN = "unknown"
 
 
@@ -144,6 +145,8 @@ class Job:
     id: str
     """32 hexadecimal characters; empty for a job that was only validated."""
     name: str
+    user: str
+    """Whose it is."""
     state: JobState
     reason: str
     """Why a job that waits is waiting."""
@@ -205,6 +208,7 @@ class Job:
         facts = [
             ("id", self.id),
             ("where", self.position()),
+            ("user", self.user),
             ("submitted", self.create_time),
             ("ended", self.end_time),
             ("", _best(self)),

@@ -34,6 +34,8 @@ class Config:
     """Jobs that may wait."""
     queue_limit_per_user: int | None = None
     """Jobs of one user that may wait; None: as many as of all."""
+    data_roots: tuple[Path, ...] = ()
+    """Folders that the data of jobs must lie in; none: see `ftd.jobs.roots`."""
     listen: str | None = None
     """Where other machines are heard, such as `0.0.0.0:7443`; None: nowhere."""
     tls_cert: Path | None = None

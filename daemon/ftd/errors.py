@@ -6,6 +6,17 @@ DaemonError
 │   └── InvalidPageToken INVALID_PAGE_TOKEN
 ├── JobNotFound          JOB_NOT_FOUND
 ├── AmbiguousJobId       AMBIGUOUS_JOB_ID
+├── JobNotEnded          JOB_NOT_ENDED          only an ended job can be deleted
+├── JobNotRunning        JOB_NOT_RUNNING        a job that has not begun to train
+├── JobInUse             JOB_IN_USE             a job that has not ended needs it
+├── ArtifactNotFound     ARTIFACT_NOT_FOUND     the job has made no such file
+├── DatasetNotFound      DATASET_NOT_FOUND
+├── DatasetInUse         DATASET_IN_USE         a job that has not ended uses it
+├── InvalidDataset       INVALID_DATASET        a list of files with faults
+├── PushNotFound         PUSH_NOT_FOUND
+├── PushIncomplete       PUSH_INCOMPLETE        files have not arrived
+├── DigestMismatch       DIGEST_MISMATCH        other content than was announced
+├── DiskFull             DISK_FULL
 ├── NameTaken            NAME_TAKEN
 ├── QueueFull            QUEUE_FULL
 ├── DeviceNotFound       DEVICE_NOT_FOUND
@@ -14,6 +25,8 @@ DaemonError
 ├── WatcherTooSlow       WATCHER_TOO_SLOW
 ├── ShuttingDown         SHUTTING_DOWN
 ├── PlannerUnavailable   PLANNER_UNAVAILABLE
+├── BadImage             BAD_IMAGE              an image that cannot be read
+├── PredictorUnavailable PREDICTOR_UNAVAILABLE
 ├── Unauthenticated      UNAUTHENTICATED        no token, or none that is live
 ├── PermissionDenied     PERMISSION_DENIED      for admins only
 ├── TokenNameTaken                              a live token has this name
@@ -69,6 +82,77 @@ class AmbiguousJobId(DaemonError):
     reason = "AMBIGUOUS_JOB_ID"
 
 
+class JobNotEnded(DaemonError):
+    """A job that has not ended, where only an ended one will do."""
+
+    reason = "JOB_NOT_ENDED"
+
+
+class JobNotRunning(DaemonError):
+    """A job that has not begun to train, where one that trains is wanted."""
+
+    reason = "JOB_NOT_RUNNING"
+
+
+class JobInUse(DaemonError):
+    """A job that another one, which has not ended, needs."""
+
+    reason = "JOB_IN_USE"
+
+
+class ArtifactNotFound(DaemonError):
+    """A file that the job has not made, or that is gone."""
+
+    reason = "ARTIFACT_NOT_FOUND"
+
+
+class DatasetNotFound(DaemonError):
+    """No data set has this name."""
+
+    reason = "DATASET_NOT_FOUND"
+
+
+class DatasetInUse(DaemonError):
+    """A data set that a job which has not ended uses."""
+
+    reason = "DATASET_IN_USE"
+
+
+class InvalidDataset(DaemonError):
+    """A list of files with faults, all of them."""
+
+    reason = "INVALID_DATASET"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        count = len(faults)
+        super().__init__(f"the list of files has {count} fault{'s' if count > 1 else ''}")
+        self.faults = tuple(faults)
+
+
+class PushNotFound(DaemonError):
+    """No push has this id, or it is another user's."""
+
+    reason = "PUSH_NOT_FOUND"
+
+
+class PushIncomplete(DaemonError):
+    """A push of which files have not arrived."""
+
+    reason = "PUSH_INCOMPLETE"
+
+
+class DigestMismatch(DaemonError):
+    """A file that arrived with other content than was announced."""
+
+    reason = "DIGEST_MISMATCH"
+
+
+class DiskFull(DaemonError):
+    """The daemon's disk has no room for it."""
+
+    reason = "DISK_FULL"
+
+
 class NameTaken(DaemonError):
     """A job of this name has not ended."""
 
@@ -115,6 +199,22 @@ class PlannerUnavailable(DaemonError):
     """The planner could not answer."""
 
     reason = "PLANNER_UNAVAILABLE"
+
+
+class BadImage(DaemonError):
+    """An image that cannot be read: one of several, so its place among them is told, from 1."""
+
+    reason = "BAD_IMAGE"
+
+    def __init__(self, place: int, why: str) -> None:
+        super().__init__(f"image {place} {why}")
+        self.place = place
+
+
+class PredictorUnavailable(DaemonError):
+    """The predictor could not answer."""
+
+    reason = "PREDICTOR_UNAVAILABLE"
 
 
 class Unauthenticated(DaemonError):

@@ -15,6 +15,7 @@ from ftd import notify, statedir, tls
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.roots import Roots
 from ftd.jobs.store import Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
@@ -50,6 +51,7 @@ async def supervisor(
             all=config.queue_limit, per_user=config.queue_limit_per_user or config.queue_limit
         ),
         witness=tally,
+        roots=Roots(config.data_roots),
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
     place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)

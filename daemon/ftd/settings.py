@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["path", "choice", "size", "devices", "count", "address", "door", "file", "seconds"]
+Kind = Literal[
+    "path", "choice", "size", "devices", "count", "address", "door", "file", "seconds", "paths"
+]
 SYSTEM_FILE = Path("/etc/finetuned/ftd.toml")
 
 
@@ -115,6 +117,15 @@ SETTINGS = (
         meaning="jobs of one user that may wait; more are refused",
         default="as `queue_limit`",
         example="100",
+    ),
+    Setting(
+        name="data-roots",
+        key="data_roots",
+        kind="paths",
+        metavar="DIR[:DIR...]",
+        meaning="folders that the data and weights named in jobs must lie in",
+        default="anywhere for admins, nowhere for other users, who push theirs",
+        example='"/data:/srv/images"',
     ),
     Setting(
         name="listen",

@@ -56,6 +56,12 @@ def _path(setting: Setting, text: str) -> Path:
     return path
 
 
+def _paths(setting: Setting, text: str) -> tuple[Path, ...]:
+    if any(not part.startswith(("/", "~")) for part in text.split(":")):
+        raise ValueError(f"`{text}` holds a relative folder; begin each with / and part them by :")
+    return tuple(_path(setting, part) for part in text.split(":"))
+
+
 def _choice(setting: Setting, text: str) -> str:
     if text.lower() not in setting.choices:
         raise ValueError(f"`{text.lower()}` is not one of {', '.join(setting.choices)}")
@@ -135,4 +141,5 @@ _READERS: dict[Kind, Callable[[Setting, str], Any]] = {
     "address": _address,
     "door": _door,
     "file": _path,
+    "paths": _paths,
 }

@@ -11,7 +11,12 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from finetuned.v1 import job_pb2, job_service_pb2_grpc, recipe_service_pb2_grpc
+from finetuned.v1 import (
+    job_pb2,
+    job_service_pb2_grpc,
+    model_service_pb2_grpc,
+    recipe_service_pb2_grpc,
+)
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.store import Store
 from ftd.rpc.listener import Listener
@@ -33,6 +38,10 @@ class Line:
         return job_service_pb2_grpc.JobServiceStub(self.channel)
 
     @property
+    def models(self) -> Any:
+        return model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+    @property
     def recipes(self) -> Any:
         return recipe_service_pb2_grpc.RecipeServiceStub(self.channel)
 
@@ -43,7 +52,8 @@ async def listening(folder: Path, *, capacity: int = 256) -> AsyncIterator[Line]
     with TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
         socket = Path(short, "ftd.sock")
         async with await Store.open(folder / "ftd.sqlite") as store:
-            office = FakeOffice(store, Broadcast(store, capacity=capacity))
+            watched = Broadcast(store, capacity=capacity)
+            office = FakeOffice(store, watched, predictions=folder / "predictions")
             listener = Listener(office)
             await listener.start(socket)
             try:

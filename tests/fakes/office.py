@@ -1,8 +1,10 @@
 """A small supervisor: real store, real broadcast, and jobs that a test moves by hand."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from ftd.errors import InvalidJob
 from ftd.jobs.broadcast import Broadcast
@@ -10,11 +12,15 @@ from ftd.jobs.callers import Caller
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.predicting import Predicting
+from ftd.jobs.roots import EVERYWHERE
 from ftd.jobs.states import advance
 from ftd.jobs.store import HOUSE, Store
+from fttrain.spec import rundir
 from fttrain.spec.faults import Fault
 from tests.fakes.devices import make_devices
 from tests.fakes.jobs import NOW, at
+from tests.fakes.oracle import Oracle
 
 PLAN = '{"format":1}'
 COMPLETED = Outcome(reason=OutcomeReason.COMPLETED, message="trained to the end")
@@ -24,13 +30,23 @@ CANCELLED = Outcome(reason=OutcomeReason.CANCELLED_BY_USER, message="cancelled")
 class FakeOffice:
     """Takes jobs and does nothing with them until it is told."""
 
-    def __init__(self, store: Store, broadcast: Broadcast | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        broadcast: Broadcast | None = None,
+        *,
+        predictions: Path = Path("/nowhere"),
+    ) -> None:
         self.store = store
         self.broadcast = broadcast or Broadcast(store)
         self.devices = make_devices(2)
         self.fleet = Fleet(self.devices, {})
         self.jobs: dict[str, Job] = {}
         self.plan_faults: Sequence[Fault] = ()
+        self.predicting = Predicting(Oracle(), folder=predictions)
+        self.roots = EVERYWHERE
+        self.state_dir = Path("/")
+        self.start_time = NOW
 
     def running(self) -> list[Job]:
         waiting = (JobState.QUEUED, JobState.PAUSED)
@@ -64,6 +80,15 @@ class FakeOffice:
         if job.state.is_terminal:
             return job
         return await self.move(job.id, JobState.CANCELLED, outcome=CANCELLED)
+
+    async def finish(self, ref: str, *, caller: Caller = HOUSE) -> Job:
+        job = await self.store.get(ref, only_of=caller.only_of)
+        await asyncio.to_thread(rundir.ask_to_finish, Path(job.run_dir))
+        return job
+
+    async def delete(self, ref: str, *, caller: Caller = HOUSE) -> None:
+        job = await self.store.get(ref, only_of=caller.only_of)
+        await self.store.delete(job.id, only_of=caller.only_of)
 
     def now(self) -> datetime:
         return NOW
@@ -104,6 +129,6 @@ class FakeOffice:
         self.jobs[job_id] = replace(job, attempt=job.attempt + 1, run_dir=run_dir)
         return await self.move(job_id, JobState.STARTING, JobState.RUNNING)
 
-    async def finish(self, job_id: str) -> Job:
+    async def succeed(self, job_id: str) -> Job:
         """End a running job as asked."""
         return await self.move(job_id, JobState.SUCCEEDED)

@@ -43,7 +43,7 @@ async def test_a_job_tells_its_epochs_progress_and_plan(line: Line) -> None:
     await line.office.start(job.id)
     await line.office.happen(job.id, jobs.planned(), jobs.epoch(1), jobs.epoch(2))
     await line.office.happen(job.id, jobs.progress(7), jobs.artifact())
-    await line.office.finish(job.id)
+    await line.office.succeed(job.id)
 
     got = (await line.jobs.GetJob(GetJobRequest(job="ants"))).job
 

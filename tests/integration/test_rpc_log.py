@@ -88,7 +88,7 @@ async def test_a_followed_log_grows_until_the_job_has_ended(line: Line, tmp_path
     with path.open("ab") as file:
         file.write(b"three\n")
     (job,) = line.office.jobs
-    await line.office.finish(job)
+    await line.office.succeed(job)
     others = [piece.data for piece in await rest(call)]
 
     assert [first.data, second.data, *others] == [b"one\n", b"two\n", b"three\n"]
@@ -108,7 +108,7 @@ async def test_what_is_written_just_before_the_end_is_not_lost(
         if line.office.jobs[job].end_time is None:
             with path.open("ab") as file:
                 file.write(b"last words\n")
-            await line.office.finish(job)
+            await line.office.succeed(job)
             await wait_until(lambda: line.office.broadcast.watchers == 0)
 
     monkeypatch.setattr(log_tail, "_pieces", then_the_end)
@@ -126,7 +126,7 @@ async def test_a_log_can_be_followed_before_the_job_starts(line: Line, tmp_path:
     await line.office.start(job.id, run_dir=str(tmp_path))
 
     assert (await reading).data == b"one\n"
-    await line.office.finish(job.id)
+    await line.office.succeed(job.id)
     assert await rest(call) == []
 
 

@@ -35,7 +35,7 @@ async def train(line: Line, job: str, *, epochs: int = 3) -> None:
         await line.office.happen(job, jobs.progress(number), jobs.epoch(number))
         await line.office.happen(job, jobs.checkpoint("last", number))
     await line.office.happen(job, jobs.notice(), jobs.artifact())
-    await line.office.finish(job)
+    await line.office.succeed(job)
 
 
 async def test_a_watcher_gets_every_event_of_a_job_and_then_the_end(line: Line) -> None:
@@ -86,7 +86,7 @@ async def test_after_sequence_means_the_events_behind_it(
 ) -> None:
     job = await submit(line)
     await line.office.start(job)
-    await line.office.finish(job)
+    await line.office.succeed(job)
 
     assert [event.sequence for event in await collect(watch(line, after))] == expected
 
@@ -113,7 +113,7 @@ async def test_a_reader_that_falls_behind_is_cut_and_resumes_without_loss(
         for _ in range(60):
             await line.office.happen(job, jobs.notice(big))
         error = await cut(call, seen)
-        await line.office.finish(job)
+        await line.office.succeed(job)
         seen += [event.sequence for event in await collect(watch(line, seen[-1]))]
 
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -93,6 +93,8 @@ class Attempt:
                 self._untrained(training, source, val_stream)
             for epoch in range(1, self.plan.epochs + 1):
                 self._epoch(epoch, training, batches, source, val_stream)
+                if rundir.is_to_finish(self.run_dir):
+                    break
         self._export(training)
 
     def _introduce(self) -> None:
@@ -258,7 +260,10 @@ class Attempt:
 
     def _export(self, training: Training) -> None:
         assert self.best is not None
-        self._turn_to("exporting", epoch=self.plan.epochs)
+        last = self.epochs[-1].epoch
+        self._turn_to("exporting", epoch=last)
+        if last < self.plan.epochs:
+            report.say(f"ends after epoch {last} of {self.plan.epochs}, as its user asked")
         for artifact in exporting.artifacts(
             self.run_dir, self.card, self.recipe, self.plan, training.net.module,
             best=self.best, epochs=self.epochs,
@@ -266,5 +271,9 @@ class Attempt:
             self.journal.write(artifact)
             report.say(f"{artifact.what}  {self.run_dir / artifact.path}")
         self.journal.write(
-            events.Finished(best_epoch=self.best.epoch, best_accuracy=self.best.val.accuracy)
+            events.Finished(
+                best_epoch=self.best.epoch,
+                best_accuracy=self.best.val.accuracy,
+                stopped_after=last if last < self.plan.epochs else None,
+            )
         )

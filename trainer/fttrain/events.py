@@ -150,6 +150,8 @@ class Finished:
     kind: ClassVar[str] = "finished"
     best_epoch: int
     best_accuracy: float
+    stopped_after: int | None = None
+    """The last epoch, where it was asked to end before its recipe does."""
 
 
 Record = (

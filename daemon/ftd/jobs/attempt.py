@@ -268,7 +268,7 @@ class Follower:
                 job.state,
                 report=report,
                 failed=self._translator.failed,
-                is_finished=self._translator.is_finished,
+                finished=self._translator.finished,
                 timeout_s=job.request.timeout_s if self._is_out_of_time else None,
                 log_tail=tail,
             )

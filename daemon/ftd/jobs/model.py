@@ -46,6 +46,7 @@ class OutcomeReason(StrEnum):
     BAD_DATA = "bad_data"
     CANCELLED_BY_USER = "cancelled_by_user"
     TIMED_OUT = "timed_out"
+    STOPPED_BY_USER = "stopped_by_user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,20 @@ class Job:
     def name(self) -> str:
         """The job's name."""
         return self.request.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserUsage:
+    """What a user has and had of the machine."""
+
+    user: str
+    queued: int = 0
+    """Jobs that wait."""
+    running: int = 0
+    """Jobs that hold devices."""
+    ended: int = 0
+    device_seconds: float = 0.0
+    """Time that his jobs have held devices, summed over them."""
 
 
 class EventKind(StrEnum):

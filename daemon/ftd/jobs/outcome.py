@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ftd.jobs.model import JobState, Outcome, OutcomeReason
-from fttrain.events import Failed
+from fttrain.events import Failed, Finished
 from fttrain.spec.faults import Fault
 from fttrain.spec.rundir import ExitReport
 
@@ -21,7 +21,7 @@ def conclude(
     *,
     report: ExitReport | None,
     failed: Failed | None,
-    is_finished: bool,
+    finished: Finished | None,
     timeout_s: float | None = None,
     log_tail: Sequence[str],
 ) -> tuple[JobState, Outcome]:
@@ -31,7 +31,7 @@ def conclude(
         state: where the job stood; CANCELLING where a user wanted its end.
         report: the shim's account; None where it left none.
         failed: the worker's own account of an error.
-        is_finished: True if the worker said that all was done.
+        finished: the worker's word that all was done.
         timeout_s: what it was given, where it was ended for running longer.
         log_tail: the last lines of the log.
     """
@@ -53,12 +53,8 @@ def conclude(
             remedy="If the machine did not restart, somebody ended its shim; submit the job again.",
             log_tail=tail,
         )
-    if report.exit_code == 0 and is_finished:
-        return JobState.SUCCEEDED, Outcome(
-            reason=OutcomeReason.COMPLETED,
-            message="Trained to the end of its recipe.",
-            exit_code=0,
-        )
+    if report.exit_code == 0 and finished is not None:
+        return JobState.SUCCEEDED, _done(finished)
     if failed is not None:
         return JobState.FAILED, _failed(failed, report, tail)
     return JobState.FAILED, _died(report, tail)
@@ -91,6 +87,18 @@ def start_failed(why: str) -> Outcome:
         message=f"The worker could not be started: {why}.",
         remedy="The daemon's log and zygote.log in its state directory say more.",
     )
+
+
+def _done(finished: Finished) -> Outcome:
+    if finished.stopped_after is None:
+        reason, message = OutcomeReason.COMPLETED, "Trained to the end of its recipe."
+    else:
+        reason = OutcomeReason.STOPPED_BY_USER
+        message = (
+            f"Ended after epoch {finished.stopped_after}, as its user asked; "
+            f"its model is that of epoch {finished.best_epoch}, its best."
+        )
+    return Outcome(reason=reason, message=message, exit_code=0)
 
 
 def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcome:

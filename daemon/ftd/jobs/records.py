@@ -23,7 +23,7 @@ class Translator:
         self._told = float("-inf")
         self._held: NewEvent | None = None
         self.is_started = False
-        self.is_finished = False
+        self.finished: journal.Finished | None = None
         self.failed: journal.Failed | None = None
 
     def translate(self, entries: Iterable[journal.Entry], *, now: float) -> list[NewEvent]:
@@ -59,8 +59,8 @@ class Translator:
         match entry.record:
             case journal.Started():
                 self.is_started = True
-            case journal.Finished():
-                self.is_finished = True
+            case journal.Finished() as finished:
+                self.finished = finished
             case journal.Failed() as failed:
                 self.failed = failed
             case journal.PhaseChanged(phase=phase, epoch=epoch):

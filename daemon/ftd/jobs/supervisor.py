@@ -13,7 +13,7 @@ import structlog
 
 from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
-from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound
+from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, JobNotRunning
 from ftd.jobs import outcome, references
 from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
@@ -26,6 +26,8 @@ from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger, Witness
 from ftd.jobs.model import Job, JobId, JobRequest, JobState
 from ftd.jobs.planning import Planning
+from ftd.jobs.predicting import Predicting
+from ftd.jobs.roots import EVERYWHERE, Roots
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.zygote import Zygote
@@ -59,13 +61,17 @@ class Supervisor:
         clock: Clock = utc_now,
         limits: QueueLimits = NO_LIMITS,
         witness: Witness | None = None,
+        roots: Roots = EVERYWHERE,
     ) -> None:
         self.store = store
         self.broadcast = broadcast
         self.ledger = Ledger(store, broadcast, clock, witness)
         self.zygote = zygote
+        self.predicting = Predicting(zygote, folder=state_dir / "predictions")
         self._inventory = inventory
-        self._state_dir = state_dir
+        self.state_dir = state_dir
+        self.roots = roots
+        self.start_time = clock()
         self._limits = limits
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
@@ -125,13 +131,13 @@ class Supervisor:
                 ledger=self.ledger,
                 zygote=self.zygote,
                 journals=journals,
-                runs=self._state_dir / "runs",
+                runs=self.state_dir / "runs",
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
             self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
             self._dispatch = Dispatch(
                 ledger=self.ledger,
-                planning=Planning(self.zygote, folder=self._state_dir / "plans"),
+                planning=Planning(self.zygote, folder=self.state_dir / "plans"),
                 fleet=self._fleet,
                 crew=self._crew,
                 begin=self._begin,
@@ -192,6 +198,36 @@ class Supervisor:
         self._dispatch.give_up_plan(job.id)
         self._crew.cancel(job.id)
         return await self.store.get(job.id)
+
+    async def finish(self, ref: str, *, caller: Caller = HOUSE) -> Job:
+        """Have a job end after the epoch in progress; an ended job stays as it is.
+
+        Raises:
+            JobNotRunning: where it has not begun to train.
+        """
+        job = await self.store.get(ref, only_of=caller.only_of)
+        if job.state in (JobState.QUEUED, JobState.PAUSED):
+            raise JobNotRunning(
+                f"job {job.name} is {job.state.value} and has not begun to train; "
+                f"`ftctl cancel {job.name}` ends it"
+            )
+        if job.state in (JobState.STARTING, JobState.RUNNING):
+            await asyncio.to_thread(rundir.ask_to_finish, Path(job.run_dir))
+            log.info("job_finishing", job_id=job.id, name=job.name, user=caller.user)
+        return await self.store.get(job.id)
+
+    async def delete(self, ref: str, *, caller: Caller = HOUSE) -> None:
+        """Delete an ended job with all that it has made.
+
+        Raises:
+            JobNotEnded, JobInUse
+        """
+        job = await self.store.get(ref, only_of=caller.only_of)
+        await self.store.delete(job.id, only_of=caller.only_of)
+        log.info("job_deleted", job_id=job.id, name=job.name, user=caller.user)
+        # The record first: what a crash leaves of the files is swept at the next start.
+        folder = self.state_dir / "runs" / job.id
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def look_at_devices(self) -> list[Standing]:
         """Return each device as it stands right now."""
@@ -273,8 +309,9 @@ class Supervisor:
 
     async def _take_up(self) -> None:
         """Find the jobs that an earlier daemon left, and go on with each where it stands."""
-        for leftover in (self._state_dir / "plans").glob("planning-*"):
+        for leftover in (self.state_dir / "plans").glob("planning-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        self.predicting.clear()
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()
         held = await self._held([job.id for job in jobs])

@@ -1,16 +1,18 @@
 """What a request may say: all faults of a job at once, and the limits of the rest."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
 from finetuned.v1 import job_pb2
+from finetuned.v1 import job_service_pb2 as pb
 from ftd.devices.model import Device
 from ftd.errors import InvalidJob, InvalidRequest
 from ftd.jobs import policy
 from ftd.jobs.model import JobRequest
-from ftd.rpc.convert import spec_from_proto
+from ftd.jobs.store.reads import Filter
+from ftd.rpc.convert import spec_from_proto, states_from_proto
 from fttrain.spec import faults as recipe_faults
 from fttrain.spec.faults import Fault
 from fttrain.spec.recipe import Recipe, canonical
@@ -23,11 +25,18 @@ MOST_REQUEST_ID = 36
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
 MOST_DRAIN_REASON = 255
+MOST_PATTERN = 255
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def job_request(spec: job_pb2.JobSpec, *, devices: Sequence[Device]) -> JobRequest:
+PathRefusal = Callable[[str], str | None]
+"""Says why a path may not be named; None: it may."""
+
+
+def job_request(
+    spec: job_pb2.JobSpec, *, devices: Sequence[Device], refusal: PathRefusal
+) -> JobRequest:
     """Return the checked job with its recipe in canonical form.
 
     Raises:
@@ -35,7 +44,7 @@ def job_request(spec: job_pb2.JobSpec, *, devices: Sequence[Device]) -> JobReque
     """
     found = list(_spec_faults(spec, devices))
     try:
-        recipe_json = recipe(spec.recipe_json)
+        recipe_json = recipe(spec.recipe_json, refusal=refusal)
     except InvalidJob as error:
         raise InvalidJob([*found, *error.faults]) from None
     if found:
@@ -43,7 +52,7 @@ def job_request(spec: job_pb2.JobSpec, *, devices: Sequence[Device]) -> JobReque
     return spec_from_proto(spec, recipe_json=recipe_json)
 
 
-def recipe(recipe_json: str) -> str:
+def recipe(recipe_json: str, *, refusal: PathRefusal) -> str:
     """Return a checked recipe in canonical form.
 
     Raises:
@@ -57,13 +66,13 @@ def recipe(recipe_json: str) -> str:
         parsed = recipe_faults.parse(recipe_json)
     except recipe_faults.RecipeFaults as error:
         raise InvalidJob(error.faults) from None
-    if found := list(_path_faults(parsed)):
+    if found := list(_path_faults(parsed, refusal)):
         raise InvalidJob(found)
     return canonical(parsed)
 
 
-def _path_faults(recipe: Recipe) -> Iterator[Fault]:
-    """Find paths that mean nothing to a daemon, which has no working directory of its caller's."""
+def _path_faults(recipe: Recipe, refusal: PathRefusal) -> Iterator[Fault]:
+    """Find paths that are relative to who knows what, or that the caller may not name."""
     paths = {}
     if recipe.model.weights.startswith("file:"):
         paths["model.weights"] = recipe.model.weights.removeprefix("file:")
@@ -77,6 +86,8 @@ def _path_faults(recipe: Recipe) -> Iterator[Fault]:
             yield Fault(
                 field=field, description=f"{_shown(path)} holds a zero byte, as no path may"
             )
+        elif (refused := refusal(path)) is not None:
+            yield Fault(field=field, description=refused)
 
 
 def job_ref(ref: str) -> str:
@@ -136,6 +147,25 @@ def page_size(given: int) -> int:
         InvalidRequest: for a negative one.
     """
     return min(not_negative("page_size", given) or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def listing(request: pb.ListJobsRequest) -> Filter:
+    """Return which jobs a listing asks for.
+
+    Raises:
+        InvalidRequest: for a state that is none, or a text that is longer than any could match.
+    """
+    for field, text in (("name", request.name), ("user", request.user)):
+        if len(text) > MOST_PATTERN:
+            raise InvalidRequest(f"{field}: it has {len(text)} characters; at most {MOST_PATTERN}")
+    if len(request.labels) > MOST_LABELS:
+        raise InvalidRequest(f"labels: {len(request.labels)} of them; at most {MOST_LABELS}")
+    return Filter(
+        states=states_from_proto(request.states),
+        name=request.name,
+        user=request.user,
+        labels=dict(request.labels),
+    )
 
 
 def not_negative(field: str, given: int) -> int:

@@ -1,40 +1,56 @@
 """The model to proto and back. The only code that knows both."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from finetuned.v1 import device_pb2, event_pb2, job_pb2
+from finetuned.v1 import daemon_service_pb2, device_pb2, event_pb2, job_pb2, job_service_pb2
 from ftd.devices.model import Usage
 from ftd.errors import InvalidRequest
 from ftd.jobs.fleet import Guest, Standing
 from ftd.jobs.history import outcome_from
-from ftd.jobs.model import Attempt, Event, EventKind, Job, JobRequest, JobState, Outcome
+from ftd.jobs.model import (
+    Attempt,
+    Event,
+    EventKind,
+    Job,
+    JobRequest,
+    JobState,
+    Outcome,
+    UserUsage,
+)
+from ftd.rpc.artifacts import File
 
 _SECOND = timedelta(seconds=1)
 Body = Mapping[str, Any]
 
 
 def job_to_proto(
-    job: Job, attempts: Sequence[Attempt] = (), *, now: datetime | None = None
+    job: Job,
+    attempts: Sequence[Attempt] = (),
+    *,
+    now: datetime | None = None,
+    is_finishing: bool = False,
 ) -> job_pb2.Job:
     """Return a job as the API tells it.
 
     Args:
         attempts: its starts of a worker.
         now: up to when devices that it still holds count; needed where there are attempts.
+        is_finishing: whether it was asked to end after the epoch in progress.
     """
     return job_pb2.Job(
         id=job.id,
         spec=spec_to_proto(job.request),
         state=state_to_proto(job.state),
         reason=job.reason,
-        create_time=_time(job.create_time),
-        start_time=_time(job.start_time) if job.start_time else None,
-        end_time=_time(job.end_time) if job.end_time else None,
+        create_time=time_to_proto(job.create_time),
+        start_time=time_to_proto(job.start_time) if job.start_time else None,
+        end_time=time_to_proto(job.end_time) if job.end_time else None,
         outcome=_outcome(job.outcome) if job.outcome else None,
         attempt=job.attempt,
         last_sequence=job.last_sequence,
@@ -45,6 +61,7 @@ def job_to_proto(
         run_dir=job.run_dir,
         attempts=map(_attempt, attempts),
         user=job.user,
+        is_finishing=is_finishing,
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 
@@ -53,8 +70,8 @@ def _attempt(attempt: Attempt) -> job_pb2.Attempt:
     return job_pb2.Attempt(
         number=attempt.number,
         devices=attempt.devices,
-        start_time=_time(attempt.start_time),
-        end_time=_time(attempt.end_time) if attempt.end_time else None,
+        start_time=time_to_proto(attempt.start_time),
+        end_time=time_to_proto(attempt.end_time) if attempt.end_time else None,
     )
 
 
@@ -67,7 +84,7 @@ def spec_to_proto(request: JobRequest) -> job_pb2.JobSpec:
         after=request.after,
         labels=request.labels,
         recipe_json=request.recipe_json,
-        not_before=_time(request.not_before) if request.not_before else None,
+        not_before=time_to_proto(request.not_before) if request.not_before else None,
         timeout=_duration(request.timeout_s) if request.timeout_s else None,
     )
 
@@ -112,7 +129,7 @@ def event_to_proto(event: Event) -> event_pb2.JobEvent:
     told = event_pb2.JobEvent(
         job_id=event.job_id,
         sequence=event.sequence,
-        time=_time(event.time),
+        time=time_to_proto(event.time),
         attempt=event.attempt,
     )
     _TELL[event.kind](told, event.body)
@@ -205,7 +222,7 @@ def device_to_proto(standing: Standing) -> device_pb2.Device:
         temperature_celsius=sample.temperature_celsius,
         energy_joules=sample.energy_joules,
         xid_errors=sample.xid_errors,
-        sample_time=_time(reading.time) if reading.time else None,
+        sample_time=time_to_proto(reading.time) if reading.time else None,
     )
 
 
@@ -227,7 +244,20 @@ def _duration(seconds: float) -> Duration:
     return told
 
 
-def _time(moment: datetime) -> Timestamp:
+def file_to_proto(file: File) -> job_service_pb2.ArtifactFile:
+    """Return a file that a job has made."""
+    return job_service_pb2.ArtifactFile(
+        kind=file.kind, name=file.path.name, size_bytes=file.size_bytes, path=str(file.path)
+    )
+
+
+def usage_to_proto(usage: UserUsage) -> daemon_service_pb2.UserUsage:
+    """Return what a user has of the machine."""
+    return daemon_service_pb2.UserUsage(**asdict(usage))
+
+
+def time_to_proto(moment: datetime) -> Timestamp:
+    """Return a moment as the API tells it."""
     told = Timestamp()
     told.FromDatetime(moment)
     return told

@@ -25,6 +25,17 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.InvalidPageToken: _Code.INVALID_ARGUMENT,
     errors.JobNotFound: _Code.NOT_FOUND,
     errors.AmbiguousJobId: _Code.INVALID_ARGUMENT,
+    errors.JobNotEnded: _Code.FAILED_PRECONDITION,
+    errors.JobNotRunning: _Code.FAILED_PRECONDITION,
+    errors.JobInUse: _Code.FAILED_PRECONDITION,
+    errors.ArtifactNotFound: _Code.NOT_FOUND,
+    errors.DatasetNotFound: _Code.NOT_FOUND,
+    errors.DatasetInUse: _Code.FAILED_PRECONDITION,
+    errors.InvalidDataset: _Code.INVALID_ARGUMENT,
+    errors.PushNotFound: _Code.NOT_FOUND,
+    errors.PushIncomplete: _Code.FAILED_PRECONDITION,
+    errors.DigestMismatch: _Code.INVALID_ARGUMENT,
+    errors.DiskFull: _Code.RESOURCE_EXHAUSTED,
     errors.NameTaken: _Code.ALREADY_EXISTS,
     errors.QueueFull: _Code.RESOURCE_EXHAUSTED,
     errors.DeviceNotFound: _Code.NOT_FOUND,
@@ -33,6 +44,8 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.WatcherTooSlow: _Code.RESOURCE_EXHAUSTED,
     errors.ShuttingDown: _Code.UNAVAILABLE,
     errors.PlannerUnavailable: _Code.UNAVAILABLE,
+    errors.BadImage: _Code.INVALID_ARGUMENT,
+    errors.PredictorUnavailable: _Code.UNAVAILABLE,
     errors.Unauthenticated: _Code.UNAUTHENTICATED,
     errors.PermissionDenied: _Code.PERMISSION_DENIED,
 }
@@ -41,8 +54,10 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
 def status_of(error: errors.DaemonError) -> grpc.Status:
     """Return the status that tells a caller of an error, machine-readable details included."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    if isinstance(error, errors.BadImage):
+        info.metadata["image"] = str(error.place)
     details: list[Message] = [info]
-    if isinstance(error, errors.InvalidJob):
+    if isinstance(error, errors.InvalidJob | errors.InvalidDataset):
         details.append(_bad_request(error.faults))
     if isinstance(error, errors.ShuttingDown):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_S)))

@@ -1,16 +1,18 @@
 """JobService: decode, call, encode."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from finetuned.v1 import job_pb2, job_service_pb2_grpc
 from finetuned.v1 import job_service_pb2 as pb
 from ftd.errors import ShuttingDown
-from ftd.jobs.model import Attempt, Job
-from ftd.rpc import callers, checks, convert, log_tail
+from ftd.jobs.model import Attempt, Job, JobId, JobState
+from ftd.rpc import artifacts, callers, checks, convert, log_tail
 from ftd.rpc.office import Office
+from fttrain.spec import rundir
 
 T = TypeVar("T")
 
@@ -35,13 +37,18 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         """Submit a job, or only check and plan it."""
         if self._is_closed:
             raise ShuttingDown("the daemon stops and takes no more jobs; submit it again later")
-        wanted = checks.job_request(request.spec, devices=self._office.devices)
+        caller = callers.current()
+        wanted = checks.job_request(
+            request.spec,
+            devices=self._office.devices,
+            refusal=lambda path: self._office.roots.refusal(path, caller),
+        )
         request_id = checks.request_id(request.request_id)
         if request.validate_only:
-            job = await self._office.validate(wanted, caller=callers.current())
+            job = await self._office.validate(wanted, caller=caller)
         else:
             job = await self._change(
-                self._office.submit(wanted, request_id=request_id, caller=callers.current())
+                self._office.submit(wanted, request_id=request_id, caller=caller)
             )
         return pb.SubmitJobResponse(job=convert.job_to_proto(job))
 
@@ -53,17 +60,45 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """List a page of jobs, the latest first."""
         size = checks.page_size(request.page_size)
-        states = convert.states_from_proto(request.states)
         jobs, token = await self._office.store.list(
-            size, request.page_token, states, only_of=callers.current().only_of
+            size,
+            request.page_token,
+            checks.listing(request),
+            only_of=callers.current().only_of,
         )
         return pb.ListJobsResponse(jobs=await self._told(jobs), next_page_token=token)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
-        """Cancel a job."""
-        cancelled = self._office.cancel(checks.job_ref(request.job), caller=callers.current())
-        job = await self._change(cancelled)
+        """Cancel a job, or have it end after the epoch in progress."""
+        end = self._office.finish if request.finish else self._office.cancel
+        job = await self._change(end(checks.job_ref(request.job), caller=callers.current()))
         return pb.CancelJobResponse(job=(await self._told([job]))[0])
+
+    async def DeleteJob(self, request: pb.DeleteJobRequest, context: Any) -> pb.DeleteJobResponse:
+        """Delete an ended job."""
+        ref = checks.job_ref(request.job)
+        await self._change(self._office.delete(ref, caller=callers.current()))
+        return pb.DeleteJobResponse()
+
+    async def ListArtifacts(
+        self, request: pb.ListArtifactsRequest, context: Any
+    ) -> pb.ListArtifactsResponse:
+        """List what a job has made."""
+        job = await self._job(request.job)
+        files = await asyncio.to_thread(lambda: list(artifacts.files(job)))
+        return pb.ListArtifactsResponse(artifacts=map(convert.file_to_proto, files))
+
+    async def PullArtifact(
+        self, request: pb.PullArtifactRequest, context: Any
+    ) -> AsyncGenerator[pb.PullArtifactResponse, None]:
+        """Stream a file that a job has made."""
+        offset = checks.not_negative("offset", request.offset)
+        job = await self._job(request.job)
+        async with aclosing(artifacts.read(job, request.kind, offset)) as pieces:
+            async for piece in pieces:
+                yield pb.PullArtifactResponse(
+                    data=piece.data, size_bytes=piece.size_bytes, sha256=piece.sha256
+                )
 
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Any
@@ -101,7 +136,11 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         for attempt in await self._office.store.attempts(list(attempts)):
             attempts[attempt.job_id].append(attempt)
         now = self._office.now()
-        return [convert.job_to_proto(job, attempts[job.id], now=now) for job in jobs]
+        asked = await asyncio.to_thread(_asked_to_finish, jobs)
+        return [
+            convert.job_to_proto(job, attempts[job.id], now=now, is_finishing=job.id in asked)
+            for job in jobs
+        ]
 
     async def _change(self, work: Coroutine[Any, Any, T]) -> T:
         """Let a change that is begun come to its end, also where its caller goes away."""
@@ -109,3 +148,11 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
         return await asyncio.shield(task)
+
+
+def _asked_to_finish(jobs: Iterable[Job]) -> set[JobId]:
+    """Return which jobs train and were asked to end after the epoch in progress."""
+    trains = (JobState.STARTING, JobState.RUNNING)
+    return {
+        job.id for job in jobs if job.state in trains and rundir.is_to_finish(Path(job.run_dir))
+    }

@@ -14,13 +14,21 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from finetuned.v1 import device_service_pb2_grpc, job_service_pb2_grpc, recipe_service_pb2_grpc
+from finetuned.v1 import (
+    daemon_service_pb2_grpc,
+    device_service_pb2_grpc,
+    job_service_pb2_grpc,
+    model_service_pb2_grpc,
+    recipe_service_pb2_grpc,
+)
 from ftd.errors import BadConfig
 from ftd.jobs.callers import owner
 from ftd.rpc.callers import Gate, Owner
+from ftd.rpc.daemon_service import DaemonService
 from ftd.rpc.device_service import DeviceService
 from ftd.rpc.interceptors import Edge, Told
 from ftd.rpc.job_service import JobService
+from ftd.rpc.model_service import ModelService
 from ftd.rpc.office import Office
 from ftd.rpc.recipe_service import RecipeService
 from ftd.tls import Identity
@@ -32,6 +40,8 @@ SERVICES = (
     "finetuned.v1.JobService",
     "finetuned.v1.RecipeService",
     "finetuned.v1.DeviceService",
+    "finetuned.v1.DaemonService",
+    "finetuned.v1.ModelService",
 )
 REFLECTION = reflection.SERVICE_NAME
 _OPTIONS = (
@@ -70,6 +80,12 @@ class Listener:
         )
         device_service_pb2_grpc.add_DeviceServiceServicer_to_server(
             DeviceService(self._office), server
+        )
+        daemon_service_pb2_grpc.add_DaemonServiceServicer_to_server(
+            DaemonService(self._office), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelService(self._office), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(

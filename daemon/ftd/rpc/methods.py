@@ -3,7 +3,13 @@
 import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
-from finetuned.v1 import device_service_pb2, job_service_pb2, recipe_service_pb2
+from finetuned.v1 import (
+    daemon_service_pb2,
+    device_service_pb2,
+    job_service_pb2,
+    model_service_pb2,
+    recipe_service_pb2,
+)
 from ftd.metrics.tally import Call, Tally
 from ftd.rpc import errors
 from ftd.rpc.interceptors import Told
@@ -12,6 +18,8 @@ _FILES: tuple[FileDescriptor, ...] = (
     job_service_pb2.DESCRIPTOR,
     recipe_service_pb2.DESCRIPTOR,
     device_service_pb2.DESCRIPTOR,
+    daemon_service_pb2.DESCRIPTOR,
+    model_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode
 _OWN_CODES = (_Code.OK, _Code.CANCELLED, _Code.INTERNAL)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from ftd.devices.model import Device
@@ -9,6 +10,8 @@ from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
+from ftd.jobs.predicting import Predicting
+from ftd.jobs.roots import Roots
 from ftd.jobs.store import Store
 
 
@@ -26,6 +29,22 @@ class Office(Protocol):
     @property
     def devices(self) -> Sequence[Device]:
         """The devices of this machine."""
+
+    @property
+    def roots(self) -> Roots:
+        """Where the data of jobs may lie."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where all is kept."""
+
+    @property
+    def start_time(self) -> datetime:
+        """When the daemon started."""
+
+    @property
+    def predicting(self) -> Predicting:
+        """Asks the models of jobs."""
 
     def now(self) -> datetime:
         """Return the time of day."""
@@ -50,6 +69,12 @@ class Office(Protocol):
 
     async def resume(self, ref: str) -> Standing:
         """Have a drained device take jobs again."""
+
+    async def finish(self, ref: str, *, caller: Caller) -> Job:
+        """Have a job end after the epoch in progress; an ended job stays as it is."""
+
+    async def delete(self, ref: str, *, caller: Caller) -> None:
+        """Delete an ended job with all that it has made."""
 
     async def cancel(self, ref: str, *, caller: Caller) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""

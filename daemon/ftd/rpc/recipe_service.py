@@ -25,6 +25,9 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
         self, request: recipe_service_pb2.PlanRecipeRequest, context: Any
     ) -> recipe_service_pb2.PlanRecipeResponse:
         """Plan a recipe without submitting it."""
-        recipe = checks.recipe(request.recipe_json)
-        plan_json = await self._office.plan(recipe, caller=callers.current())
+        caller = callers.current()
+        recipe = checks.recipe(
+            request.recipe_json, refusal=lambda path: self._office.roots.refusal(path, caller)
+        )
+        plan_json = await self._office.plan(recipe, caller=caller)
         return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)

@@ -75,6 +75,8 @@ def test_check_config_shows_what_holds_and_who_said_it(
         f"  devices                   cpu:2  ({path}:1)",
         "  queue_limit               5  (FTD_QUEUE_LIMIT)",
         "  queue_limit_per_user      as queue_limit  (default)",
+        "  data_roots                anywhere for admins, nowhere for other users, who push theirs"
+        "  (default)",
         "  listen                    off  (default)",
         "  tls_cert                  none  (default)",
         "  tls_key                   none  (default)",

@@ -67,7 +67,9 @@ def unset(message: Message, place: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_a_job_is_told() -> None:
-    assert list(unset(convert.job_to_proto(full_job(), ATTEMPTS, now=at(4)))) == []
+    assert (
+        list(unset(convert.job_to_proto(full_job(), ATTEMPTS, now=at(4), is_finishing=True))) == []
+    )
 
 
 def test_device_time_counts_every_device_of_every_attempt() -> None:

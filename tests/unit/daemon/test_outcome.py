@@ -5,7 +5,7 @@ from typing import Any
 
 from ftd.jobs.model import JobState, OutcomeReason
 from ftd.jobs.outcome import conclude
-from fttrain.events import Failed
+from fttrain.events import Failed, Finished
 from fttrain.spec.rundir import ExitReport
 
 
@@ -22,19 +22,20 @@ def ended(
     report: ExitReport | None = None,
     *,
     failed: Failed | None = None,
-    is_finished: bool = False,
+    finished: Finished | None = None,
 ) -> tuple[JobState, OutcomeReason, str]:
     reached, how = conclude(
-        state, report=report, failed=failed, is_finished=is_finished, log_tail=["the last line"]
+        state, report=report, failed=failed, finished=finished, log_tail=["the last line"]
     )
     return reached, how.reason, how.message
 
 
+DONE = Finished(best_epoch=2, best_accuracy=0.9)
 FAILED = Failed(reason="non_finite_loss", message="The loss is nan.", remedy="Lower lr.", faults=[])
 
 
 def test_a_finished_worker_with_code_0_has_succeeded() -> None:
-    assert ended(report=left(), is_finished=True) == (
+    assert ended(report=left(), finished=DONE) == (
         JobState.SUCCEEDED, OutcomeReason.COMPLETED, "Trained to the end of its recipe.",
     )  # fmt: skip
 
@@ -57,7 +58,7 @@ def test_a_signal_from_elsewhere_is_named_with_its_remedy() -> None:
         JobState.RUNNING,
         report=left(exit_code=None, signal=signal.SIGKILL),
         failed=None,
-        is_finished=False,
+        finished=None,
         log_tail=["the last line"],
     )
 
@@ -82,8 +83,18 @@ def test_a_cancelled_worker_that_the_shim_ended_is_cancelled() -> None:
     )  # fmt: skip
 
 
+def test_one_that_was_asked_to_end_says_after_which_epoch_and_which_was_its_best() -> None:
+    stopped = Finished(best_epoch=2, best_accuracy=0.9, stopped_after=3)
+
+    assert ended(report=left(), finished=stopped) == (
+        JobState.SUCCEEDED,
+        OutcomeReason.STOPPED_BY_USER,
+        "Ended after epoch 3, as its user asked; its model is that of epoch 2, its best.",
+    )
+
+
 def test_a_worker_that_ended_before_the_signal_keeps_its_end() -> None:
-    assert ended(JobState.CANCELLING, left(), is_finished=True)[0] is JobState.SUCCEEDED
+    assert ended(JobState.CANCELLING, left(), finished=DONE)[0] is JobState.SUCCEEDED
     assert ended(JobState.CANCELLING, left(exit_code=1), failed=FAILED)[0] is JobState.FAILED
 
 

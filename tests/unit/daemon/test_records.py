@@ -90,7 +90,7 @@ def test_start_failure_and_finish_are_remembered_not_told() -> None:
     assert told(subject, journal.Started(pid=1), failed, now=0.0) == []
     assert subject.is_started
     assert subject.failed == failed
-    assert not subject.is_finished
+    assert subject.finished is None
 
 
 def test_images_and_waiting_for_them_are_told_with_the_progress() -> None:

@@ -6,15 +6,17 @@ from dataclasses import replace
 import pytest
 
 from ftd.errors import InvalidPageToken
+from ftd.jobs.callers import Caller
 from ftd.jobs.model import Job, JobRequest, JobState
-from ftd.jobs.store import Store
+from ftd.jobs.store import HOUSE, Store
+from ftd.jobs.store.reads import Filter
 from tests.fakes import jobs
 from tests.fakes.jobs import NOW, request
 from tests.fakes.office import COMPLETED, FakeOffice
 
 
-async def submit(store: Store, asked: JobRequest) -> Job:
-    job, _ = await store.submit(asked, request_id="", now=NOW, references={})
+async def submit(store: Store, asked: JobRequest, caller: Caller = HOUSE) -> Job:
+    job, _ = await store.submit(asked, request_id="", now=NOW, references={}, caller=caller)
     return job
 
 
@@ -37,7 +39,7 @@ async def test_a_full_last_page_has_no_successor(store: Store) -> None:
         await submit(store, request(f"n{number}"))
 
     assert (await store.list(2))[1] == ""
-    assert await store.list(2, "", [JobState.FAILED]) == ([], "")
+    assert await store.list(2, "", Filter(states=[JobState.FAILED])) == ([], "")
 
 
 async def test_a_listing_holds_only_the_states_asked_for(store: Store) -> None:
@@ -46,7 +48,7 @@ async def test_a_listing_holds_only_the_states_asked_for(store: Store) -> None:
     await office.cancel(ended.id)
     await submit(store, request("b"))
 
-    found, _ = await store.list(10, "", [JobState.CANCELLED, JobState.FAILED])
+    found, _ = await store.list(10, "", Filter(states=[JobState.CANCELLED, JobState.FAILED]))
 
     assert [job.id for job in found] == [ended.id]
 
@@ -86,8 +88,8 @@ async def test_a_page_token_of_another_listing_is_refused(store: Store) -> None:
         await submit(store, request(f"n{number}"))
     _, token = await store.list(1)
 
-    with pytest.raises(InvalidPageToken, match="is of a listing of other states"):
-        await store.list(1, token, [JobState.QUEUED])
+    with pytest.raises(InvalidPageToken, match="is of another listing"):
+        await store.list(1, token, Filter(states=[JobState.QUEUED]))
 
 
 async def test_a_page_ends_where_its_outcomes_are_long(store: Store) -> None:
@@ -102,3 +104,29 @@ async def test_a_page_ends_where_its_outcomes_are_long(store: Store) -> None:
 
     assert 100 < len(page) < 140
     assert token
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Filter(name="lr-*"), ["lr-2", "lr-10"]),
+        (Filter(name="lr-?"), ["lr-2"]),
+        (Filter(name="lr-[0-9]"), []),
+        (Filter(labels={"team": "ants"}), ["bees", "lr-2"]),
+        (Filter(labels={"team": "ants", 'o"dd.': "x"}), ["bees"]),
+        (Filter(labels={"team": "x"}), []),
+        (Filter(user="bob"), ["lr-10"]),
+        (Filter(user="bob", states=[JobState.FAILED]), []),
+    ],
+)
+async def test_a_listing_has_the_jobs_that_meet_all_that_is_asked(
+    store: Store, wanted: Filter, names: list[str]
+) -> None:
+    bob = Caller(user="bob", is_admin=False)
+    await submit(store, request("lr-10"), bob)
+    await submit(store, request("lr-2", labels={"team": "ants"}))
+    await submit(store, request("bees", labels={"team": "ants", 'o"dd.': "x"}))
+
+    found, _ = await store.list(10, "", wanted)
+
+    assert [job.name for job in found] == names

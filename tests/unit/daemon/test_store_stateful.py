@@ -13,6 +13,7 @@ from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.states import TRANSITIONS, advance
 from ftd.jobs.store import Store
+from ftd.jobs.store.reads import Filter
 from tests.fakes import jobs
 from tests.fakes.jobs import at, request
 
@@ -140,7 +141,7 @@ class StoreAndStates(RuleBasedStateMachine):
         token = "start"
         while token:
             found, token = self.runner.run(
-                self.store.list(2, "" if token == "start" else token, list(JobState))
+                self.store.list(2, "" if token == "start" else token, Filter(states=list(JobState)))
             )
             seen += [job.number for job in found]
         assert seen == sorted((job.number for job in self.jobs.values()), reverse=True)

@@ -5,6 +5,7 @@ shim.json                                who supervises: written by the shim as 
                                          or `null` by the daemon that gives the start up
 journal.jsonl  log.txt                   out: written by the worker while it runs
 checkpoints/  artifacts/                 out: files that are whole as soon as they are there
+finish                                   in, while it runs: end after the epoch in progress
 exit.json                                how it ended: written by the shim as its last act
 """
 
@@ -20,6 +21,7 @@ ATTEMPT = "attempt.json"
 SHIM = "shim.json"
 JOURNAL = "journal.jsonl"
 LOG = "log.txt"
+FINISH = "finish"
 EXIT = "exit.json"
 MODEL = "artifacts/model.safetensors"
 BEST = "checkpoints/best.safetensors"
@@ -120,6 +122,16 @@ def take_start(run_dir: Path, shim: ProcessIdentity | None) -> bool:
     finally:
         aside.unlink()
     return True
+
+
+def ask_to_finish(run_dir: Path) -> None:
+    """Ask a worker to end after the epoch in progress. It holds for as long as the folder."""
+    write_aside(run_dir / FINISH, b"")
+
+
+def is_to_finish(run_dir: Path) -> bool:
+    """Return whether a worker was asked to end after the epoch in progress."""
+    return (run_dir / FINISH).exists()
 
 
 def write_card(path: Path, card: AttemptCard | ExitReport) -> None:

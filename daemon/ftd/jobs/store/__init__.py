@@ -14,9 +14,19 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine
 
 from ftd.jobs.callers import Caller
-from ftd.jobs.model import Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
-from ftd.jobs.store import names, reads, writes
+from ftd.jobs.model import (
+    Attempt,
+    Event,
+    Job,
+    JobId,
+    JobRequest,
+    JobState,
+    NewEvent,
+    UserUsage,
+)
+from ftd.jobs.store import deletion, names, reads, usage, writes
 from ftd.jobs.store.engine import open_engines
+from ftd.jobs.store.reads import ALL, Filter
 from ftd.jobs.store.tokens import Tokens
 from ftd.jobs.store.writer import Writer
 from ftd.jobs.store.writes import QueueLimits
@@ -26,6 +36,7 @@ T = TypeVar("T")
 Jobs = list[Job]
 Events = list[Event]
 Attempts = list[Attempt]
+Usages = list[UserUsage]
 
 READERS = 2
 NO_LIMITS = QueueLimits()
@@ -117,6 +128,18 @@ class Store:
             lambda connection: writes.append(connection, job, events, attempt)
         )
 
+    async def delete(self, job_id: JobId, *, only_of: str | None = None) -> None:
+        """Forget a job that has ended, and all that happened to it.
+
+        Args:
+            only_of: the user who may learn the names of his own jobs alone.
+
+        Raises:
+            JobNotFound: where it is gone already.
+            JobNotEnded, JobInUse
+        """
+        await self._writer.run(lambda connection: deletion.delete_job(connection, job_id, only_of))
+
     async def get(self, ref: str, *, only_of: str | None = None) -> Job:
         """Return the job that an id, a name or the beginning of an id means.
 
@@ -134,7 +157,7 @@ class Store:
         self,
         page_size: int,
         page_token: str = "",
-        states: Sequence[JobState] = (),
+        wanted: Filter = ALL,
         *,
         only_of: str | None = None,
     ) -> tuple[Jobs, str]:
@@ -146,7 +169,7 @@ class Store:
             InvalidPageToken
         """
         return await self._read(
-            lambda connection: reads.job_page(connection, page_size, page_token, states, only_of)
+            lambda connection: reads.job_page(connection, page_size, page_token, wanted, only_of)
         )
 
     async def unfinished(self) -> Jobs:
@@ -156,6 +179,10 @@ class Store:
     async def count_ended(self) -> dict[JobState, int]:
         """Return how many jobs have ended in each terminal state."""
         return await self._read(reads.count_ended)
+
+    async def usage(self, now: datetime, *, only_of: str | None = None) -> Usages:
+        """Return what each user who has a job has of the machine, by name."""
+        return await self._read(lambda connection: usage.by_user(connection, now, only_of))
 
     async def owners(self, job_ids: Sequence[JobId]) -> dict[JobId, str]:
         """Return whose some jobs are."""

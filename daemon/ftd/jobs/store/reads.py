@@ -2,18 +2,50 @@
 
 import base64
 import binascii
+import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, literal, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    literal,
+    select,
+    union,
+)
 
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
 from ftd.jobs.store.rows import attempt_from, event_from, job_from
 from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_EPOCH, JOBS
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs to list: those that meet all that is said."""
+
+    states: Sequence[JobState] = ()
+    name: str = ""
+    """A pattern: `*` is any text, `?` any character."""
+    user: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A short text that differs from that of other filters."""
+        states = sorted({state.value for state in self.states})
+        said = [states, self.name, self.user, sorted(self.labels.items())]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+ALL = Filter()
 # A page ends early where its jobs say much: a reply must fit a message of 4 MiB.
 PAGE_BYTES = 2 * 2**20
 _LARGEST = 2**63 - 1  # that SQLite can compare with
@@ -38,7 +70,7 @@ def job_page(
     connection: Connection,
     page_size: int,
     page_token: str,
-    states: Sequence[JobState],
+    wanted: Filter,
     only_of: str | None,
 ) -> tuple[list[Job], str]:
     """Return a page of jobs, latest first, and the token of the next one.
@@ -48,19 +80,17 @@ def job_page(
     Raises:
         InvalidPageToken: for a token that is not of this listing.
     """
-    wanted = sorted(state.value for state in set(states))
     query = _jobs(plans=False).order_by(JOBS.c.number.desc()).limit(page_size + 1)
-    if wanted:
-        query = query.where(JOBS.c.state.in_(wanted))
+    query = query.where(*_conditions(wanted))
     if only_of is not None:
         query = query.where(JOBS.c.user == only_of)
     if page_token:
-        query = query.where(JOBS.c.number < _position(page_token, wanted))
+        query = query.where(JOBS.c.number < _position(page_token, wanted.digest))
     rows = connection.execute(query).all()
     count = _fitting([_size(row) for row in rows[:page_size]])
     epochs = _telling_epochs(connection, [row.id for row in rows[:count]])
     jobs = [job_from(row, epochs=epochs.get(row.id, ())) for row in rows[:count]]
-    return jobs, _token(jobs[-1].number, wanted) if count < len(rows) else ""
+    return jobs, _token(jobs[-1].number, wanted.digest) if count < len(rows) else ""
 
 
 def events_after(connection: Connection, job_id: JobId, sequence: int, limit: int) -> list[Event]:
@@ -161,23 +191,40 @@ def _fitting(sizes: Sequence[int]) -> int:
     return len(sizes)
 
 
-def _token(number: int, states: Sequence[str]) -> str:
-    text = json.dumps({"before": number, "states": states})
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.states:
+        yield JOBS.c.state.in_([state.value for state in wanted.states])
+    if wanted.name:
+        # GLOB has one more special character than our patterns.
+        yield JOBS.c.name.op("GLOB", is_comparison=True)(wanted.name.replace("[", "[[]"))
+    if wanted.user:
+        yield JOBS.c.user == wanted.user
+    for key, value in wanted.labels.items():
+        # Looked up in its entries: a key may hold any character, which a JSON path may not.
+        entry = func.json_each(JOBS.c.labels).table_valued("key", "value")
+        yield (
+            select(literal(1)).select_from(entry)
+            .where(entry.c.key == key, entry.c.value == value).exists()
+        )  # fmt: skip
+
+
+def _token(number: int, listing: str) -> str:
+    text = json.dumps({"before": number, "of": listing})
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def _position(token: str, states: Sequence[str]) -> int:
+def _position(token: str, listing: str) -> int:
     try:
         body = json.loads(base64.urlsafe_b64decode(token))
-        number, given = body["before"], body["states"]
+        number, given = body["before"], body["of"]
         if not isinstance(number, int) or not 0 < number <= _LARGEST:
             raise ValueError
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise InvalidPageToken(
             "this page token was not given by ListJobs; begin again without one"
         ) from None
-    if given != list(states):
+    if given != listing:
         raise InvalidPageToken(
-            "this page token is of a listing of other states; keep `states` from page to page"
+            "this page token is of another listing; keep all filters from page to page"
         )
     return number

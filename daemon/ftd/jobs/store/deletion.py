@@ -1,0 +1,39 @@
+"""Forgetting a job."""
+
+from sqlalchemy import Connection, delete, or_, select
+
+from ftd.errors import JobInUse, JobNotEnded, JobNotFound
+from ftd.jobs.model import TERMINAL, JobId, JobState
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_UNFINISHED, JOBS
+
+
+def delete_job(connection: Connection, job_id: JobId, only_of: str | None) -> None:
+    """Delete a job that has ended and that no unfinished job needs."""
+    row = connection.execute(
+        select(JOBS.c.name, JOBS.c.state).where(JOBS.c.id == job_id)
+    ).one_or_none()
+    if row is None:
+        raise JobNotFound(f"job {job_id} is deleted already")
+    if JobState(row.state) not in TERMINAL:
+        raise JobNotEnded(
+            f"job {row.name} is {row.state}; cancel it first (`ftctl cancel {row.name}`), or wait "
+            "until it has ended"
+        )
+    _refuse_needed(connection, job_id, row.name, only_of)
+    for table in (EVENTS, ATTEMPTS, DOCUMENTS):
+        connection.execute(delete(table).where(table.c.job_id == job_id))
+    connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
+
+
+def _refuse_needed(connection: Connection, job_id: JobId, name: str, only_of: str | None) -> None:
+    # Both columns are JSON texts that hold ids, which are found in nothing else there.
+    names_it = or_(JOBS.c.after_ids.contains(job_id), JOBS.c.refs.contains(job_id))
+    query = select(JOBS.c.name, JOBS.c.user).where(IS_UNFINISHED, names_it)
+    needing = connection.execute(query.order_by(JOBS.c.number)).all()
+    if not needing:
+        return
+    told = [row.name for row in needing if only_of in (None, row.user)]
+    many = ", ".join(told) or "another user's job"
+    raise JobInUse(
+        f"job {name} is needed by {many}, which has not ended; delete it when that has ended"
+    )
