@@ -123,10 +123,12 @@ class InvalidDataset(DaemonError):
 
     reason = "INVALID_DATASET"
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        count = len(faults)
+    def __init__(self, faults: Sequence[Fault], *, more: int = 0) -> None:
+        """`more` is how many there are beyond those that are described."""
+        count = len(faults) + more
         super().__init__(f"the list of files has {count} fault{'s' if count > 1 else ''}")
-        self.faults = tuple(faults)
+        rest = [Fault(field="", description=f"and {more} more fault{'s' * (more > 1)}")]
+        self.faults = (*faults, *(rest if more else []))
 
 
 class PushNotFound(DaemonError):

@@ -50,7 +50,8 @@ def main() -> None:
     from fttrain import run
 
     setattr(run, "Attempt", Look)  # noqa: B010 - an assignment is none that mypy would take
-    zygote.serve(connection, zygote.Mains(worker=partial(run.ahead, 0), planner=planner))
+    mains = zygote.Mains(worker=partial(run.ahead, 0), planner=planner, predictor=planner)
+    zygote.serve(connection, mains)
 
 
 if __name__ == "__main__":

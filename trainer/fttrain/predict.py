@@ -30,6 +30,14 @@ class Prediction:
     """The probability of each class, in the model's order."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A model, ready to be asked."""
+
+    net: torch.nn.Module
+    card: ModelCard
+
+
 def predict(model: Path, images: Iterable[Path], batch_size: int = 32) -> Iterator[Prediction]:
     """Yield what a model says of each image, in their order.
 
@@ -40,8 +48,19 @@ def predict(model: Path, images: Iterable[Path], batch_size: int = 32) -> Iterat
         BadModel: where the file is damaged, or of another version.
         BadImage: where an image cannot be read, after all before it.
     """
+    yield from ask(read(model), images, batch_size)
+
+
+def read(model: Path) -> Trained:
+    """Read a model from a place that `predict` takes. Raises NoModel, BadModel."""
     tensors, card = read_model(find_model(model))
     net = from_card(card.model, len(card.classes), card.channels, tensors).eval()
+    return Trained(net=net, card=card)
+
+
+def ask(trained: Trained, images: Iterable[Path], batch_size: int = 32) -> Iterator[Prediction]:
+    """Yield what a model that was read says of each image. Raises BadImage as `predict` does."""
+    net, card = trained.net, trained.card
     paths: list[Path] = []
     pixels: list[Pixels] = []
     for path in images:

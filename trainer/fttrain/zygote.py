@@ -1,4 +1,4 @@
-"""The zygote: a process with torch imported that forks planners and shims in milliseconds.
+"""The zygote: a process with torch imported that forks planners, predictors and shims.
 
 `python -m fttrain.zygote FD RESERVE` is always exec'd; FD is a SOCK_SEQPACKET socket to the
 daemon, RESERVE the bytes of memory that a waiting worker touches ahead, or `auto`. It
@@ -6,8 +6,8 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`. The answer brings a pidfd along:
-`{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
+`{"id": 2, "op": "plan", "dir": ...}`, or `predict` instead of `plan`. The answer brings a pidfd
+along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
@@ -39,6 +39,8 @@ class Mains:
     """Beneath a shim."""
     planner: Callable[[Path], int]
     """Planning directory in, exit code out."""
+    predictor: Callable[[Path], int]
+    """Directory with images in, exit code out."""
 
 
 def serve(connection: socket.socket, mains: Mains) -> None:
@@ -80,7 +82,7 @@ class _Zygote:
             return False
         request = json.loads(data)
         is_warm = self._spare is not None
-        pid = self._start(request) if request["op"] == "start" else self._plan(request)
+        pid = self._start(request) if request["op"] == "start" else self._send_on_errand(request)
         # Not reaped yet, so the pid can be nobody else's.
         pidfd = os.pidfd_open(pid)
         try:
@@ -116,9 +118,13 @@ class _Zygote:
             pid = _fork(lambda: shim.supervise(theirs, self._mains.worker))
         return _Spare(pid=pid, orders=ours)
 
-    def _plan(self, request: dict[str, Any]) -> int:
+    def _send_on_errand(self, request: dict[str, Any]) -> int:
         folder, zygote = Path(request["dir"]), os.getpid()
-        return _fork(lambda: _plan(folder, self._mains, zygote))
+        name, main = {
+            "plan": ("planner", self._mains.planner),
+            "predict": ("predictor", self._mains.predictor),
+        }[request["op"]]
+        return _fork(lambda: _run_errand(folder, name, main, zygote))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,15 +153,15 @@ def _fork(child: Callable[[], None]) -> int:
     return pid
 
 
-def _plan(folder: Path, mains: Mains, zygote: int) -> None:
+def _run_errand(folder: Path, name: str, main: Callable[[Path], int], zygote: int) -> None:
     shim.die_with_parent(zygote)
     os.setsid()
     for number in shim.WATCHED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, shim.WATCHED)
     shim.redirect(folder / "log.txt")
-    setproctitle.setproctitle("finetuned planner")
-    os._exit(shim.guarded(folder, mains.planner))
+    setproctitle.setproctitle(f"finetuned {name}")
+    os._exit(shim.guarded(folder, main))
 
 
 def _send(connection: socket.socket, body: dict[str, Any], fds: list[int] | None = None) -> None:
@@ -169,10 +175,13 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
-    from fttrain import planner, run, warm
+    from fttrain import planner, predictor, run, warm
 
     warm.preload()
-    serve(connection, Mains(worker=partial(run.ahead, reserve), planner=planner.main))
+    mains = Mains(
+        worker=partial(run.ahead, reserve), planner=planner.main, predictor=predictor.main
+    )
+    serve(connection, mains)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,14 @@ class Zygote:
         """
         return await self._ask({"op": "plan", "dir": str(folder)})
 
+    async def predict(self, folder: Path) -> Process:
+        """Fork a predictor for a folder with images.
+
+        Raises:
+            ZygoteGone: where the zygote ended meanwhile.
+        """
+        return await self._ask({"op": "predict", "dir": str(folder)})
+
     async def _ask(self, request: dict[str, Any]) -> Process:
         await self._until_ready()
         number = next(self._numbers)
@@ -207,9 +215,9 @@ class Zygote:
             return
         future = self._answers.get(answer["id"])
         if future is None or future.done():
-            # Nobody waits any more. A planner's work is void; a shim sees whether its start is.
+            # Nobody waits any more. An errand's work is void; a shim sees whether its start is.
             with contextlib.suppress(ProcessLookupError):
-                if answer["op"] == "plan":
+                if answer["op"] != "start":
                     signal.pidfd_send_signal(fds[0], signal.SIGKILL)
             os.close(fds[0])
         else:

@@ -29,8 +29,9 @@ class ModelServiceStub:
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -50,14 +51,19 @@ class ModelServiceServicer:
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def PredictImages(self, request_iterator, context):
         """Says what the model of a job makes of images that the caller sends, in their order. The first
-        request names the job, the others bring images. INVALID_ARGUMENT at the first image that
-        cannot be read, after the answers before it.
+        request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
+        read, after the answers before it.
+
+        Images are asked in batches: answers come while later images are sent, so a caller reads them
+        meanwhile, and the last ones come after the last request. A call takes at most 10,000 images
+        and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,8 +89,9 @@ class ModelService:
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

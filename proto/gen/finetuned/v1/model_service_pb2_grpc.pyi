@@ -30,8 +30,9 @@ class ModelServiceStub:
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
@@ -40,8 +41,12 @@ class ModelServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     PredictImages: _grpc.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
-    request names the job, the others bring images. INVALID_ARGUMENT at the first image that
-    cannot be read, after the answers before it.
+    request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
+    read, after the answers before it.
+
+    Images are asked in batches: answers come while later images are sent, so a caller reads them
+    meanwhile, and the last ones come after the last request. A call takes at most 10,000 images
+    and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
     """
 
 @_typing.type_check_only
@@ -49,23 +54,29 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PredictImages: _aio.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]  # type: ignore[assignment]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
-    request names the job, the others bring images. INVALID_ARGUMENT at the first image that
-    cannot be read, after the answers before it.
+    request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
+    read, after the answers before it.
+
+    Images are asked in batches: answers come while later images are sent, so a caller reads them
+    meanwhile, and the last ones come after the last request. A call takes at most 10,000 images
+    and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Asks the models that jobs have made.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE,
-    INVALID_ARGUMENT, PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
+    metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
+    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod
@@ -75,8 +86,12 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_model_service_pb2.PredictImagesResponse], _abc.AsyncIterator[_model_service_pb2.PredictImagesResponse]]:
         """Says what the model of a job makes of images that the caller sends, in their order. The first
-        request names the job, the others bring images. INVALID_ARGUMENT at the first image that
-        cannot be read, after the answers before it.
+        request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
+        read, after the answers before it.
+
+        Images are asked in batches: answers come while later images are sent, so a caller reads them
+        meanwhile, and the last ones come after the last request. A call takes at most 10,000 images
+        and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
