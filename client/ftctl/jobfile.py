@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ftctl import request
 from ftctl.errors import BadInput, BadJobFile, Fault
+from ftctl.nearest import nearest
 from ftctl.request import JobRequest
 from fttrain import yamltext
 
@@ -69,7 +70,7 @@ class JobFile:
         `part` is said after each place: which of several jobs of its file this is.
         """
         try:
-            document = yamltext.load(text)
+            document = yamltext.load(text, strict=False)
         except yamltext.YamlError as error:
             place = f"{label}:{error.line}:{error.column}{part}"
             raise BadJobFile(f"{place}: {error.message}") from None
@@ -108,7 +109,8 @@ class JobFile:
             _document=document,
             _overrides=tuple(overrides),
         )
-        return replace(file, faults=file.located(request.faults_of(value)))
+        twice = [] if document is None else _twice(document)
+        return replace(file, faults=file.located((*twice, *request.faults_of(value))))
 
     def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         """Return the faults with their places in the file, in the file's order."""
@@ -156,6 +158,16 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise BadInput(f"--set {path}: the value is not YAML: {error.message}") from None
 
 
+def _twice(document: yamltext.Document) -> list[Fault]:
+    return [
+        Fault(
+            field=yamltext.join_path(key.path),
+            description=f"is given twice; first in line {key.first_line}",
+        )
+        for key in document.doubled()
+    ]
+
+
 # --- reading --------------------------------------------------------------------------------
 
 
@@ -174,9 +186,18 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise BadJobFile(f"{path} is a folder; name the job file in it") from None
     except FileNotFoundError:
-        raise BadJobFile(f"there is no file {path}") from None
+        raise BadJobFile(f"there is no file {path}{_like(path)}") from None
     except OSError as error:
         raise BadJobFile(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _like(path: Path) -> str:
+    """Return a hint at the file beside it that was probably meant."""
+    try:
+        near = nearest(path.name, [file.name for file in path.parent.iterdir() if file.is_file()])
+    except OSError:
+        return ""
+    return f"; did you mean {path.with_name(near)}?" if near else ""
 
 
 def _stdin() -> str:

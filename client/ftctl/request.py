@@ -1,6 +1,5 @@
 """What a job file says: the daemon's part checked, the recipe as JSON text."""
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from ftctl import quantity
 from ftctl.errors import Fault
+from ftctl.nearest import nearest
 
 DAEMON_KEYS = ("name", "resources", "priority", "after", "not_before", "timeout", "labels")
 RECIPE_KEYS = ("data", "model", "train", "outputs")
@@ -86,9 +86,9 @@ def _unknown(value: Mapping[str, Any], known: tuple[str, ...], *, within: str = 
 def _describe(key: str, known: tuple[str, ...], within: str, home: str) -> str:
     if within + key in NOT_BUILT:
         return f"`{key}` is not built in this version; leave it out"
-    near = [home] if home else difflib.get_close_matches(key, known, n=1)
+    near = home or nearest(key, known)
     if near:
-        return f"unknown key `{key}`; did you mean `{near[0]}`?"
+        return f"unknown key `{key}`; did you mean `{near}`?"
     return f"unknown key `{key}`; known here: {', '.join(known)}"
 
 

@@ -1,6 +1,5 @@
 """The configuration as a TOML file: what it says, and all its faults, each with its line."""
 
-import difflib
 import os
 import re
 import tomllib
@@ -12,6 +11,7 @@ from ftd import values
 from ftd.config import ConfigFile, Told
 from ftd.errors import BadConfig
 from ftd.settings import SETTINGS, Setting, found_file
+from fttrain.spec.nearest import nearest
 
 # Faults of syntax that are told one by one: beyond them it is no TOML at all.
 MOST_SYNTAX_FAULTS = 20
@@ -142,11 +142,11 @@ def _unknown(key: str, *, is_section: bool) -> str:
     known = _keys_of(section)
     elsewhere = [other for other in _BY_KEY if other.rpartition(".")[2] == name]
     if is_section:
-        near = difflib.get_close_matches(key, _SECTIONS, n=1)
-        hint = f"did you mean [{near[0]}]?" if near else f"known: {_listed(_SECTIONS, '[{}]')}"
+        near = nearest(key, _SECTIONS)
+        hint = f"did you mean [{near}]?" if near else f"known: {_listed(_SECTIONS, '[{}]')}"
         return f"unknown section [{key}]; {hint}"
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"unknown key `{name}`; did you mean `{near[0]}`?"
+    if near := nearest(name, known):
+        return f"unknown key `{name}`; did you mean `{near}`?"
     if elsewhere:
         home = elsewhere[0].rpartition(".")[0]
         place = f"beneath [{home}]" if home else f"above [{section}]"

@@ -92,7 +92,8 @@ async def submit(daemon: Serving, place: Path, text: str) -> tuple[int, str]:
         ),
         pytest.param(
             "name: first\n", "name: first\nname: second\n",
-            "ftctl: job.yaml:2:1: the key `name` is given twice; first in line 1",
+            "job.yaml:2:1: name: is given twice; first in line 1\n"
+            "ftctl: 1 fault; nothing was submitted",
             id="a-key-given-twice",
         ),
         pytest.param(

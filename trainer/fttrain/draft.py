@@ -174,7 +174,7 @@ class Draft:
     def _check_batches(self) -> None:
         size, images = self.recipe.train.batch_size, len(self.source.train)
         if size > images:
-            what = f"is {size}, but there are {images} images to train on"
+            what = f"is {size}, but there are {images} images to train on; use at most {images}"
             raise _fault("train.batch_size", what)
         if size == 1 and self.moving_norms:
             what = (

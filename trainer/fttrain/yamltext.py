@@ -43,6 +43,16 @@ class YamlError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubled:
+    """A key that is given twice. The latter value counts."""
+
+    path: FieldPath
+    place: Place
+    """Of the latter."""
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A document: its values, and where each one stands."""
 
@@ -61,6 +71,10 @@ class Document:
         """Return whether the document has this field."""
         return self._find(field_path)[1]
 
+    def doubled(self) -> "Iterator[Doubled]":
+        """Yield each key that is given twice, in the order of the text."""
+        yield from _doubled(self._root, ())
+
     def _find(self, field_path: str) -> "tuple[_Node, bool]":
         node = self._root
         for part in split_path(field_path):
@@ -71,8 +85,12 @@ class Document:
         return node, True
 
 
-def load(text: str) -> Document:
+def load(text: str, *, strict: bool = True) -> Document:
     """Read a document whose top level is a mapping.
+
+    Args:
+        strict: A key given twice is an error. Else the latter counts, and `Document.doubled`
+            tells of it, so that its fault can stand beside others.
 
     Raises:
         YamlError: with a message for the user and the place.
@@ -83,6 +101,8 @@ def load(text: str) -> Document:
     if not isinstance(root.value, dict):
         found = "a list" if isinstance(root.value, list) else f"`{_clipped(str(root.value))}`"
         raise YamlError(f"the top level must be keys and values, not {found}", *root.place)
+    if strict:
+        _refuse_doubled(root)
     return Document(value=root.plain(), _root=root)
 
 
@@ -93,7 +113,10 @@ def load_value(text: str) -> Any:
         YamlError: with a message for the user and the place.
     """
     root = _compose(text)
-    return None if root is None else root.plain()
+    if root is None:
+        return None
+    _refuse_doubled(root)
+    return root.plain()
 
 
 def split_path(text: str) -> FieldPath:
@@ -137,6 +160,8 @@ class _Node:
     children: dict[str | int, "_Node"]
     size: int = 1
     """Values herein, this one included, aliases counted in full."""
+    first_line: int = 0
+    """Where the key of this value is given twice: the line in which it is given first."""
 
     def plain(self) -> Any:
         """Return a fresh copy of the value."""
@@ -145,6 +170,21 @@ class _Node:
         if isinstance(self.value, list):
             return [child.plain() for child in self.children.values()]
         return self.value
+
+
+def _doubled(node: _Node, path: FieldPath) -> Iterator[Doubled]:
+    for part, child in node.children.items():
+        below = (*path, part)
+        if child.first_line:
+            yield Doubled(path=below, place=child.place, first_line=child.first_line)
+        yield from _doubled(child, below)
+
+
+def _refuse_doubled(root: _Node) -> None:
+    for key in _doubled(root, ()):
+        name = _clipped(str(key.path[-1]))
+        message = f"the key `{name}` is given twice; first in line {key.first_line}"
+        raise YamlError(message, *key.place)
 
 
 def _compose(text: str) -> _Node | None:
@@ -234,15 +274,15 @@ class _Composer:
         node.value = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = _key(event)
-            if key in node.children:
-                line, _ = node.children[key].place
-                raise _fault(
-                    f"the key `{_clipped(key)}` is given twice; first in line {line}", event
-                )
+            before = node.children.get(key)
             value = self._node(next(self._events), depth=depth + 1)
             # The place of a field is its key. The value of an alias may have several keys.
             node.children[key] = _Node(
-                value=value.value, place=_place(event), children=value.children, size=value.size
+                value=value.value,
+                place=_place(event),
+                children=value.children,
+                size=value.size,
+                first_line=0 if before is None else before.first_line or before.place[0],
             )
 
 

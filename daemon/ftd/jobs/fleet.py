@@ -11,6 +11,7 @@ from ftd.devices.model import Device, DeviceId, Reading
 from ftd.errors import AmbiguousDeviceId, DeviceNotFound
 from ftd.jobs.model import Job, JobId
 from ftd.jobs.policy import Place, Tenant
+from fttrain.spec.nearest import hint
 
 log = structlog.get_logger()
 
@@ -88,8 +89,8 @@ class Fleet:
         near = [each for each in every if each.id.startswith(ref) or each.uuid.startswith(ref)]
         found = exact or (near if len(ref) >= _SHORTEST_REF else [])
         if not found:
-            known = ", ".join(self.devices)
-            raise DeviceNotFound(f"no device has the id `{ref}`; this machine has {known}")
+            known = hint(ref, self.devices) or f"; this machine has {', '.join(self.devices)}"
+            raise DeviceNotFound(f"no device has the id `{ref}`{known}")
         if len(found) > 1:
             named = ", ".join(each.id for each in found)
             raise AmbiguousDeviceId(f"`{ref}` could be {named}; say more of it")

@@ -151,12 +151,13 @@ def test_yaml_that_does_not_parse_has_its_place(write):
 
 
 def test_a_key_given_twice_has_its_place(write):
-    path = write("train:\n  epochs: 3\n  epochs: 4\n")
+    path = write("train:\n  epochs: 3\n  epochs: 4\nresources: {device: 1}\nname: 3\nname: x\n")
 
-    with pytest.raises(ftctl.BadJobFile) as caught:
-        ftctl.JobFile.read(path)
-
-    assert str(caught.value) == f"{path}:3:3: the key `epochs` is given twice; first in line 2"
+    assert [str(fault) for fault in ftctl.JobFile.read(path).faults] == [
+        f"{path}:3:3: train.epochs: is given twice; first in line 2",
+        f"{path}:4:13: resources.device: unknown key `device`; did you mean `devices`?",
+        f"{path}:6:1: name: is given twice; first in line 5",
+    ]
 
 
 def test_an_unknown_key_is_answered_with_the_nearest():

@@ -129,7 +129,8 @@ def test_faults_of_the_plan_have_theirs_too(
     assert errors(capsys) == [
         f"{file}:4:18: train.trains[1]: `last:2` needs a number from 1 to 1: cnn has 1 block "
         "with parameters before its head",
-        f"{file}:6:3: train.batch_size: is 900, but there are 40 images to train on",
+        f"{file}:6:3: train.batch_size: is 900, but there are 40 images to train on; "
+        "use at most 40",
     ]
 
 

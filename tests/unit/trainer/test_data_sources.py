@@ -187,8 +187,7 @@ def test_missing_subfolders_are_faults_that_say_what_is_there(tmp_path: Path) ->
     make_photo_folder(tmp_path / "p", ("ants", "bees"), per_class=1)
 
     assert faults(tmp_path / "p", train="training", val="dev") == {
-        "data.folder.train": f"{tmp_path / 'p'} has no folder `training`; "
-        "folders there: train, val. Photos lie in training/CLASS",
+        "data.folder.train": f"{tmp_path / 'p'} has no folder `training`; did you mean `train`?",
         "data.folder.val": f"{tmp_path / 'p'} has no folder `dev`; "
         "folders there: train, val. Photos lie in dev/CLASS",
     }

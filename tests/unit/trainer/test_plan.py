@@ -156,7 +156,9 @@ def test_faults_between_the_parts_are_found_at_once(photos: Path, resnet: Path) 
         "model.head", "data.preprocess.crop", "data.preprocess.mean", "train.batch_size",
         "train.warmup.epochs",
     }  # fmt: skip
-    assert found["train.batch_size"] == "is 19, but there are 18 images to train on"
+    assert found["train.batch_size"] == (
+        "is 19, but there are 18 images to train on; use at most 18"
+    )
     assert found["train.warmup.epochs"] == "takes 2 steps, all that the run has is 2"
 
 

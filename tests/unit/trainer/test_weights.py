@@ -177,7 +177,7 @@ def test_a_job_is_found_by_its_reference(tmp_path: Path, state: State) -> None:
 def test_an_unknown_member_is_refused_with_those_that_are(tmp_path: Path) -> None:
     assert fault("IMAGENET1K_V3", tmp_path, name="resnet50") == (
         "`IMAGENET1K_V3` is unknown for resnet50; known: none, IMAGENET1K_V1, IMAGENET1K_V2, "
-        "file:PATH, job:NAME/best"
+        "file:PATH, job:NAME/best. Did you mean `IMAGENET1K_V2`?"
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from fttrain.data.samples import Files, Source, printable
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.nearest import hint, nearest
 from fttrain.spec.recipe import Folder
 
 EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
@@ -89,10 +90,10 @@ def _scan(root: Path, spec: Folder) -> dict[str, _Split]:
 
 def _no_subfolder(root: Path, name: str) -> str:
     there = sorted((p.name for p in root.iterdir() if p.is_dir()), key=natural)
-    return (
-        f"{root} has no folder `{name}`; folders there: {', '.join(there) or 'none'}. "
-        f"Photos lie in {name}/CLASS"
+    known = hint(name, there) or (
+        f"; folders there: {', '.join(there) or 'none'}. Photos lie in {name}/CLASS"
     )
+    return f"{root} has no folder `{name}`{known}"
 
 
 def _scan_split(root: bytes, name: bytes) -> _Split:
@@ -177,7 +178,8 @@ def _check(spec: Folder, splits: dict[str, _Split]) -> Iterator[Fault]:
         yield Fault(
             field="data.folder.val",
             description=f"has {_named(unknown)}, which `{spec.train}` lacks; "
-            f"`{spec.train}` has {_named(sorted(train, key=natural))}",
+            f"`{spec.train}` has {_named(sorted(train, key=natural))}"
+            + _meant(unknown, train.keys() - val.keys()),
         )
     absent = sorted(train.keys() - val.keys(), key=natural)
     if absent:
@@ -207,6 +209,13 @@ def _check_split(field: str, place: str, classes: dict[str, list[_Entry]]) -> It
             description=f"{place} has {_named(list(classes))} alone; "
             "to tell apart takes two classes",
         )
+
+
+def _meant(unknown: list[str], absent: Iterable[str]) -> str:
+    """Say which folders of the one side are probably those of the other, misspelled."""
+    pairs = [(name, near) for name in unknown[:10] if (near := nearest(name, absent))]
+    shown = ", ".join(f"`{name}` to `{near}`" for name, near in pairs)
+    return f". Rename {shown}?" if pairs else ""
 
 
 def _named(names: list[str]) -> str:

@@ -8,7 +8,6 @@
 A selector that matches nothing is a fault.
 """
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from torch import nn
 
 from fttrain.models.zoo import Net
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.nearest import nearest
 
 Names = list[str]
 
@@ -52,7 +52,9 @@ def _matches(net: Net, selector: str) -> Names:
     if not colon:
         return _by_glob(net, selector)
     if kind not in _KINDS:
-        raise _NoMatch(f"unknown kind of selector `{kind}:`; known: {', '.join(_KNOWN)}")
+        near = nearest(kind, _KINDS)
+        known = f"did you mean `{near}:{rest}`?" if near else f"known: {', '.join(_KNOWN)}"
+        raise _NoMatch(f"unknown kind of selector `{kind}:`; {known}")
     return _KINDS[kind](net, rest)
 
 
@@ -158,9 +160,9 @@ def _by_glob(net: Net, text: str) -> Names:
         return found
     tops = [name for name, _ in net.module.named_children()]
     top, dot, rest = text.partition(".")
-    near = difflib.get_close_matches(top, tops, n=1)
-    if dot and near and near != [top]:
-        hint = f"; did you mean `{near[0]}.{rest}`?"
+    near = nearest(top, tops)
+    if dot and near and near != top:
+        hint = f"; did you mean `{near}.{rest}`?"
     else:
         hint = _nearest(text, ["all", "head", *names])
     raise _NoMatch(f"`{text}` matches no parameter of {net.name}{hint}")
@@ -168,9 +170,9 @@ def _by_glob(net: Net, text: str) -> Names:
 
 def _nearest(text: str, known: Iterable[str]) -> str:
     candidates = list(known)
-    near = difflib.get_close_matches(text, candidates, n=1)
+    near = nearest(text, candidates)
     if near:
-        return f"; did you mean `{near[0]}`?"
+        return f"; did you mean `{near}`?"
     shown = ", ".join(candidates[:8]) + (", ..." if len(candidates) > 8 else "")
     return f"; there are: {shown}"
 

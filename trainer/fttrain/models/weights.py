@@ -13,6 +13,7 @@ from fttrain.models.known import Published
 from fttrain.models.tensors import BadWeights, Contents
 from fttrain.spec import recipe
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.nearest import nearest
 from fttrain.spec.recipe import Preprocess
 from fttrain.state import checkpoint
 
@@ -103,10 +104,11 @@ def _member(model: recipe.Model, text: str) -> Published:
             return member
     if "/" in text:
         raise _fault(f"`{text}` is unknown; a file is named as `file:{text}`")
-    names = ", ".join(member.member for member in members)
-    raise _fault(
-        f"`{text}` is unknown for {model.name}; known: none, {names}, file:PATH, job:NAME/best"
-    )
+    names = ["none", *(member.member for member in members)]
+    near = nearest(text, names)
+    meant = f". Did you mean `{near}`?" if near else ""
+    listed = f"{', '.join(names)}, file:PATH, job:NAME/best"
+    raise _fault(f"`{text}` is unknown for {model.name}; known: {listed}{meant}")
 
 
 def _download(member: Published, path: Path, fetch: Fetch) -> None:

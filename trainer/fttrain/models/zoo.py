@@ -1,6 +1,5 @@
 """The nets that can be asked for, each seen as a chain of blocks in depth order."""
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from fttrain.models.cnn import Cnn
 from fttrain.spec import recipe
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.nearest import hint
 
 PROVEN = (
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
@@ -71,8 +71,7 @@ def check_name(name: str) -> None:
     if name in torchvision.models.list_models(module=torchvision.models):
         what = f"`{name}` is not proven in this version"
     else:
-        near = difflib.get_close_matches(name, PROVEN, n=1)
-        what = f"unknown net `{name}`" + (f"; did you mean `{near[0]}`?" if near else "")
+        what = f"unknown net `{name}`{hint(name, PROVEN)}"
     message = what if what.endswith("?") else f"{what}; proven: {', '.join(PROVEN)}"
     raise RecipeFaults([Fault(field="model.name", description=message)])
 

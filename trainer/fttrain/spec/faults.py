@@ -1,13 +1,14 @@
 """Faults of a recipe: all at once, each with its place and what would be right."""
 
-import difflib
 import functools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from fttrain.spec.nearest import nearest
 from fttrain.spec.recipe import Recipe, schema
 
 # Words of the design whose behaviour this version does not have. They are refused by name, so
@@ -79,12 +80,21 @@ def _describe(item: Any, location: tuple[str | int, ...]) -> str:
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            return f"{given!r} is not one of {context['expected']}"
+            return _unknown_choice(given, re.findall("'([^']+)'", context["expected"]))
+        case "list_type":
+            return f"should be a list, not {_shown(given)}"
         case "json_invalid":
             return f"is not JSON: {context['error']}"
         case _:
             message = item["msg"].removeprefix("Input ")
             return f"{message[0].lower()}{message[1:]}, not {_shown(given)}"
+
+
+def _unknown_choice(given: Any, known: Sequence[str]) -> str:
+    near = nearest(given, known) if isinstance(given, str) else None
+    if near:
+        return f"{_shown(given)} is unknown; did you mean `{near}`?"
+    return f"{_shown(given)} is not one of {', '.join(known)}"
 
 
 def _shown(value: Any) -> str:
@@ -99,9 +109,9 @@ def unknown_key(location: tuple[str | int, ...]) -> str:
     if plain in NOT_BUILT:
         return f"`{name}` is not built in this version; leave it out"
     known = keys_at(location[:-1])
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     if near:
-        return f"unknown key `{name}`; did you mean `{near[0]}`?"
+        return f"unknown key `{name}`; did you mean `{near}`?"
     return f"unknown key `{name}`; known here: {', '.join(known)}"
 
 

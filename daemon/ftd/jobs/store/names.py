@@ -1,6 +1,5 @@
 """What a user may call a job: its id, its name (the latest that bore it), or the id's beginning."""
 
-import difflib
 import re
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
@@ -8,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, true
 from ftd.errors import AmbiguousJobId, JobNotFound
 from ftd.jobs.model import JobId
 from ftd.jobs.store.tables import JOBS
+from fttrain.spec.nearest import near
 
 SHORTEST_PREFIX = 4
 _NEAREST_AMONG = 1000
@@ -62,9 +62,8 @@ def _not_found(connection: Connection, ref: str, his: ColumnElement[bool]) -> Jo
     latest = func.max(JOBS.c.number)
     query = select(JOBS.c.name).where(his).group_by(JOBS.c.name).order_by(latest.desc())
     names = connection.scalars(query.limit(_NEAREST_AMONG)).all()
-    near = difflib.get_close_matches(ref, names, n=3)
-    if near:
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
+    if found := near(ref, names, most=3):
+        hint = f"did you mean {' or '.join(f'`{name}`' for name in found)}?"
     elif re.fullmatch(r"[0-9a-f]{1,3}", ref):
         hint = f"an id needs at least {SHORTEST_PREFIX} of its characters"
     else:

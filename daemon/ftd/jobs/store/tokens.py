@@ -1,6 +1,5 @@
 """The tokens by which users of other machines are known: made, found, revoked."""
 
-import difflib
 import hashlib
 import hmac
 import secrets
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ftd.errors import TokenNameTaken, TokenNotFound
 from ftd.jobs.callers import Caller
 from ftd.jobs.store.tables import TOKENS
+from fttrain.spec.nearest import hint
 
 T = TypeVar("T")
 List = list  # below, `list` is the verb
@@ -123,9 +123,8 @@ def _revoke(connection: Connection, name: str, now: datetime) -> None:
     live = (TOKENS.c.name == name) & TOKENS.c.revoke_time.is_(None)
     if not connection.execute(update(TOKENS).where(live).values(revoke_time=now)).rowcount:
         query = select(TOKENS.c.name).where(TOKENS.c.revoke_time.is_(None))
-        near = difflib.get_close_matches(name, connection.scalars(query).all(), n=1)
-        hint = f"did you mean `{near[0]}`?" if near else "`ftd token list` shows all"
-        raise TokenNotFound(f"no live token has the name `{name}`; {hint}")
+        near = hint(name, connection.scalars(query)) or "; `ftd token list` shows all"
+        raise TokenNotFound(f"no live token has the name `{name}`{near}")
 
 
 def _live(connection: Connection, digest: str) -> Token | None:

@@ -1,0 +1,51 @@
+"""The command line: a parser that says what was probably meant."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Parses as its base does; whatever it does not know, it answers with the nearest."""
+
+    def parse_known_args(  # type: ignore[override]  # the base has overloads for namespaces alone
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and refuse here, where the options are known, what is not known."""
+        self._refuse_leading(args or [])
+        parsed, rest = super().parse_known_args(args, namespace)
+        unknown = next((text for text in rest if text.startswith("-")), None)
+        if unknown is not None:
+            self._refuse(unknown)
+        return parsed, rest
+
+    def _refuse_leading(self, args: Sequence[str]) -> None:
+        """Refuse an unknown first option: its value would be taken for a command."""
+        first = args[0] if args else ""
+        name = first.partition("=")[0]
+        if first.startswith("--") and len(first) > 2 and not any(
+            known.startswith(name) for known in self._option_string_actions
+        ):  # fmt: skip
+            self._refuse(first)
+
+    def _refuse(self, option: str) -> NoReturn:
+        name = option.partition("=")[0]
+        known = [each for each in self._option_string_actions if each.startswith("--")]
+        self.error(f"unknown option `{name}`{_hint(name, known, self.prog)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        if isinstance(action, argparse._SubParsersAction):
+            self.error(f"unknown command `{value}`{_hint(str(value), known, self.prog)}")
+        near = import_module("ftctl.nearest").nearest(str(value), known)
+        ending = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
+        raise argparse.ArgumentError(action, f"`{value}` is unknown; {ending}")
+
+
+def _hint(given: str, known: Iterable[str], command: str) -> str:
+    # Loaded where it is needed: most lines are right.
+    found: str = import_module("ftctl.nearest").hint(given, known)
+    return found or f"; `{command} --help` lists what there is"
