@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         JobNotFound,
         NameTaken,
         NotEnded,
+        PermissionDenied,
         QueueFull,
+        Unauthenticated,
         WatchInterrupted,
     )
     from ftctl.jobfile import (
@@ -118,6 +120,7 @@ _HOME_OF = {
     "Notice": "ftctl.models",
     "Outcome": "ftctl.models",
     "OutcomeReason": "ftctl.models",
+    "PermissionDenied": "ftctl.errors",
     "Phase": "ftctl.models",
     "Plan": "ftctl.plans",
     "Planned": "ftctl.models",
@@ -126,6 +129,7 @@ _HOME_OF = {
     "QueueFull": "ftctl.errors",
     "Score": "ftctl.models",
     "StateChanged": "ftctl.models",
+    "Unauthenticated": "ftctl.errors",
     "WatchInterrupted": "ftctl.errors",
 }
 
@@ -171,6 +175,7 @@ __all__ = [
     "Notice",
     "Outcome",
     "OutcomeReason",
+    "PermissionDenied",
     "Phase",
     "Plan",
     "Planned",
@@ -179,6 +184,7 @@ __all__ = [
     "QueueFull",
     "Score",
     "StateChanged",
+    "Unauthenticated",
     "WatchInterrupted",
 ]
 

@@ -39,6 +39,11 @@ class DeviceJob:
     memory_bytes: int | None
     """What it has declared. None: it has the device for itself."""
 
+    @property
+    def label(self) -> str:
+        """Its name, where it is for this user to know."""
+        return self.name or "another user's job"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignProcess:
@@ -88,7 +93,7 @@ class Device:
         return html.Badge(self.state, _TONES.get(self.state, "wary"))
 
     def __repr__(self) -> str:
-        jobs = f", runs {', '.join(job.name for job in self.jobs)}" if self.jobs else ""
+        jobs = f", runs {', '.join(job.label for job in self.jobs)}" if self.jobs else ""
         return f"<Device {self.id} ({self.name}): {self.state}, {self._memory()}{jobs}>"
 
     def _memory(self) -> str:
@@ -101,7 +106,7 @@ class Device:
             ("uuid", self.uuid),
             ("why", self.reason),
             ("memory", self._memory()),
-            ("jobs", ", ".join(job.name for job in self.jobs)),
+            ("jobs", ", ".join(job.label for job in self.jobs)),
             ("foreign", ", ".join(f"{item.name} ({item.pid})" for item in self.foreign)),
         ]
         return html.card(self.id, facts, badge=self.badge())

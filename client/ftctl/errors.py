@@ -6,20 +6,37 @@ FtctlError
 │   ├── InvalidJob      a job with faults, all of them
 │   ├── JobNotFound
 │   ├── AmbiguousJob    a prefix that several ids share
+│   ├── JobNotEnded     a job that has not ended, where only an ended one will do
+│   ├── JobNotRunning   a job that has not begun to train, where one that trains is wanted
+│   ├── JobInUse        a job that another one needs, which has not ended
+│   ├── ArtifactNotFound    a file that the job has not made
 │   ├── NameTaken       a job of that name has not ended
 │   ├── DeviceNotFound
 │   ├── AmbiguousDevice     a prefix that several devices share
+│   ├── DatasetNotFound
+│   ├── DatasetInUse    a job that has not ended needs it
+│   ├── InvalidDataset  files that cannot be pushed, all of them
+│   ├── DigestMismatch  a file that changed while it was pushed
 │   └── InvalidRequest  a request outside its limits
+├── Unauthenticated     no token, or none that is live
+├── PermissionDenied    something that this user may not
 ├── DaemonUnreachable   no daemon answers
-│   └── WatchInterrupted    it stopped answering while a job was followed; the job goes on
+│   ├── WatchInterrupted    it stopped answering while a job was followed; the job goes on
+│   └── PushInterrupted     it stopped answering while files were pushed; what arrived stays
 ├── DaemonError         the daemon could not do what was asked
-│   └── QueueFull       as many jobs wait as may
+│   ├── QueueFull       as many jobs wait as may
+│   ├── DiskFull        it has no room for the files
+│   ├── PushNotFound    a push that it has forgotten
+│   └── PushIncomplete  files of a push are missing
 ├── NotEnded            a job that has not ended in the time that it was given; it goes on
 └── JobFailed           a job that did not succeed, where success was asked for
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+# Of the faults of a data set, which may have a million, so many are in the message.
+MOST_TOLD = 10
 
 
 class FtctlError(Exception):
@@ -65,6 +82,22 @@ class AmbiguousJob(BadInput):
     """A prefix that several ids share."""
 
 
+class JobNotEnded(BadInput):
+    """A job that has not ended, where only an ended one will do."""
+
+
+class JobNotRunning(BadInput):
+    """A job that has not begun to train, where one that trains is wanted."""
+
+
+class JobInUse(BadInput):
+    """A job that another one, which has not ended, needs."""
+
+
+class ArtifactNotFound(BadInput):
+    """A file that the job has not made, or that is gone."""
+
+
 class NameTaken(BadInput):
     """A job of this name has not ended."""
 
@@ -77,8 +110,39 @@ class AmbiguousDevice(BadInput):
     """A prefix that several devices share."""
 
 
+class DatasetNotFound(BadInput):
+    """No data set has this name."""
+
+
+class DatasetInUse(BadInput):
+    """A job that has not ended needs this data set."""
+
+
+class InvalidDataset(BadInput):
+    """Files that cannot be pushed. Nothing was sent; `faults` has all, by their paths."""
+
+    def __init__(self, faults: Sequence[Fault], heading: str = "not a data set") -> None:
+        rest = len(faults) - MOST_TOLD
+        lines = [f"  {fault}" for fault in faults[:MOST_TOLD]]
+        lines += [f"  and {rest:,} more"] if rest > 0 else []
+        super().__init__("\n".join([heading, *lines]))
+        self.faults = tuple(faults)
+
+
+class DigestMismatch(BadInput):
+    """A file that changed while it was pushed."""
+
+
 class InvalidRequest(BadInput):
     """A request outside its limits."""
+
+
+class Unauthenticated(FtctlError):
+    """A call without a token that is live."""
+
+
+class PermissionDenied(FtctlError):
+    """Something that this user may not do."""
 
 
 class DaemonUnreachable(FtctlError):
@@ -89,12 +153,28 @@ class WatchInterrupted(DaemonUnreachable):
     """The daemon stopped answering while a job was followed. The job goes on."""
 
 
+class PushInterrupted(DaemonUnreachable):
+    """The daemon stopped answering while files were pushed. What has arrived stays."""
+
+
 class DaemonError(FtctlError):
     """The daemon could not do what was asked."""
 
 
 class QueueFull(DaemonError):
     """As many jobs wait as may."""
+
+
+class DiskFull(DaemonError):
+    """The daemon has no room for the files."""
+
+
+class PushNotFound(DaemonError):
+    """A push that the daemon has forgotten; the same push begins anew."""
+
+
+class PushIncomplete(DaemonError):
+    """Files of a push are missing; the same push goes on."""
 
 
 class NotEnded(FtctlError, TimeoutError):
@@ -109,17 +189,30 @@ class JobFailed(FtctlError):
         self.job_id = job_id
 
 
-# The `reason` of a google.rpc.ErrorInfo and what it is here. INVALID_JOB brings faults along.
+# The `reason` of a google.rpc.ErrorInfo and what it is here. INVALID_JOB and INVALID_DATASET bring
+# faults along.
 BY_REASON: dict[str, type[FtctlError]] = {
     "JOB_NOT_FOUND": JobNotFound,
     "AMBIGUOUS_JOB_ID": AmbiguousJob,
+    "JOB_NOT_ENDED": JobNotEnded,
+    "JOB_NOT_RUNNING": JobNotRunning,
+    "JOB_IN_USE": JobInUse,
+    "ARTIFACT_NOT_FOUND": ArtifactNotFound,
     "NAME_TAKEN": NameTaken,
     "QUEUE_FULL": QueueFull,
     "DEVICE_NOT_FOUND": DeviceNotFound,
     "AMBIGUOUS_DEVICE_ID": AmbiguousDevice,
+    "DATASET_NOT_FOUND": DatasetNotFound,
+    "DATASET_IN_USE": DatasetInUse,
+    "PUSH_NOT_FOUND": PushNotFound,
+    "PUSH_INCOMPLETE": PushIncomplete,
+    "DIGEST_MISMATCH": DigestMismatch,
+    "DISK_FULL": DiskFull,
     "REQUEST_ID_REUSED": InvalidRequest,
     "INVALID_PAGE_TOKEN": InvalidRequest,
     "INVALID_ARGUMENT": InvalidRequest,
+    "UNAUTHENTICATED": Unauthenticated,
+    "PERMISSION_DENIED": PermissionDenied,
     "SHUTTING_DOWN": DaemonUnreachable,
     "WATCHER_TOO_SLOW": DaemonError,
     "PLANNER_UNAVAILABLE": DaemonError,

@@ -127,6 +127,19 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactFile:
+    """A file that a job has made, as it lies on the daemon's disk now."""
+
+    kind: str
+    """`model`, `checkpoint/best`, `picture/curves`, ..."""
+    name: str
+    """Without its folder."""
+    size_bytes: int
+    path: str
+    """On the daemon's machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One start of a worker: which devices it held, from when to when."""
 
@@ -176,6 +189,8 @@ class Job:
     artifacts: tuple[Artifact, ...]
     run_dir: str
     last_sequence: int
+    is_finishing: bool = False
+    """Whether it ends after the epoch in progress, as its user asked."""
 
     def check(self) -> "Job":
         """Return the job if it succeeded.

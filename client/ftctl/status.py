@@ -8,23 +8,34 @@ from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from ftctl.errors import BY_REASON, DaemonError, DaemonUnreachable, Fault, FtctlError, InvalidJob
+from ftctl.errors import (
+    BY_REASON,
+    DaemonError,
+    DaemonUnreachable,
+    Fault,
+    FtctlError,
+    InvalidDataset,
+    InvalidJob,
+)
 
 
-def from_rpc(error: grpc.RpcError, *, socket: str) -> FtctlError:
+def from_rpc(error: grpc.RpcError, *, address: str) -> FtctlError:
     """Return what a failed call means to a user."""
     info, violations = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in _details(error):
         detail.Unpack(info) or detail.Unpack(violations)
     message = error.details() or f"the daemon answered {error.code().name}"
+    faults = [
+        Fault(field=item.field, description=item.description)
+        for item in violations.field_violations
+    ]
     if info.reason == "INVALID_JOB":
-        return InvalidJob([
-            Fault(field=item.field, description=item.description)
-            for item in violations.field_violations
-        ] or [Fault(field="", description=message)])  # fmt: skip
+        return InvalidJob(faults or [Fault(field="", description=message)])
+    if info.reason == "INVALID_DATASET":
+        return InvalidDataset(faults, message)
     if info.reason in BY_REASON:
         return BY_REASON[info.reason](message)
-    return _unexplained(error, message, socket)
+    return _unexplained(error, message, address)
 
 
 def _details(error: grpc.RpcError) -> Iterator[Any]:
@@ -33,14 +44,14 @@ def _details(error: grpc.RpcError) -> Iterator[Any]:
     return iter(status.details if status else ())
 
 
-def _unexplained(error: grpc.RpcError, message: str, socket: str) -> FtctlError:
+def _unexplained(error: grpc.RpcError, message: str, address: str) -> FtctlError:
     match error.code():
         case grpc.StatusCode.UNAVAILABLE:
-            return DaemonUnreachable(f"the daemon at {socket} stopped answering: {message}")
+            return DaemonUnreachable(f"the daemon at {address} stopped answering: {message}")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DaemonUnreachable(f"the daemon at {socket} did not answer in time")
+            return DaemonUnreachable(f"the daemon at {address} did not answer in time")
         case grpc.StatusCode.CANCELLED:
-            return DaemonUnreachable(f"the connection to {socket} was closed while it was used")
+            return DaemonUnreachable(f"the connection to {address} was closed while it was used")
         case grpc.StatusCode.UNIMPLEMENTED:
             return DaemonError("the daemon does not know this request; is it older than ftctl?")
         case _:

@@ -18,10 +18,14 @@ class Jobs(tuple[Job, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return _text("no jobs", _JOBS, self)
+        return _text("no jobs", self._columns(), self)
 
     def _repr_html_(self) -> str:
-        return _html("job", _JOBS, self)
+        return _html("job", self._columns(), self)
+
+    def _columns(self) -> _Columns:
+        several = len({job.user for job in self}) > 1
+        return [column for column in _JOBS if several or column[0] != "user"]
 
 
 class Devices(tuple[Device, ...]):
@@ -55,6 +59,7 @@ class Metrics(tuple[Epoch, ...]):
 _JOBS: _Columns = (
     ("id", lambda job: job.id[:8]),
     ("name", lambda job: job.name),
+    ("user", lambda job: job.user),
     ("state", lambda job: job.badge()),
     ("where", lambda job: job.position()),
     ("best %", lambda job: _percent(job.best.val.accuracy) if job.best else None),
@@ -68,7 +73,7 @@ _DEVICES: _Columns = (
                               f"{_gib(device.memory_total_bytes)} GiB"),
     ("busy %", lambda device: None if device.utilization is None else _percent(device.utilization)),
     ("°C", lambda device: _degrees(device.temperature_celsius)),
-    ("jobs", lambda device: ", ".join(job.name for job in device.jobs)),
+    ("jobs", lambda device: ", ".join(job.label for job in device.jobs)),
 )  # fmt: skip
 _EPOCHS: _Columns = (
     ("epoch", lambda epoch: epoch.epoch),

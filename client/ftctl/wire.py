@@ -43,6 +43,7 @@ def job(message: job_pb2.Job) -> models.Job:
     return models.Job(
         id=message.id,
         name=given.name,
+        user=message.user,
         state=_state(message.state),
         reason=message.reason,
         priority=given.priority,
@@ -198,6 +199,13 @@ def _score(message: job_pb2.Score) -> models.Score:
         count=message.count,
         accuracy_low=message.accuracy_low,
         accuracy_high=message.accuracy_high,
+    )
+
+
+def artifact_file(message: job_service_pb2.ArtifactFile) -> models.ArtifactFile:
+    """Return a file that a job has made."""
+    return models.ArtifactFile(
+        kind=message.kind, name=message.name, size_bytes=message.size_bytes, path=message.path
     )
 
 

@@ -50,6 +50,11 @@ def ambiguous(daemon, client):
     client.get("abcd")
 
 
+def refused(daemon, client, reason):
+    daemon.refuse_next("ListDevices", reason)
+    client.devices()
+
+
 WAYS = {
     errors.BadInput: lambda daemon, client: client.submit({"data": object()}),
     errors.BadJobFile: lambda daemon, client: client.submit("/nowhere/job.yaml"),
@@ -60,6 +65,8 @@ WAYS = {
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
     errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),
     errors.InvalidRequest: lambda daemon, client: client.get(""),
+    errors.Unauthenticated: lambda daemon, client: refused(daemon, client, "UNAUTHENTICATED"),
+    errors.PermissionDenied: lambda daemon, client: refused(daemon, client, "PERMISSION_DENIED"),
     errors.DaemonUnreachable: nowhere,
     errors.WatchInterrupted: interrupted,
     errors.DaemonError: broken,

@@ -8,11 +8,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from finetuned.v1 import job_service_pb2 as pb
-from ftctl import channel, html, models, wire
+from ftctl import channel, choice, html, models, wire
 from ftctl._async import following
+from ftctl._async.artifacts import AsyncArtifacts
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.machine import AsyncMachine
 from ftctl._async.stream import OnGap
+from ftctl.address import Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
 from ftctl.source import JobSource, job_file
@@ -23,7 +25,7 @@ from ftctl.transport import aio as transport
 PATIENCE_S = 30.0
 
 
-class AsyncClient(AsyncMachine):
+class AsyncClient(AsyncArtifacts, AsyncMachine):
     """A connection to a daemon.
 
         async with AsyncClient() as client:
@@ -33,21 +35,42 @@ class AsyncClient(AsyncMachine):
             finished = await job.wait()
             finished.check()
 
-    It connects when it is first used, and again after `close`.
+    Where neither socket nor server is given, it is that of FTCTL_SOCKET, FTCTL_SERVER or
+    FTCTL_CONTEXT; of FTD_SOCKET; of the current context of `ftctl context`; or where a daemon of
+    this user listens. It connects when it is first used, and again after `close`.
 
     Args:
-        socket: Path of the daemon's socket. Default: FTCTL_SOCKET, FTD_SOCKET, or where a daemon
-            of this user listens.
+        socket: Path of the daemon's socket.
+        server: HOST:PORT of a daemon on another machine, reached by TLS.
+        token: What the server knows its user by. Default: FTCTL_TOKEN.
+        ca: File of the certificates that are trusted, as PEM. Default: FTCTL_CA, else those that
+            the system trusts.
         patience_s: How long `watch`, `wait` and `logs` try again after the daemon went away.
     """
 
-    def __init__(self, socket: str | Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
-        self.socket = Path(socket) if socket else channel.default_socket()
-        self._connection = AsyncConnection(self.socket, patience_s=patience_s)
+    def __init__(
+        self,
+        socket: str | Path | None = None,
+        *,
+        server: str | None = None,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Choose the daemon. Raises BadInput where two are named, or a server without a token."""
+        said = choice.Said(socket=socket, server=server, token=token, ca=ca)
+        self.address = choice.find(said)
+        """Where the daemon is: a socket or a server."""
+        self._connection = AsyncConnection(self.address, patience_s=patience_s)
+
+    @property
+    def socket(self) -> Path | None:
+        """The path of the daemon's socket. None: it is reached by TLS."""
+        return self.address.path if isinstance(self.address, Socket) else None
 
     async def __aenter__(self) -> Self:
         """Connect. Raises DaemonUnreachable at once where nobody listens."""
-        self._connection.line()
+        await self._connection.reach()
         return self
 
     async def __aexit__(
@@ -63,10 +86,10 @@ class AsyncClient(AsyncMachine):
         await self._connection.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of the daemon at {self.socket}>"
+        return f"<{type(self).__name__} of the daemon at {self.address}>"
 
     def _repr_html_(self) -> str:
-        return html.card(type(self).__name__, [("daemon", self.socket)])
+        return html.card(type(self).__name__, [("daemon", str(self.address))])
 
     async def submit(
         self, job: JobSource, *, overrides: Mapping[str, Any] | None = None
@@ -104,10 +127,27 @@ class AsyncClient(AsyncMachine):
         return wire.job(response.job)
 
     async def list(
-        self, *, states: Iterable[models.JobState] = (), page_size: int = 0
+        self,
+        *,
+        states: Iterable[models.JobState] = (),
+        name: str = "",
+        labels: Mapping[str, str] | None = None,
+        user: str = "",
+        page_size: int = 0,
     ) -> AsyncGenerator[models.Job, None]:
-        """Yield the jobs in these states (none: in all), latest first, asking page by page."""
-        request = pb.ListJobsRequest(page_size=page_size, states=wire.states(tuple(states)))
+        """Yield the jobs that meet all that is given, latest first, asking page by page.
+
+        Args:
+            states: In one of these; none: in any.
+            name: Of a name like this: `*` is any text, `?` any character.
+            labels: With all of these.
+            user: Of this user.
+            page_size: So many at a time; 0: as the daemon likes.
+        """
+        request = pb.ListJobsRequest(
+            page_size=page_size, states=wire.states(tuple(states)), name=name, labels=labels,
+            user=user,
+        )  # fmt: skip
         while True:
             page = await self._connection.ask(self._connection.jobs.ListJobs, request)
             for job in page.jobs:
@@ -131,10 +171,18 @@ class AsyncClient(AsyncMachine):
         standing = await self.get(job)
         return Metrics(standing.epochs)
 
-    async def cancel(self, job: str) -> models.Job:
-        """Cancel a job; one that has ended is returned as it is."""
+    async def cancel(self, job: str, *, finish: bool = False) -> models.Job:
+        """Cancel a job; one that has ended is returned as it is.
+
+        Args:
+            job: Id, prefix of an id, or name.
+            finish: Let it end by itself after the epoch in progress, evaluated and exported.
+
+        Raises:
+            JobNotRunning: where it shall finish and has not begun to train.
+        """
         response = await self._connection.ask(
-            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job)
+            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job, finish=finish)
         )
         return wire.job(response.job)
 
@@ -280,9 +328,13 @@ class AsyncJobHandle:
         """Return the job as it stands."""
         return await self._client.get(self.id)
 
-    async def cancel(self) -> models.Job:
-        """Cancel the job."""
-        return await self._client.cancel(self.id)
+    async def cancel(self, *, finish: bool = False) -> models.Job:
+        """Cancel the job, or let it end after the epoch in progress; see AsyncClient.cancel."""
+        return await self._client.cancel(self.id, finish=finish)
+
+    async def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
+        """Fetch a file that the job has made; see AsyncClient.pull."""
+        return await self._client.pull(self.id, kind, to)
 
     def logs(
         self, *, follow: bool = False, on_gap: OnGap | None = None

@@ -25,9 +25,11 @@ async def events(
         WatchInterrupted, JobNotFound
         TimeoutError: where `until`, of the monotonic clock, has come.
     """
+    await connection.reach()
     stream = resumed(
         lambda timeout_s: connection.jobs.WatchJob(request, timeout=timeout_s),
         patience_s=connection.patience_s,
+        stands_after_s=connection.stands_after_s,
         on_gap=on_gap,
         until=until,
     )
@@ -51,9 +53,11 @@ async def log(
 ) -> AsyncGenerator[str, None]:
     """Yield the log of a job from a position on. Raises as `events` does."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    await connection.reach()
     stream = resumed(
         lambda timeout_s: connection.jobs.TailLog(request, timeout=timeout_s),
         patience_s=connection.patience_s,
+        stands_after_s=connection.stands_after_s,
         on_gap=on_gap,
     )
     async with transport.closing(stream):

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from finetuned.v1 import job_service_pb2 as pb
-from ftctl import channel, html, models, wire
+from ftctl import channel, choice, html, models, wire
 from ftctl._sync import following
+from ftctl._sync.artifacts import Artifacts
 from ftctl._sync.connection import Connection
 from ftctl._sync.machine import Machine
 from ftctl._sync.stream import OnGap
+from ftctl.address import Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
 from ftctl.source import JobSource, job_file
@@ -24,7 +26,7 @@ from ftctl.transport import blocking as transport
 PATIENCE_S = 30.0
 
 
-class Client(Machine):
+class Client(Artifacts, Machine):
     """A connection to a daemon.
 
         with Client() as client:
@@ -34,21 +36,42 @@ class Client(Machine):
             finished = job.wait()
             finished.check()
 
-    It connects when it is first used, and again after `close`.
+    Where neither socket nor server is given, it is that of FTCTL_SOCKET, FTCTL_SERVER or
+    FTCTL_CONTEXT; of FTD_SOCKET; of the current context of `ftctl context`; or where a daemon of
+    this user listens. It connects when it is first used, and again after `close`.
 
     Args:
-        socket: Path of the daemon's socket. Default: FTCTL_SOCKET, FTD_SOCKET, or where a daemon
-            of this user listens.
+        socket: Path of the daemon's socket.
+        server: HOST:PORT of a daemon on another machine, reached by TLS.
+        token: What the server knows its user by. Default: FTCTL_TOKEN.
+        ca: File of the certificates that are trusted, as PEM. Default: FTCTL_CA, else those that
+            the system trusts.
         patience_s: How long `watch`, `wait` and `logs` try again after the daemon went away.
     """
 
-    def __init__(self, socket: str | Path | None = None, *, patience_s: float = PATIENCE_S) -> None:
-        self.socket = Path(socket) if socket else channel.default_socket()
-        self._connection = Connection(self.socket, patience_s=patience_s)
+    def __init__(
+        self,
+        socket: str | Path | None = None,
+        *,
+        server: str | None = None,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Choose the daemon. Raises BadInput where two are named, or a server without a token."""
+        said = choice.Said(socket=socket, server=server, token=token, ca=ca)
+        self.address = choice.find(said)
+        """Where the daemon is: a socket or a server."""
+        self._connection = Connection(self.address, patience_s=patience_s)
+
+    @property
+    def socket(self) -> Path | None:
+        """The path of the daemon's socket. None: it is reached by TLS."""
+        return self.address.path if isinstance(self.address, Socket) else None
 
     def __enter__(self) -> Self:
         """Connect. Raises DaemonUnreachable at once where nobody listens."""
-        self._connection.line()
+        self._connection.reach()
         return self
 
     def __exit__(
@@ -64,10 +87,10 @@ class Client(Machine):
         self._connection.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of the daemon at {self.socket}>"
+        return f"<{type(self).__name__} of the daemon at {self.address}>"
 
     def _repr_html_(self) -> str:
-        return html.card(type(self).__name__, [("daemon", self.socket)])
+        return html.card(type(self).__name__, [("daemon", str(self.address))])
 
     def submit(self, job: JobSource, *, overrides: Mapping[str, Any] | None = None) -> "JobHandle":
         """Submit a job; it is durable when this returns.
@@ -99,10 +122,27 @@ class Client(Machine):
         return wire.job(response.job)
 
     def list(
-        self, *, states: Iterable[models.JobState] = (), page_size: int = 0
+        self,
+        *,
+        states: Iterable[models.JobState] = (),
+        name: str = "",
+        labels: Mapping[str, str] | None = None,
+        user: str = "",
+        page_size: int = 0,
     ) -> Generator[models.Job, None]:
-        """Yield the jobs in these states (none: in all), latest first, asking page by page."""
-        request = pb.ListJobsRequest(page_size=page_size, states=wire.states(tuple(states)))
+        """Yield the jobs that meet all that is given, latest first, asking page by page.
+
+        Args:
+            states: In one of these; none: in any.
+            name: Of a name like this: `*` is any text, `?` any character.
+            labels: With all of these.
+            user: Of this user.
+            page_size: So many at a time; 0: as the daemon likes.
+        """
+        request = pb.ListJobsRequest(
+            page_size=page_size, states=wire.states(tuple(states)), name=name, labels=labels,
+            user=user,
+        )  # fmt: skip
         while True:
             page = self._connection.ask(self._connection.jobs.ListJobs, request)
             for job in page.jobs:
@@ -126,10 +166,18 @@ class Client(Machine):
         standing = self.get(job)
         return Metrics(standing.epochs)
 
-    def cancel(self, job: str) -> models.Job:
-        """Cancel a job; one that has ended is returned as it is."""
+    def cancel(self, job: str, *, finish: bool = False) -> models.Job:
+        """Cancel a job; one that has ended is returned as it is.
+
+        Args:
+            job: Id, prefix of an id, or name.
+            finish: Let it end by itself after the epoch in progress, evaluated and exported.
+
+        Raises:
+            JobNotRunning: where it shall finish and has not begun to train.
+        """
         response = self._connection.ask(
-            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job)
+            self._connection.jobs.CancelJob, pb.CancelJobRequest(job=job, finish=finish)
         )
         return wire.job(response.job)
 
@@ -275,9 +323,13 @@ class JobHandle:
         """Return the job as it stands."""
         return self._client.get(self.id)
 
-    def cancel(self) -> models.Job:
-        """Cancel the job."""
-        return self._client.cancel(self.id)
+    def cancel(self, *, finish: bool = False) -> models.Job:
+        """Cancel the job, or let it end after the epoch in progress; see Client.cancel."""
+        return self._client.cancel(self.id, finish=finish)
+
+    def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
+        """Fetch a file that the job has made; see Client.pull."""
+        return self._client.pull(self.id, kind, to)
 
     def logs(self, *, follow: bool = False, on_gap: OnGap | None = None) -> Generator[str, None]:
         """Yield the job's log; see Client.logs."""

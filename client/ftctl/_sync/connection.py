@@ -2,11 +2,12 @@
 """The way to a daemon: made when it is needed, and again after a close."""
 
 import threading
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
-from ftctl import channel, status
-from ftctl._sync.stream import CUT
+from ftctl import channel, door, status
+from ftctl._sync.stream import CUT, STANDS_AFTER_S
+from ftctl.address import Address, Server
 from ftctl.errors import FtctlError, WatchInterrupted
 from ftctl.transport import blocking as transport
 
@@ -15,21 +16,40 @@ R = TypeVar("R")
 
 
 class Connection:
-    """A line to the daemon at a socket. Threads may share it."""
+    """A line to a daemon. Threads may share it."""
 
-    def __init__(self, socket: Path, *, patience_s: float) -> None:
-        self.socket = socket
+    def __init__(self, address: Address, *, patience_s: float) -> None:
+        self.address = address
         self.patience_s = patience_s
+        self._is_met = False
         self._opened: transport.Line | None = None
         self._opening = threading.Lock()
+
+    def reach(self) -> None:
+        """Make the line where there is none; the event loop does not wait for the network.
+
+        Raises:
+            DaemonUnreachable
+        """
+        if not self._is_met:
+            transport.aside(partial(door.knock, self.address))
+            self._is_met = True
+        self.line()
 
     def line(self) -> transport.Line:
         """Return the line; make it where there is none. Raises DaemonUnreachable."""
         with self._opening:
             if self._opened is None:
-                channel.probe(self.socket)
-                self._opened = transport.connect(self.socket)
+                if not self._is_met:
+                    door.knock(self.address)
+                self._opened, self._is_met = transport.connect(self.address), True
             return self._opened
+
+    @property
+    def stands_after_s(self) -> float:
+        """How long a stream has to last to have reached the daemon."""
+        far = isinstance(self.address, Server)
+        return STANDS_AFTER_S + (door.CONNECT_MS / 1000 if far else 0)
 
     @property
     def daemon(self) -> "transport.DaemonService":
@@ -64,7 +84,7 @@ class Connection:
     def close(self) -> None:
         """End the line, and whatever is still asked over it."""
         with self._opening:
-            line, self._opened = self._opened, None
+            line, self._opened, self._is_met = self._opened, None, False
         if line is not None:
             line.close()
 
@@ -79,13 +99,13 @@ class Connection:
         try:
             return method(request, timeout=deadline_s)
         except transport.RpcError as error:
-            raise status.from_rpc(error, socket=str(self.socket)) from None
+            raise status.from_rpc(error, address=str(self.address)) from None
 
     def interrupted(self, error: transport.RpcError, job: str) -> FtctlError:
         """Return what the end of a stream means to who follows a job."""
         if error.code() not in CUT:
-            return status.from_rpc(error, socket=str(self.socket))
+            return status.from_rpc(error, address=str(self.address))
         return WatchInterrupted(
-            f"the daemon at {self.socket} has been away for {self.patience_s:g} s; job {job} "
+            f"the daemon at {self.address} has been away for {self.patience_s:g} s; job {job} "
             f"goes on without it. `ftd serve` starts a daemon, `ftctl watch {job}` comes back"
         )

@@ -26,9 +26,11 @@ def events(
         WatchInterrupted, JobNotFound
         TimeoutError: where `until`, of the monotonic clock, has come.
     """
+    connection.reach()
     stream = resumed(
         lambda timeout_s: connection.jobs.WatchJob(request, timeout=timeout_s),
         patience_s=connection.patience_s,
+        stands_after_s=connection.stands_after_s,
         on_gap=on_gap,
         until=until,
     )
@@ -52,9 +54,11 @@ def log(
 ) -> Generator[str, None]:
     """Yield the log of a job from a position on. Raises as `events` does."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    connection.reach()
     stream = resumed(
         lambda timeout_s: connection.jobs.TailLog(request, timeout=timeout_s),
         patience_s=connection.patience_s,
+        stands_after_s=connection.stands_after_s,
         on_gap=on_gap,
     )
     with transport.closing(stream):

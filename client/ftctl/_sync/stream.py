@@ -32,23 +32,25 @@ def resumed(
     *,
     patience_s: float,
     on_gap: OnGap | None = None,
+    stands_after_s: float = STANDS_AFTER_S,
     until: float = float("inf"),
 ) -> Generator[R, None]:
     """Yield what a stream brings; open it again after each cut.
 
     `open_stream` asks for what comes after the last message that was yielded, with a deadline in
-    seconds. `until` is the moment of the monotonic clock at which to end.
+    seconds. A stream that lasted `stands_after_s` did reach the daemon. `until` is the moment of
+    the monotonic clock at which to end.
 
     Raises:
         grpc.RpcError: for any other status, and for a cut that has lasted `patience_s`.
         TimeoutError: where `until` has come.
     """
-    gap = _Gap(on_gap or (lambda seconds: None))
+    gap = Gap(on_gap or (lambda seconds: None))
     while True:
         if (left_s := until - time.monotonic()) <= 0:
             raise TimeoutError
         call = transport.opened(partial(open_stream, min(left_s, STREAM_DEADLINE_S)))
-        standing = transport.call_later(STANDS_AFTER_S, gap.end)
+        standing = transport.call_later(stands_after_s, gap.end)
         try:
             for message in call:
                 gap.end()
@@ -67,7 +69,7 @@ def resumed(
         transport.sleep(gap.pause_s())
 
 
-class _Gap:
+class Gap:
     """The time since a stream was cut, and the pace at which it is tried again."""
 
     def __init__(self, tell: OnGap) -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ftctl.cli.arguments import Parser
+
 INTERRUPTED = 130
 
 VERBS = {
@@ -20,19 +22,28 @@ VERBS = {
     "devices": "show the devices; drain and resume them",
     "top": "watch devices, jobs and queue on one screen",
     "schema": "print the JSON Schema of a job file, for editors",
+    "context": "keep daemons of other machines by name, and choose one",
     "doctor": "check daemon, devices, clock and disk, with remedies",
     "completion": "print what has bash, zsh or fish complete",
     "version": "print versions, and whether a daemon answers",
 }
 
+# They ask no daemon.
+WITHOUT_DAEMON = ("completion", "context")
+
 EPILOG = """\
 A JOB is an id, at least four characters of one, or a name; a name means the latest job of it.
+
+Which daemon: --socket or --server; else FTCTL_SOCKET, FTCTL_SERVER or FTCTL_CONTEXT; else
+the context that `ftctl context use` chose; else the socket of a daemon of yours here. The
+token for --server and FTCTL_SERVER is FTCTL_TOKEN; a context has its own.
 
 exit codes:
   0    done
   1    the job failed or was cancelled
   2    bad input: arguments, the job file, its plan, an unknown job
   3    no daemon answers; `ftd serve` starts one
+  4    refused: no live token, or something that its user may not
   130  left by Ctrl-C; the job goes on
 """
 
@@ -60,18 +71,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser; of the verbs, only those that stand in `argv` are loaded."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="ftctl",
         description="Submit fine-tuning jobs to a finetuned daemon, follow them, fetch results.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    _add_socket(whole, default=None)
+    add_daemon(whole, default=None)
     verbs = whole.add_subparsers(title="commands", dest="verb", metavar="COMMAND", required=True)
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary)
-        _add_socket(verb, default=argparse.SUPPRESS)
+        if name not in WITHOUT_DAEMON:
+            add_daemon(verb)
         if name in argv:
             module = import_module(f"ftctl.cli.{name}")
             verb.description = module.__doc__
@@ -79,10 +91,19 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     return whole
 
 
-def _add_socket(to: argparse.ArgumentParser, *, default: str | None) -> None:
+def add_daemon(to: argparse.ArgumentParser, *, default: str | None = argparse.SUPPRESS) -> None:
+    """Add the options that say which daemon is meant; they may stand before and after a verb."""
     to.add_argument(
         "--socket", metavar="PATH", default=default, help="the daemon's socket [FTCTL_SOCKET]"
     )
+    to.add_argument(
+        "--server", metavar="HOST:PORT", default=default,
+        help="a daemon on another machine [FTCTL_SERVER, and its FTCTL_TOKEN]",
+    )  # fmt: skip
+    to.add_argument(
+        "--ca", metavar="FILE", default=default,
+        help="trust a server whose certificate this CA signed [FTCTL_CA]",
+    )  # fmt: skip
 
 
 class _Version(argparse.Action):

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.errors import Fault, FtctlError, InvalidJob
 from ftctl.jobfile import JobFile
 from ftctl.models import Job
@@ -24,7 +24,7 @@ _FROM_JOB = re.compile(r"job:([^/]+)/")
 async def run(files: Sequence[JobFile], args: Namespace) -> int:
     """Submit jobs in their order, or with --dry-run show their plans; a line for each."""
     out = console.out()
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         checked = await _check(client, files, out)
         if args.dry_run:
             _show_plans(files, checked, out)

@@ -3,8 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.models import JobState
 
 
@@ -15,7 +14,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         job = await client.cancel(args.job)
     ended = job.state in (JobState.SUCCEEDED, JobState.FAILED)
     sys.stdout.write(f"{job.name} {'had already ' if ended else 'is '}{job.state}\n")

@@ -1,5 +1,6 @@
 """What `ftctl doctor` looks at: each check says what it found and what to do about it."""
 
+import asyncio
 import os
 import stat
 import time
@@ -9,8 +10,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from ftctl import release
+from ftctl import door, release
 from ftctl._async.client import AsyncClient
+from ftctl.address import Server, Socket
 from ftctl.cli import recipes
 from ftctl.devices import Device, DeviceState
 from ftctl.errors import DaemonError, FtctlError
@@ -18,6 +20,7 @@ from ftctl.view import text
 
 MOST_CLOCK_S = 10.0
 LEAST_FREE_BYTES = 5 * 2**30
+LEAST_CERTIFICATE_DAYS = 14
 LATEST_JOBS = 20
 
 
@@ -37,13 +40,19 @@ class Check:
     verdict: Verdict = Verdict.OK
     told: str
     remedy: str = ""
-    """What to do; empty where all is well."""
+    """What to do; empty where all is well, or `told` says it."""
 
 
 async def checks(client: AsyncClient) -> AsyncIterator[Check]:
     """Yield each check as it is done; what needs a daemon is left out where none answers."""
-    yield socket(client.socket)
-    yield weights()
+    match client.address:
+        case Server() as where:
+            yield (check := await asyncio.to_thread(server, where))
+            if check.verdict is Verdict.FAILURE:
+                return
+        case Socket(path=path):
+            yield socket(path)
+            yield weights()
     begun = time.monotonic()
     try:
         async with client:
@@ -82,6 +91,22 @@ def socket(path: Path) -> Check:
             remedy="start a daemon of your own with `ftd serve`, or become that user",
         )  # fmt: skip
     return Check(name="socket", told=f"{path} is yours")
+
+
+def server(where: Server) -> Check:
+    """Look whether a server is reached by TLS, and how long its certificate is good for."""
+    try:
+        met = door.shake(where)
+    except FtctlError as error:
+        return Check(name="server", verdict=Verdict.FAILURE, told=str(error))
+    left = (met.expire_time - datetime.now(UTC)).days
+    told = f"{where} by {met.protocol}; its certificate is good for {text.counted(left, 'day')}"
+    if left >= LEAST_CERTIFICATE_DAYS:
+        return Check(name="server", told=told)
+    return Check(
+        name="server", verdict=Verdict.WARNING, told=told,
+        remedy="who runs the daemon has to renew it, and restart `ftd serve`",
+    )  # fmt: skip
 
 
 def weights() -> Check:

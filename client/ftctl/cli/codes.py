@@ -1,12 +1,20 @@
 """The exit codes of `ftctl`."""
 
-from ftctl.errors import BadInput, DaemonError, DaemonUnreachable, FtctlError
+from ftctl.errors import (
+    BadInput,
+    DaemonError,
+    DaemonUnreachable,
+    FtctlError,
+    PermissionDenied,
+    Unauthenticated,
+)
 from ftctl.models import JobState, Outcome, OutcomeReason
 
 DONE = 0
 JOB_FAILED = 1
 BAD_INPUT = 2
 NO_DAEMON = 3
+REFUSED = 4
 PIPE_CLOSED = 141
 
 
@@ -17,6 +25,8 @@ def of_error(error: FtctlError) -> int:
             return BAD_INPUT
         case DaemonUnreachable() | DaemonError():
             return NO_DAEMON
+        case Unauthenticated() | PermissionDenied():
+            return REFUSED
         case _:
             return JOB_FAILED
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 
-from ftctl.cli import VERBS
+from ftctl.cli import VERBS, WITHOUT_DAEMON
 
 EPILOG = """\
 to have it in each new shell:
@@ -15,7 +15,9 @@ to have it in each new shell:
   zsh   echo 'eval "$(ftctl completion zsh)"' >> ~/.zshrc, after compinit
   fish  ftctl completion fish > ~/.config/fish/completions/ftctl.fish
 """
+DAEMON_OPTIONS = ("--socket", "--server", "--ca")
 OF_JOBS = ("watch", "get", "cancel", "logs", "metrics")
+CONTEXT_ACTIONS = ("add", "use", "list", "rm")
 ACTIONS = ("drain", "resume")
 LATEST_JOBS = 200
 # Whoever pressed Tab does not wait for a daemon that hangs.
@@ -83,40 +85,55 @@ async def _all(before: list[str], begun: str) -> list[str]:
         return _options(verb)
     if not verb:
         return list(VERBS)
-    socket = _given_socket(before)
+    daemon = _given_daemon(before)
     match verb:
         case "completion":
             return list(SCRIPTS)
+        case "context" if not rest:
+            return list(CONTEXT_ACTIONS)
+        case "context" if rest[-1] in ("use", "rm"):
+            return _contexts(rest[-1])
         case "devices" if not set(rest) & set(ACTIONS):
             return list(ACTIONS)
         case "devices":
-            return await _live("devices", socket)
+            return await _live("devices", daemon)
         case _ if verb in OF_JOBS:
-            return await _live("jobs", socket)
+            return await _live("jobs", daemon)
     return []
 
 
 def _options(verb: str) -> list[str]:
     parser = ArgumentParser() if verb else import_module("ftctl.cli").parser([])
     if verb:
-        parser.add_argument("--socket")
+        if verb not in WITHOUT_DAEMON:
+            import_module("ftctl.cli").add_daemon(parser)
         import_module(f"ftctl.cli.{verb}").configure(parser)
     return [
         option for action in parser._actions for option in action.option_strings if option != "-h"
     ]
 
 
-def _given_socket(before: list[str]) -> str | None:
+def _given_daemon(before: list[str]) -> dict[str, str]:
     pairs = itertools.pairwise(before)
-    return next((path for option, path in pairs if option == "--socket"), None)
+    return {option[2:]: value for option, value in pairs if option in DAEMON_OPTIONS}
 
 
-async def _live(kind: str, socket: str | None) -> list[str]:
+def _contexts(action: str) -> list[str]:
+    contexts, errors = import_module("ftctl.contexts"), import_module("ftctl.errors")
+    try:
+        known = contexts.read(contexts.place()).servers
+    except errors.FtctlError:
+        return []
+    return [*known, *([contexts.LOCAL] if action == "use" else [])]
+
+
+async def _live(kind: str, daemon: dict[str, str]) -> list[str]:
     """Ask the daemon for names; without one there are none."""
     # These take longer to load than all else that completion does.
     errors = import_module("ftctl.errors")
-    client = import_module("ftctl._async.client").AsyncClient(socket)
+    make = import_module("ftctl._async.client").AsyncClient
     try:
+        client = make(**daemon)
         async with asyncio.timeout(PATIENCE_S), client:
             if kind == "devices":
                 return [device.id for device in await client.devices()]

@@ -2,10 +2,10 @@
 them are no job's. Drain one and it takes no more jobs, until it is resumed."""
 
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 
 from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import add_daemon, codes, reach
 from ftctl.view import bars, console, devices, jsontext
 
 
@@ -26,14 +26,12 @@ def configure(parser: ArgumentParser) -> None:
     )
     for action in (drain, resume):
         action.add_argument("device", metavar="ID", help="id or uuid, or the start of one")
-        action.add_argument(
-            "--socket", metavar="PATH", default=SUPPRESS, help="the daemon's socket [FTCTL_SOCKET]"
-        )
+        add_daemon(action)
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         match args.action:
             case "drain":
                 device = await client.drain_device(args.device, args.reason)

@@ -8,8 +8,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.cli.checkup import Check, Verdict, checks
 from ftctl.view import console
 
@@ -27,7 +26,7 @@ async def run(args: Namespace) -> int:
     """Run the verb."""
     out = console.out()
     done: list[Check] = []
-    async for check in checks(AsyncClient(args.socket)):
+    async for check in checks(reach.client(args)):
         done.append(check)
         if args.format != "json":
             for line in _lines(check):

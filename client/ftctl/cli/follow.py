@@ -65,8 +65,9 @@ class Leaving(AbstractContextManager["Leaving"]):
 
 def command(args: Namespace, *words: str) -> str:
     """Return a command as its user would type it, for the same daemon."""
-    socket = ("--socket", args.socket) if args.socket else ()
-    return shlex.join(("ftctl", *socket, *words))
+    given = (("--socket", args.socket), ("--server", args.server), ("--ca", args.ca))
+    options = [word for pair in given if pair[1] for word in pair]
+    return shlex.join(("ftctl", *options, *words))
 
 
 def _view_of(job: Job) -> LiveView | LineView:

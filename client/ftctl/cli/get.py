@@ -4,8 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.view import card, console, jsontext, yamlout
 
 
@@ -23,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         job = await client.get(args.job)
     if args.format == "json":
         sys.stdout.write(jsontext.job(job) + "\n")

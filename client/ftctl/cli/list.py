@@ -5,8 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.models import JobState
 from ftctl.view import console, jsontext, table
 
@@ -33,7 +32,7 @@ def configure(parser: ArgumentParser) -> None:
 async def run(args: Namespace) -> int:
     """Run the verb."""
     states = [JobState(state) for state in args.states]
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         jobs = [job async for job in client.list(states=states, page_size=PAGE_SIZE)]
     if args.format == "json":
         sys.stdout.write(jsontext.jobs(jobs) + "\n")

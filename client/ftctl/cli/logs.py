@@ -3,8 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.models import Job, JobState
 from ftctl.view import text
 from ftctl.view.gap import GapLines
@@ -23,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         job = await client.get(args.job)
         if args.follow and not job.attempt and not job.state.is_terminal:
             _say(f"{_absence(job)}; it is awaited")

@@ -4,8 +4,7 @@ has room for; csv and json have all, at full precision."""
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.view import console, epochs, metrics
 
 
@@ -25,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         job = await client.get(args.job)
     match args.format:
         case "csv":

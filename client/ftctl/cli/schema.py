@@ -5,8 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from ftctl import jobschema
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes, recipes
+from ftctl.cli import codes, reach, recipes
 
 EPILOG = """\
 With yaml-language-server, which most editors use for YAML, write the schema beside
@@ -30,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         schema = jobschema.whole(await recipes.schema(client))
     sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
     return codes.DONE

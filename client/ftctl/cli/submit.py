@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ftctl._async.client import AsyncClient
 from ftctl._async.stream import OnGap
-from ftctl.cli import batch, codes, jobfiles
+from ftctl.cli import batch, codes, jobfiles, reach
 from ftctl.cli.follow import Leaving, Watch, command, follow, to_the_end
 from ftctl.errors import BadInput, DaemonUnreachable, InvalidJob
 from ftctl.jobfile import JobFile, parse_override
@@ -63,7 +63,7 @@ async def run(args: Namespace) -> int:
 
 
 async def _run(file: JobFile, args: Namespace) -> int:
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         # A file with faults is only asked about: the daemon may find more.
         if args.dry_run or file.faults:
             return await _dry_run(client, file)

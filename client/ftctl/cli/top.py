@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
 from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.cli.keys import Keys
 from ftctl.errors import DaemonUnreachable
 from ftctl.models import Job, JobState
@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         if args.format == "json":
             sys.stdout.write(jsontext.snapshot(await client.devices(), await _jobs(client)) + "\n")
             return codes.DONE

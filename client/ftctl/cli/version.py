@@ -6,8 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from ftctl import release
-from ftctl._async.client import AsyncClient
-from ftctl.cli import codes
+from ftctl.cli import codes, reach
 from ftctl.errors import FtctlError
 
 
@@ -20,7 +19,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    client = AsyncClient(args.socket)
+    client = reach.client(args)
     trouble = ""
     try:
         async with client:
@@ -31,10 +30,10 @@ async def run(args: Namespace) -> int:
         told = {
             "client": release.version(),
             "api": release.API,
-            "daemon": {"socket": str(client.socket), "answers": not trouble, "trouble": trouble},
+            "daemon": {"socket": str(client.address), "answers": not trouble, "trouble": trouble},
         }
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
         return codes.DONE
     sys.stdout.write(f"client  {release.version()}\napi     {release.API}\n")
-    sys.stdout.write(f"daemon  {trouble or f'answers at {client.socket}'}\n")
+    sys.stdout.write(f"daemon  {trouble or f'answers at {client.address}'}\n")
     return codes.DONE

@@ -3,7 +3,7 @@ event is one line, progress at most every 10 seconds. The exit code is the job's
 
 from argparse import ArgumentParser, Namespace
 
-from ftctl._async.client import AsyncClient
+from ftctl.cli import reach
 from ftctl.cli.follow import to_the_end
 from ftctl.view import epochs
 
@@ -16,7 +16,7 @@ def configure(parser: ArgumentParser) -> None:
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
-    async with AsyncClient(args.socket) as client:
+    async with reach.client(args) as client:
         job = await client.get(args.job)
         return await to_the_end(
             client, job, lambda on_gap: client.watch(job.id, on_gap=on_gap), args

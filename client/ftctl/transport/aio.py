@@ -3,14 +3,14 @@
 import asyncio
 from asyncio import TimerHandle as Timer
 from asyncio import sleep
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing as closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from grpc.aio import AioRpcError as RpcError
+from grpc.aio import StreamUnaryMultiCallable as SendingMethod
 from grpc.aio import UnaryUnaryMultiCallable as Method
 
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub
@@ -19,7 +19,8 @@ from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub
-from ftctl import channel
+from ftctl import channel, door
+from ftctl.address import Address, Server, Socket
 
 if TYPE_CHECKING:
     from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceAsyncStub
@@ -30,16 +31,19 @@ if TYPE_CHECKING:
     from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceAsyncStub
 
     R = TypeVar("R")
+    Q = TypeVar("Q")
+    T = TypeVar("T")
     DaemonService = DaemonServiceAsyncStub
     DatasetService = DatasetServiceAsyncStub
     DeviceService = DeviceServiceAsyncStub
     JobService = JobServiceAsyncStub
     ModelService = ModelServiceAsyncStub
     RecipeService = RecipeServiceAsyncStub
-    Stream = grpc.aio.UnaryStreamCall[Any, R]
+    Stream = grpc.aio.UnaryStreamCall[Any, R] | grpc.aio.StreamStreamCall[Any, R]
 
 __all__ = [
-    "Line", "Method", "RpcError", "Timer", "call_later", "closing", "connect", "opened", "sleep",
+    "Line", "Method", "RpcError", "SendingMethod", "Timer", "aside", "call_later", "closing",
+    "connect", "from_disk", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -60,9 +64,9 @@ class Line:
         await self.channel.close()
 
 
-def connect(path: Path) -> Line:
-    """Return a line to the daemon that listens on a unix socket."""
-    opened = grpc.aio.insecure_channel(channel.target(path), options=channel.options())
+def connect(address: Address) -> Line:
+    """Return a line to a daemon."""
+    opened = _channel(address)
     return Line(
         channel=opened,
         daemon=DaemonServiceStub(opened),
@@ -74,6 +78,18 @@ def connect(path: Path) -> Line:
     )
 
 
+def _channel(address: Address) -> grpc.aio.Channel:
+    match address:
+        case Socket():
+            return grpc.aio.insecure_channel(
+                channel.target(address.path), options=channel.options()
+            )
+        case Server():
+            return grpc.aio.secure_channel(
+                door.target(address), door.credentials(address), options=door.options()
+            )
+
+
 def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
     """Begin a stream."""
     return open_stream()
@@ -82,3 +98,15 @@ def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
 def call_later(seconds: float, what: Callable[[], None]) -> Timer:
     """Call something later, unless the timer is cancelled."""
     return asyncio.get_running_loop().call_later(seconds, what)
+
+
+async def sent(
+    method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: float
+) -> "R":
+    """Send requests in one call; return its answer."""
+    return await method(requests, timeout=deadline_s)
+
+
+async def from_disk(work: "Callable[[], T]") -> "T":
+    """Do what waits for a disk or the network, in a thread."""
+    return await asyncio.to_thread(work)

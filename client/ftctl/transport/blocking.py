@@ -1,16 +1,17 @@
 """The sync client's transport: grpc's own threads; no event loop, so none is in its way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from threading import Timer
 from time import sleep
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from grpc import RpcError
+from grpc import StreamUnaryMultiCallable as SendingMethod
 from grpc import UnaryUnaryMultiCallable as Method
 
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub as DaemonService
@@ -19,16 +20,19 @@ from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceServ
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub as ModelService
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub as RecipeService
-from ftctl import channel
+from ftctl import channel, door
+from ftctl.address import Address, Server, Socket
 
 if TYPE_CHECKING:
     R = TypeVar("R")
+    Q = TypeVar("Q")
+    T = TypeVar("T")
     Stream = grpc._CallIterator[R]
 
 __all__ = [
     "DaemonService", "DatasetService", "DeviceService", "JobService", "Line", "Method",
-    "ModelService", "RecipeService", "RpcError", "Timer", "call_later", "closing", "connect",
-    "opened", "sleep",
+    "ModelService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later",
+    "closing", "connect", "from_disk", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -49,9 +53,9 @@ class Line:
         self.channel.close()
 
 
-def connect(path: Path) -> Line:
-    """Return a line to the daemon that listens on a unix socket."""
-    opened = grpc.insecure_channel(channel.target(path), options=channel.options())
+def connect(address: Address) -> Line:
+    """Return a line to a daemon."""
+    opened = _channel(address)
     return Line(
         channel=opened,
         daemon=DaemonService(opened),
@@ -61,6 +65,16 @@ def connect(path: Path) -> Line:
         models=ModelService(opened),
         recipes=RecipeService(opened),
     )
+
+
+def _channel(address: Address) -> grpc.Channel:
+    match address:
+        case Socket():
+            return grpc.insecure_channel(channel.target(address.path), options=channel.options())
+        case Server():
+            return grpc.secure_channel(
+                door.target(address), door.credentials(address), options=door.options()
+            )
 
 
 def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
@@ -78,3 +92,19 @@ def call_later(seconds: float, what: Callable[[], None]) -> Timer:
     timer.daemon = True
     timer.start()
     return timer
+
+
+def sent(method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: float) -> "R":
+    """Send requests in one call; return its answer."""
+    # Begun as streams are, so that Ctrl-C comes while it is waited for alone.
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(partial(method.future, iter(requests), timeout=deadline_s)).result()
+    try:
+        return call.result()
+    finally:
+        call.cancel()
+
+
+def from_disk(work: "Callable[[], T]") -> "T":
+    """Do what waits for a disk or the network."""
+    return work()

@@ -49,6 +49,7 @@ def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:
     if job.start_time:
         ran = text.duration((job.end_time or now) - job.start_time)
         told.append(f"{'ran' if job.end_time else 'has run'} for {ran}, attempt {job.attempt}")
+    yield from labelled("user", [text.clean(job.user)] if job.user else [], console)
     yield from labelled("times", told, console)
     yield from labelled("asks for", [", ".join(_asks(job))], console)
     yield from labelled("ran on", [*_attempts(job, now)], console)

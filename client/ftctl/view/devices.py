@@ -81,7 +81,7 @@ def _row(device: Device, *, is_wide: bool) -> list[str | Text]:
         text.memory_of(device.memory_used_bytes, device.memory_total_bytes),
         ABSENT if device.utilization is None else f"{100 * device.utilization:.0f} %",
         ABSENT if device.temperature_celsius is None else f"{device.temperature_celsius:.0f} °C",
-        ", ".join(_job(job) if is_wide else text.clean(job.name) for job in device.jobs),
+        ", ".join(_job(job) if is_wide else text.clean(job.label) for job in device.jobs),
     ]
 
 
@@ -98,7 +98,7 @@ def _below(device: Device, console: Console, *, with_jobs: bool) -> Iterator[Tex
 
 def _job(job: DeviceJob) -> str:
     memory = "" if job.memory_bytes is None else f" {text.memory(job.memory_bytes)}"
-    return f"{text.clean(job.name)}{memory}"
+    return f"{text.clean(job.label)}{memory}"
 
 
 def _foreign(process: ForeignProcess) -> str:

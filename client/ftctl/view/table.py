@@ -9,26 +9,36 @@ from ftctl.models import Job, JobState, OutcomeReason
 from ftctl.view import grid, text
 from ftctl.view.console import STATE_STYLES
 
-TITLES = ("id", "name", "state", "progress", "best %", "age")
-ALIGNS = "<<<<>>"
+TITLES = ("id", "name", "user", "state", "progress", "best %", "age")
+ALIGNS = "<<<<<>>"
+USER = TITLES.index("user")
 # Where a terminal has no room for all: the column that is cut, and to how little.
 FLEXIBLE = tuple(
     (TITLES.index(title), least)
-    for title, least in (("progress", 20), ("name", 12), ("progress", 8), ("name", 8))
+    for title, least in (("progress", 20), ("name", 12), ("user", 8), ("progress", 8), ("name", 8))
 )
 
 
 def lines(jobs: Sequence[Job], *, now: datetime, width: int | None) -> list[Text]:
-    """Return a heading and one line per job; without a width nothing is cut to fit."""
+    """Return a heading and one line per job; without a width nothing is cut to fit.
+
+    Whose each job is stands there where they are not all the same user's.
+    """
     rows: list[list[str | Text]] = [[Text(title, "label") for title in TITLES]]
     rows += [_row(job, now) for job in jobs]
-    return grid.lines(rows, aligns=ALIGNS, width=width, flexible=FLEXIBLE)
+    if len({job.user for job in jobs}) > 1:
+        return grid.lines(rows, aligns=ALIGNS, width=width, flexible=FLEXIBLE)
+    rows = [row[:USER] + row[USER + 1 :] for row in rows]
+    flexible = [(column - (column > USER), least) for column, least in FLEXIBLE if column != USER]
+    aligns = ALIGNS[:USER] + ALIGNS[USER + 1 :]
+    return grid.lines(rows, aligns=aligns, width=width, flexible=flexible)
 
 
 def _row(job: Job, now: datetime) -> list[str | Text]:
     return [
         Text(text.short_id(job.id), "label"),
         job.name,
+        text.clean(job.user),
         Text(job.state, STATE_STYLES[job.state]),
         text.clean(progress(job)),
         text.percent(job.best.val.accuracy) if job.best else "–",

@@ -77,6 +77,6 @@ def test_a_status_without_details_is_told_by_its_code(code, kind, message):
     metadata = grpc.aio.Metadata()
     error = grpc.aio.AioRpcError(grpc.StatusCode[code], metadata, metadata, details="gone")
 
-    told = status.from_rpc(error, socket="/s")
+    told = status.from_rpc(error, address="/s")
 
     assert (type(told), str(told)) == (kind, message)

@@ -12,8 +12,8 @@ AmbiguousDevice AmbiguousJob Artifact ArtifactMade AsyncClient AsyncJobHandle At
 BadJobFile CheckpointSaved Client DaemonError DaemonUnreachable Device DeviceJob DeviceKind
 DeviceNotFound DeviceState Devices Epoch EpochEnded Event Fault ForeignProcess FtctlError InvalidJob
 InvalidRequest Job JobFailed JobFile JobHandle JobNotFound JobSource JobState Jobs Metrics NameTaken
-NotEnded Notice Outcome OutcomeReason Phase Plan Planned Progress ProgressMade QueueFull Score
-StateChanged WatchInterrupted
+NotEnded Notice Outcome OutcomeReason PermissionDenied Phase Plan Planned Progress
+ProgressMade QueueFull Score StateChanged Unauthenticated WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.
