@@ -10,6 +10,7 @@ FtctlError
 │   ├── JobNotRunning   a job that has not begun to train, where one that trains is wanted
 │   ├── JobInUse        a job that another one needs, which has not ended
 │   ├── ArtifactNotFound    a file that the job has not made
+│   ├── BadImage        an image file that cannot be sent, or not be decoded
 │   ├── NameTaken       a job of that name has not ended
 │   ├── DeviceNotFound
 │   ├── AmbiguousDevice     a prefix that several devices share
@@ -34,6 +35,7 @@ FtctlError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 # Of the faults of a data set, which may have a million, so many are in the message.
 MOST_TOLD = 10
@@ -96,6 +98,17 @@ class JobInUse(BadInput):
 
 class ArtifactNotFound(BadInput):
     """A file that the job has not made, or that is gone."""
+
+
+class BadImage(BadInput):
+    """An image file that cannot be sent, or that the daemon cannot decode."""
+
+    def __init__(self, message: str, *, path: Path | None = None, place: int = 0) -> None:
+        super().__init__(message)
+        self.path = path
+        """The file; where there are several, the first."""
+        self.place = place
+        """Which image of the call it is, from 1; 0: it was not sent."""
 
 
 class NameTaken(BadInput):
@@ -216,5 +229,7 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "SHUTTING_DOWN": DaemonUnreachable,
     "WATCHER_TOO_SLOW": DaemonError,
     "PLANNER_UNAVAILABLE": DaemonError,
+    "BAD_IMAGE": BadImage,
+    "PREDICTOR_UNAVAILABLE": DaemonError,
     "INTERNAL": DaemonError,
 }

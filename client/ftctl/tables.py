@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ftctl import html
+from ftctl.datasets import Dataset
 from ftctl.devices import Device
 from ftctl.models import Epoch, Job
 
@@ -38,6 +39,18 @@ class Devices(tuple[Device, ...]):
 
     def _repr_html_(self) -> str:
         return _html("device", _DEVICES, self)
+
+
+class Datasets(tuple[Dataset, ...]):
+    """The data sets of a daemon, by user and name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _text("no data sets", _DATASETS, self)
+
+    def _repr_html_(self) -> str:
+        return _html("data set", _DATASETS, self)
 
 
 class Metrics(tuple[Epoch, ...]):
@@ -75,6 +88,14 @@ _DEVICES: _Columns = (
     ("°C", lambda device: _degrees(device.temperature_celsius)),
     ("jobs", lambda device: ", ".join(job.label for job in device.jobs)),
 )  # fmt: skip
+_DATASETS: _Columns = (
+    ("name", lambda dataset: dataset.name),
+    ("user", lambda dataset: dataset.user),
+    ("files", lambda dataset: f"{dataset.files:,}"),
+    ("MB", lambda dataset: f"{dataset.size_bytes / 1e6:,.1f}"),
+    ("digest", lambda dataset: dataset.digest[:12]),
+    ("pushed", lambda dataset: dataset.create_time),
+)
 _EPOCHS: _Columns = (
     ("epoch", lambda epoch: epoch.epoch),
     ("train loss", lambda epoch: f"{epoch.train.loss:.4g}" if epoch.train else None),

@@ -21,10 +21,13 @@ NOTE = "# Generated from ftctl/_async by `make sync`; do not edit.\n"
 _WORDS = {
     "_async": "_sync",
     "aio": "blocking",
+    "AsyncArtifacts": "Artifacts",
     "AsyncClient": "Client",
     "AsyncConnection": "Connection",
+    "AsyncDatasets": "SyncDatasets",
     "AsyncJobHandle": "JobHandle",
     "AsyncMachine": "Machine",
+    "AsyncModels": "Models",
 }
 # In texts, which unasync leaves alone.
 _IN_TEXTS = ((r"\basync (with|for|def)\b", r"\1"), (r"\bawait ", ""))

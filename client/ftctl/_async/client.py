@@ -12,11 +12,14 @@ from ftctl import channel, choice, html, models, wire
 from ftctl._async import following
 from ftctl._async.artifacts import AsyncArtifacts
 from ftctl._async.connection import AsyncConnection
+from ftctl._async.datasets import AsyncDatasets
 from ftctl._async.machine import AsyncMachine
+from ftctl._async.predicting import AsyncModels
 from ftctl._async.stream import OnGap
 from ftctl.address import Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
+from ftctl.predictions import Prediction
 from ftctl.source import JobSource, job_file
 from ftctl.tables import Jobs, Metrics
 from ftctl.transport import aio as transport
@@ -25,7 +28,7 @@ from ftctl.transport import aio as transport
 PATIENCE_S = 30.0
 
 
-class AsyncClient(AsyncArtifacts, AsyncMachine):
+class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels):
     """A connection to a daemon.
 
         async with AsyncClient() as client:
@@ -331,6 +334,10 @@ class AsyncJobHandle:
     async def cancel(self, *, finish: bool = False) -> models.Job:
         """Cancel the job, or let it end after the epoch in progress; see AsyncClient.cancel."""
         return await self._client.cancel(self.id, finish=finish)
+
+    def predict(self, paths: Iterable[str | Path]) -> AsyncGenerator[Prediction, None]:
+        """Yield what the job's model says of images; see AsyncClient.predict."""
+        return self._client.predict(self.id, paths)
 
     async def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
         """Fetch a file that the job has made; see AsyncClient.pull."""

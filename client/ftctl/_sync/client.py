@@ -13,6 +13,7 @@ from ftctl import channel, choice, html, models, wire
 from ftctl._sync import following
 from ftctl._sync.artifacts import Artifacts
 from ftctl._sync.connection import Connection
+from ftctl._sync.datasets import SyncDatasets
 from ftctl._sync.machine import Machine
 from ftctl._sync.stream import OnGap
 from ftctl.address import Socket
@@ -26,7 +27,7 @@ from ftctl.transport import blocking as transport
 PATIENCE_S = 30.0
 
 
-class Client(Artifacts, Machine):
+class Client(Artifacts, SyncDatasets, Machine):
     """A connection to a daemon.
 
         with Client() as client:

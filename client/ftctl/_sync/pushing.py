@@ -2,10 +2,9 @@
 """A push: the list, what the daemon lacks of it, and again after each cut."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
 
 import grpc
 
@@ -14,12 +13,11 @@ from ftctl import channel, datasetwire, status
 from ftctl._sync.connection import Connection
 from ftctl._sync.stream import Gap
 from ftctl.datasets import Dataset, OnProgress, PushPhase, PushProgress
-from ftctl.errors import DigestMismatch, FtctlError, PushIncomplete, PushInterrupted, PushNotFound
+from ftctl.errors import DigestMismatch, PushIncomplete, PushInterrupted, PushNotFound
 from ftctl.transport import blocking as transport
 from ftctl.upload import digests as kept
 from ftctl.upload import pieces, source
 from ftctl.upload.content import Reader
-from ftctl.upload.listing import Listing
 
 # The daemon stops or restarts, or the line is cut or dead.
 CUT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -33,8 +31,9 @@ _STEP_S = 0.1
 
 def push(connection: Connection, name: str, path: source.Source, tell: OnProgress) -> Dataset:
     """Push a folder or an archive; return the data set. Raises as `push_dataset` says."""
+    connection.reach()
     tell(PushProgress(phase=PushPhase.LISTING))
-    listing = transport.from_disk(partial(source.listing, path))
+    listing = transport.aside(partial(source.listing, path))
     with Reader(listing) as reader, kept.Cache(kept.place()) as cache:
         told = PushProgress(
             phase=PushPhase.DIGESTING,
@@ -46,13 +45,14 @@ def push(connection: Connection, name: str, path: source.Source, tell: OnProgres
         tell(told)
         known: list[bytes] = []
         computed = kept.computed(listing, reader, cache)
-        while step := transport.from_disk(partial(_step, computed)):
+        while step := transport.aside(partial(_step, computed)):
             known += [item for item in step if isinstance(item, bytes)]
             read = sum(item for item in step if isinstance(item, int))
             told = replace(told, done_bytes=told.done_bytes + read)
             tell(told)
         try:
-            return SyncPush(connection, name, listing, known, reader, told, tell).run()
+            files = datasetwire.digested(listing.entries, known)
+            return _Push(connection, files, reader, told, tell).run(name)
         except DigestMismatch:
             cache.forget(listing)
             raise
@@ -61,5 +61,116 @@ def push(connection: Connection, name: str, path: source.Source, tell: OnProgres
 def _step(items: Iterator[bytes | int]) -> list[bytes | int]:
     """Take items for a moment; none: there are no more."""
     end = time.monotonic() + _STEP_S
-    step = list(takewhile(lambda _: time.monotonic() < end, items))
+    step: list[bytes | int] = []
+    for item in items:
+        step.append(item)
+        if time.monotonic() > end:
+            break
     return step
+
+
+class _Push:
+    """One push, over all its cuts."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        files: Sequence[datasetwire.Digested],
+        reader: Reader,
+        told: PushProgress,
+        tell: OnProgress,
+    ) -> None:
+        self._connection = connection
+        self._files = files
+        self._reader = reader
+        self._told = replace(told, phase=PushPhase.SENDING, done_bytes=0)
+        self._tell = tell
+        self._gap = Gap(self._tell_gap)
+        self._lacking_bytes: int | None = None
+        """What the daemon lacked when the push began."""
+        self._cuts = 0
+        self._restarts = 0
+        self._has_moved = False
+
+    def run(self, name: str) -> Dataset:
+        """Push; return the data set."""
+        while True:
+            try:
+                push_id, missing = self._begin(name)
+                self._send(push_id, missing)
+                return self._finish(push_id)
+            except transport.RpcError as error:
+                self._weigh(error, name)
+            self._gap.go_on()
+            transport.sleep(self._gap.pause_s())
+
+    def _begin(self, name: str) -> tuple[str, list[pb.MissingFile]]:
+        """Send the list; return the push and what the daemon lacks."""
+        push_id, missing = "", list[pb.MissingFile]()
+        begin = partial(
+            self._connection.datasets.BeginPush,
+            datasetwire.listed(name, self._files),
+            timeout=channel.STREAM_DEADLINE_S,
+        )
+        call = transport.opened(begin)
+        try:
+            for response in call:
+                push_id = response.push_id
+                missing += response.missing
+        finally:
+            call.cancel()
+        lacking = sum(self._files[file.index].entry.size_bytes - file.offset for file in missing)
+        if self._lacking_bytes is None:
+            self._lacking_bytes = lacking
+            self._told = replace(self._told, missing_files=len(missing))
+        self._arrived(self._told.size_bytes - lacking)
+        return push_id, missing
+
+    def _send(self, push_id: str, missing: Sequence[pb.MissingFile]) -> None:
+        """Send what is missing, call by call."""
+        entries = [file.entry for file in self._files]
+        size_bytes = pieces.call_bytes(self._lacking_bytes or 0, self._cuts)
+        calls = pieces.calls(entries, missing, self._reader, size_bytes)
+        while call := transport.aside(partial(next, calls, None)):
+            call[0].push_id = push_id
+            size_bytes = sum(len(piece.data) for piece in call)
+            self._told = replace(self._told, sent_bytes=self._told.sent_bytes + size_bytes)
+            method = self._connection.datasets.SendFiles
+            transport.sent(method, call, deadline_s=SEND_DEADLINE_S)
+            self._arrived(self._told.done_bytes + size_bytes)
+
+    def _finish(self, push_id: str) -> Dataset:
+        request = pb.FinishPushRequest(push_id=push_id)
+        response = self._connection.datasets.FinishPush(request, timeout=channel.STREAM_DEADLINE_S)
+        self._tell(replace(self._told, phase=PushPhase.DONE))
+        return datasetwire.dataset(response.dataset)
+
+    def _arrived(self, done_bytes: int) -> None:
+        """Take in how much the daemon has."""
+        if not self._has_moved or done_bytes > self._told.done_bytes:
+            self._has_moved, self._restarts = True, 0
+            self._told = replace(self._told, done_bytes=done_bytes)
+            # After this, which a gap's end tells.
+            self._gap.end()
+        self._tell(self._told)
+
+    def _weigh(self, error: transport.RpcError, name: str) -> None:
+        """Return where another try is worth it; raise where it is not."""
+        failure = status.from_rpc(error, address=str(self._connection.address))
+        if isinstance(failure, PushNotFound | PushIncomplete) and self._restarts < MOST_RESTARTS:
+            self._restarts += 1
+            return
+        if error.code() not in CUT:
+            raise failure from None
+        if self._gap.seconds > self._connection.patience_s:
+            raise PushInterrupted(
+                f"the daemon at {self._connection.address} has been away for "
+                f"{self._connection.patience_s:g} s; what has arrived of {name} stays there, and "
+                "the same push goes on from it"
+            ) from None
+        self._cuts += self._has_moved
+        self._has_moved = False
+
+    def _tell_gap(self, seconds: float | None) -> None:
+        phase = PushPhase.SENDING if seconds is None else PushPhase.INTERRUPTED
+        self._tell(replace(self._told, phase=phase, away_seconds=seconds))

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Line", "Method", "RpcError", "SendingMethod", "Timer", "aside", "call_later", "closing",
-    "connect", "from_disk", "opened", "sent", "sleep",
+    "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -100,13 +100,11 @@ def call_later(seconds: float, what: Callable[[], None]) -> Timer:
     return asyncio.get_running_loop().call_later(seconds, what)
 
 
-async def sent(
-    method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: float
-) -> "R":
+async def sent(method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: float) -> "R":
     """Send requests in one call; return its answer."""
-    return await method(requests, timeout=deadline_s)
+    return await method(iter(requests), timeout=deadline_s)
 
 
-async def from_disk(work: "Callable[[], T]") -> "T":
+async def aside(work: "Callable[[], T]") -> "T":
     """Do what waits for a disk or the network, in a thread."""
     return await asyncio.to_thread(work)

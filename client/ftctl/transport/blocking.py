@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DaemonService", "DatasetService", "DeviceService", "JobService", "Line", "Method",
     "ModelService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later",
-    "closing", "connect", "from_disk", "opened", "sent", "sleep",
+    "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -105,6 +105,6 @@ def sent(method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: 
         call.cancel()
 
 
-def from_disk(work: "Callable[[], T]") -> "T":
+def aside(work: "Callable[[], T]") -> "T":
     """Do what waits for a disk or the network."""
     return work()

@@ -8,12 +8,15 @@ import pytest
 import ftctl
 
 NAMES = """
-AmbiguousDevice AmbiguousJob Artifact ArtifactMade AsyncClient AsyncJobHandle Attempt BadInput
-BadJobFile CheckpointSaved Client DaemonError DaemonUnreachable Device DeviceJob DeviceKind
-DeviceNotFound DeviceState Devices Epoch EpochEnded Event Fault ForeignProcess FtctlError InvalidJob
-InvalidRequest Job JobFailed JobFile JobHandle JobNotFound JobSource JobState Jobs Metrics NameTaken
-NotEnded Notice Outcome OutcomeReason PermissionDenied Phase Plan Planned Progress
-ProgressMade QueueFull Score StateChanged Unauthenticated WatchInterrupted
+AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound AsyncClient
+AsyncJobHandle Attempt BadInput BadJobFile CheckpointSaved Client Daemon DaemonError
+DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device DeviceJob
+DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded Event Fault
+ForeignProcess FtctlError InvalidDataset InvalidJob InvalidRequest Job JobFailed JobFile JobHandle
+JobInUse JobNotEnded JobNotFound JobNotRunning JobSource JobState Jobs Metrics NameTaken NotEnded
+Notice Outcome OutcomeReason PermissionDenied Phase Plan Planned Progress ProgressMade
+PushIncomplete PushInterrupted PushNotFound PushPhase PushProgress QueueFull Score StateChanged
+Unauthenticated UserUsage WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.
