@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         AmbiguousDevice,
         AmbiguousJob,
         ArtifactNotFound,
+        BadImage,
         BadInput,
         BadJobFile,
         DaemonError,
@@ -92,6 +93,9 @@ if TYPE_CHECKING:
     from ftctl.plans import (
         Plan,
     )
+    from ftctl.predictions import (
+        Prediction,
+    )
     from ftctl.source import (
         JobSource,
     )
@@ -112,6 +116,7 @@ _HOME_OF = {
     "AsyncClient": "ftctl._async.client",
     "AsyncJobHandle": "ftctl._async.client",
     "Attempt": "ftctl.models",
+    "BadImage": "ftctl.errors",
     "BadInput": "ftctl.errors",
     "BadJobFile": "ftctl.errors",
     "CheckpointSaved": "ftctl.models",
@@ -162,6 +167,7 @@ _HOME_OF = {
     "Phase": "ftctl.models",
     "Plan": "ftctl.plans",
     "Planned": "ftctl.models",
+    "Prediction": "ftctl.predictions",
     "Progress": "ftctl.models",
     "ProgressMade": "ftctl.models",
     "PushIncomplete": "ftctl.errors",
@@ -187,6 +193,7 @@ __all__ = [
     "AsyncClient",
     "AsyncJobHandle",
     "Attempt",
+    "BadImage",
     "BadInput",
     "BadJobFile",
     "CheckpointSaved",
@@ -237,6 +244,7 @@ __all__ = [
     "Phase",
     "Plan",
     "Planned",
+    "Prediction",
     "Progress",
     "ProgressMade",
     "PushIncomplete",

@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 
 from ftctl.errors import (
     BY_REASON,
+    BadImage,
     DaemonError,
     DaemonUnreachable,
     Fault,
@@ -33,6 +34,8 @@ def from_rpc(error: grpc.RpcError, *, address: str) -> FtctlError:
         return InvalidJob(faults or [Fault(field="", description=message)])
     if info.reason == "INVALID_DATASET":
         return InvalidDataset(faults, message)
+    if info.reason == "BAD_IMAGE":
+        return BadImage(message, place=int(info.metadata.get("image", "0")))
     if info.reason in BY_REASON:
         return BY_REASON[info.reason](message)
     return _unexplained(error, message, address)

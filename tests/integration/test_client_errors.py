@@ -61,6 +61,7 @@ WAYS = {
     errors.InvalidJob: lambda daemon, client: client.submit({"name": "x"}),
     errors.JobNotFound: lambda daemon, client: client.get("nothing"),
     errors.AmbiguousJob: ambiguous,
+    errors.BadImage: lambda daemon, client: list(client.predict("job", ["/nowhere.jpg"])),
     errors.NameTaken: taken,
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
     errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),

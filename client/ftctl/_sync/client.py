@@ -15,10 +15,12 @@ from ftctl._sync.artifacts import Artifacts
 from ftctl._sync.connection import Connection
 from ftctl._sync.datasets import SyncDatasets
 from ftctl._sync.machine import Machine
+from ftctl._sync.predicting import Models
 from ftctl._sync.stream import OnGap
 from ftctl.address import Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
+from ftctl.predictions import Prediction
 from ftctl.source import JobSource, job_file
 from ftctl.tables import Jobs, Metrics
 from ftctl.transport import blocking as transport
@@ -27,7 +29,7 @@ from ftctl.transport import blocking as transport
 PATIENCE_S = 30.0
 
 
-class Client(Artifacts, SyncDatasets, Machine):
+class Client(Artifacts, SyncDatasets, Machine, Models):
     """A connection to a daemon.
 
         with Client() as client:
@@ -327,6 +329,10 @@ class JobHandle:
     def cancel(self, *, finish: bool = False) -> models.Job:
         """Cancel the job, or let it end after the epoch in progress; see Client.cancel."""
         return self._client.cancel(self.id, finish=finish)
+
+    def predict(self, paths: Iterable[str | Path]) -> Generator[Prediction, None]:
+        """Yield what the job's model says of images; see Client.predict."""
+        return self._client.predict(self.id, paths)
 
     def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
         """Fetch a file that the job has made; see Client.pull."""

@@ -1,6 +1,6 @@
 """Answers of a daemon other than OK, with the details that its real sibling sends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -45,15 +45,26 @@ CODES = {
 class Refusal(Exception):
     """What a call is answered with: one of the reasons above, and why."""
 
-    def __init__(self, reason: str, message: str, faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        faults: Sequence[Fault] = (),
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.faults = tuple(faults)
+        self.metadata = dict(metadata or {})
 
     def status(self) -> grpc.Status:
         """Return it as gRPC sends it."""
         told = status_pb2.Status(code=CODES[self.reason].value[0], message=str(self))
-        told.details.add().Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain="finetuned"))
+        info = error_details_pb2.ErrorInfo(
+            reason=self.reason, domain="finetuned", metadata=self.metadata
+        )
+        told.details.add().Pack(info)
         if self.faults:
             bad = error_details_pb2.BadRequest()
             for fault in self.faults:
