@@ -1,5 +1,6 @@
 """A push: the list, what the daemon lacks of it, and again after each cut."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +13,13 @@ from ftctl import channel, datasetwire, status
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.stream import Gap
 from ftctl.datasets import Dataset, OnProgress, PushPhase, PushProgress
-from ftctl.errors import DigestMismatch, PushIncomplete, PushInterrupted, PushNotFound
+from ftctl.errors import (
+    DigestMismatch,
+    InvalidRequest,
+    PushIncomplete,
+    PushInterrupted,
+    PushNotFound,
+)
 from ftctl.transport import aio as transport
 from ftctl.upload import digests as kept
 from ftctl.upload import pieces, source
@@ -24,6 +31,7 @@ CUT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 SEND_DEADLINE_S = 120.0
 # A daemon that forgets a push again and again is to be heard.
 MOST_RESTARTS = 3
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # Digests are computed so long before who waits is told.
 _STEP_S = 0.1
 
@@ -32,6 +40,11 @@ async def push(
     connection: AsyncConnection, name: str, path: source.Source, tell: OnProgress
 ) -> Dataset:
     """Push a folder or an archive; return the data set. Raises as `push_dataset` says."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"`{name}` is not a name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a "
+            "letter or digit"
+        )
     await connection.reach()
     tell(PushProgress(phase=PushPhase.LISTING))
     listing = await transport.aside(partial(source.listing, path))
@@ -89,9 +102,9 @@ class _Push:
         self._gap = Gap(self._tell_gap)
         self._lacking_bytes: int | None = None
         """What the daemon lacked when the push began."""
-        self._cuts = 0
+        self._most_bytes = -1
+        """What it had at its best."""
         self._restarts = 0
-        self._has_moved = False
 
     async def run(self, name: str) -> Dataset:
         """Push; return the data set."""
@@ -130,8 +143,8 @@ class _Push:
     async def _send(self, push_id: str, missing: Sequence[pb.MissingFile]) -> None:
         """Send what is missing, call by call."""
         entries = [file.entry for file in self._files]
-        size_bytes = pieces.call_bytes(self._lacking_bytes or 0, self._cuts)
-        calls = pieces.calls(entries, missing, self._reader, size_bytes)
+        most_bytes = pieces.call_bytes(self._lacking_bytes or 0)
+        calls = pieces.calls(entries, missing, self._reader, most_bytes)
         while call := await transport.aside(partial(next, calls, None)):
             call[0].push_id = push_id
             size_bytes = sum(len(piece.data) for piece in call)
@@ -150,10 +163,9 @@ class _Push:
 
     def _arrived(self, done_bytes: int) -> None:
         """Take in how much the daemon has."""
-        if not self._has_moved or done_bytes > self._told.done_bytes:
-            self._has_moved, self._restarts = True, 0
-            self._told = replace(self._told, done_bytes=done_bytes)
-            # After this, which a gap's end tells.
+        self._told = replace(self._told, done_bytes=done_bytes)
+        if done_bytes > self._most_bytes:
+            self._most_bytes, self._restarts = done_bytes, 0
             self._gap.end()
         self._tell(self._told)
 
@@ -171,8 +183,6 @@ class _Push:
                 f"{self._connection.patience_s:g} s; what has arrived of {name} stays there, and "
                 "the same push goes on from it"
             ) from None
-        self._cuts += self._has_moved
-        self._has_moved = False
 
     def _tell_gap(self, seconds: float | None) -> None:
         phase = PushPhase.SENDING if seconds is None else PushPhase.INTERRUPTED

@@ -1,6 +1,7 @@
 """The files that make a data set, before any of them is read."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Protocol
 
 from ftctl.errors import BadInput, Fault, InvalidDataset
 
-# What a daemon takes at most, and what Linux takes as a path.
+# What a daemon takes at most.
 MOST_FILES = 1_000_000
 MOST_BYTES = 2**40
-MOST_PATH_BYTES = 1024
+MOST_PATH_BYTES, MOST_PART_BYTES = 1024, 255
 
 # What systems and editors leave beside the files of their users. Names with a dot before them are
 # left out as well.
@@ -87,7 +88,7 @@ def checked(listing: Listing, faults: Sequence[Fault]) -> Listing:
         BadInput: where it has no files, too many, or too much of them.
     """
     paths = [entry.path for entry in listing.entries]
-    found = [*faults, *_clashes(paths)]
+    found = [*faults, *clashes(paths)]
     if found:
         raise refusal(listing.source, found)
     if not paths:
@@ -119,14 +120,19 @@ def name_fault(path: str) -> str:
         size = len(path.encode())
     except UnicodeEncodeError:
         return "its name is not UTF-8; rename it"
+    parts = path.split("/")
     if path.startswith("/"):
         return "is an absolute path"
-    if ".." in path.split("/"):
+    if ".." in parts:
         return "leads out of the data set"
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+    if any(unicodedata.category(letter) == "Cc" for letter in path):
         return "its name holds control characters; rename it"
-    if size > MOST_PATH_BYTES:
-        return f"its path has {size:,} bytes; at most {MOST_PATH_BYTES:,} are taken"
+    if "\\" in path:
+        return "its name holds a backslash; rename it"
+    if size > MOST_PATH_BYTES or any(len(part.encode()) > MOST_PART_BYTES for part in parts):
+        return (
+            f"its path has more than {MOST_PATH_BYTES:,} bytes, or a part of it {MOST_PART_BYTES}"
+        )
     return ""
 
 
@@ -139,22 +145,34 @@ def fault(path: str, description: str) -> Fault:
     )
 
 
-def _clashes(paths: Sequence[str]) -> Iterator[Fault]:
-    """Yield the paths that another one stands in the way of on some system."""
+def clashes(paths: Sequence[str]) -> Iterator[Fault]:
+    """Yield the paths that another one stands in the way of, on some system."""
     first: dict[str, str] = {}
+    folders = {above for path in paths for above in _above(path)}
     for path in paths:
-        other = first.setdefault(path.casefold(), path)
+        other = first.setdefault(_folded(path), path)
+        if path in folders:
+            yield fault(path, "is a file, and a folder with others in it")
         if other is path:
             continue
         if other == path:
             yield fault(path, "stands in it twice")
         else:
-            yield fault(path, f"differs from {other} in case alone")
-    whole = set(paths)
-    for path in paths:
-        above = path.rpartition("/")[0]
-        while above:
-            if above in whole:
-                yield fault(above, f"is a file, and a folder with {path} in it")
-                break
-            above = above.rpartition("/")[0]
+            yield fault(path, f"differs from {other} in case alone, or in how letters are composed")
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in."""
+    above = path.rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
+
+
+def _folded(path: str) -> str:
+    """Return what paths share that are one where case and composition do not count."""
+    return path.lower() if path.isascii() else _decomposed(_decomposed(path).casefold())
+
+
+def _decomposed(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
