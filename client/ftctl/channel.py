@@ -95,8 +95,18 @@ def probe(path: Path) -> None:
         connection.settimeout(CONNECT_DEADLINE_S)
         try:
             connection.connect(os.fspath(path))
+        except PermissionError:
+            raise DaemonUnreachable(_of_another(path)) from None
         except OSError as error:
             raise DaemonUnreachable(unreachable(path, _why(error))) from None
+
+
+def _of_another(path: Path) -> str:
+    """Say that the socket is for its owner alone, and what to do."""
+    return (
+        f"the daemon at {path} is another user's, and its socket for that user alone; ask for a "
+        "token and reach it with --server, or start one of your own with `ftd serve`"
+    )
 
 
 def unreachable(path: Path, why: str) -> str:
@@ -113,8 +123,6 @@ def _why(error: OSError) -> str:
             return "there is no such socket"
         case ConnectionRefusedError():
             return "the daemon that made it has ended"
-        case PermissionError():
-            return "it belongs to another user"
         case TimeoutError():
             return f"it did not accept within {CONNECT_DEADLINE_S:.0f} s"
         case _:

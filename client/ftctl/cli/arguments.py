@@ -15,9 +15,11 @@ class Parser(argparse.ArgumentParser):
         """Parse, and refuse here, where the options are known, what is not known."""
         self._refuse_leading(args or [])
         parsed, rest = super().parse_known_args(args, namespace)
-        unknown = next((text for text in rest if text.startswith("-")), None)
-        if unknown is not None:
-            self._refuse(unknown)
+        for text in rest:
+            if text.startswith("-"):
+                self._refuse(text)
+        if rest:
+            self.error(f"`{rest[0]}` is one argument too many; `{self.prog} --help` says what fits")
         return parsed, rest
 
     def _refuse_leading(self, args: Sequence[str]) -> None:
