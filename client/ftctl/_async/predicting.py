@@ -74,13 +74,14 @@ async def _answers(
     call = transport.opened(
         lambda: connection.models.PredictImages(sending.requests(), timeout=DEADLINE_S)
     )
+    ending = transport.Ending(call)
     position = 0
     try:
         async for response in call:
             yield _prediction(pictures[position].path, response)
             position += 1
     except transport.RpcError as error:
-        said = status.from_rpc(error, address=str(connection.address))
+        said = status.from_rpc(await ending.of(error), address=str(connection.address))
         raise sending.failure or _named(said, pictures) from None
     finally:
         call.cancel()

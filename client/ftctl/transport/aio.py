@@ -5,6 +5,7 @@ from asyncio import TimerHandle as Timer
 from asyncio import sleep
 from collections.abc import Callable, Sequence
 from contextlib import aclosing as closing
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,9 +43,12 @@ if TYPE_CHECKING:
     Stream = grpc.aio.UnaryStreamCall[Any, R] | grpc.aio.StreamStreamCall[Any, R]
 
 __all__ = [
-    "Line", "Method", "RpcError", "SendingMethod", "Timer", "aside", "call_later", "closing",
-    "connect", "opened", "sent", "sleep",
+    "Ending", "Line", "Method", "RpcError", "SendingMethod", "Timer", "aside", "call_later",
+    "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
+
+_OWN_ERROR = "Internal error from Core"
+_STATUS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,41 @@ def _channel(address: Address) -> grpc.aio.Channel:
 def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
     """Begin a stream."""
     return open_stream()
+
+
+class Ending:
+    """How a call with a stream of requests ends.
+
+    Where the daemon ends it while a request is on its way, grpc.aio (seen with 1.85) also says an
+    INTERNAL of its own, before what the daemon said or over it.
+    """
+
+    def __init__(self, call: "Stream[R]") -> None:
+        self._said: RpcError | None = None
+        self._is_said = asyncio.Event()
+        call.add_done_callback(self._on_status)
+
+    async def of(self, error: RpcError) -> RpcError:
+        """Return what the daemon said, where it said something; else the error that was seen."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_said.wait(), _STATUS_S)
+        return self._said or error
+
+    def _on_status(self, call: Any) -> None:
+        # Called each time that it is set, and it is set: no coroutine of these has to wait.
+        try:
+            _status(call).send(None)
+        except StopIteration as done:
+            if done.value.details() != _OWN_ERROR:
+                self._said = done.value
+                self._is_said.set()
+
+
+async def _status(call: Any) -> RpcError:
+    return RpcError(
+        await call.code(), await call.initial_metadata(), await call.trailing_metadata(),
+        details=await call.details(),
+    )  # fmt: skip
 
 
 def call_later(seconds: float, what: Callable[[], None]) -> Timer:

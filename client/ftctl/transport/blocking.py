@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Stream = grpc._CallIterator[R]
 
 __all__ = [
-    "DaemonService", "DatasetService", "DeviceService", "JobService", "Line", "Method",
+    "DaemonService", "DatasetService", "DeviceService", "Ending", "JobService", "Line", "Method",
     "ModelService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later",
     "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
@@ -84,6 +84,17 @@ def opened(open_stream: "Callable[[], Stream[R]]") -> "Stream[R]":
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(open_stream).result()
+
+
+class Ending:
+    """How a call with a stream of requests ends."""
+
+    def __init__(self, call: "Stream[R]") -> None:
+        """Do nothing: here gRPC says what the daemon said."""
+
+    def of(self, error: RpcError) -> RpcError:
+        """Return the error that was seen."""
+        return error
 
 
 def call_later(seconds: float, what: Callable[[], None]) -> Timer:
