@@ -201,6 +201,6 @@ def _untrusted(error: ssl.SSLCertVerificationError, server: Server) -> tuple[str
             return ("its certificate is not valid yet", "is the clock of this machine right?")
     by = f" by {server.ca}" if server.ca else ""
     return (
-        f"its certificate is not trusted{by}: {error.verify_message.lower()}",
+        f"its certificate is not trusted{by}",
         "name the file of the CA that signed it with --ca FILE or FTCTL_CA",
     )

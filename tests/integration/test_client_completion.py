@@ -47,9 +47,10 @@ async def test_live_device_ids_are_offered(full):
 
 
 async def test_options_are_offered(full):
-    assert await offered(full, "--") == ["--help", "--version", "--socket"]
+    assert await offered(full, "--") == ["--help", "--version", "--socket", "--server", "--ca"]
     assert await offered(full, "submit", "--d") == ["--dry-run"]
-    assert await offered(full, "logs", "ants-bees", "-") == ["--help", "--socket", "-f", "-n"]
+    told = ["--help", "--socket", "--server", "--ca", "-f", "-n"]
+    assert await offered(full, "logs", "ants-bees", "-") == told
 
 
 async def test_for_files_nothing_is_offered(full):
