@@ -20,7 +20,13 @@ def golden(words):
 
 @pytest.mark.parametrize(
     "words",
-    [[], *([verb] for verb in VERBS), ["devices", "drain"], ["devices", "resume"]],
+    [
+        [],
+        *([verb] for verb in VERBS),
+        ["devices", "drain"],
+        ["devices", "resume"],
+        *(["dataset", action] for action in ("push", "list", "show", "rm")),
+    ],
     ids=" ".join,
 )
 def test_help_is_as_it_was(words, capsys, monkeypatch):
