@@ -15,6 +15,8 @@ MOST_IMAGE_BYTES = 64 * 2**20
 MOST_BYTES = 2 * 2**30
 PIECE_BYTES = 2 * 2**20
 
+MOST_TOP = 5
+"""How many classes an answer names at most."""
 MOST_TOLD = 10
 
 
