@@ -127,10 +127,13 @@ class _Push:
             timeout=channel.STREAM_DEADLINE_S,
         )
         call = transport.opened(begin)
+        ending = transport.Ending(call)
         try:
             async for response in call:
                 push_id = response.push_id
                 missing += response.missing
+        except transport.RpcError as error:
+            raise await ending.of(error) from None
         finally:
             call.cancel()
         lacking = sum(self._files[file.index].entry.size_bytes - file.offset for file in missing)

@@ -106,7 +106,7 @@ class Ending:
     INTERNAL of its own, before what the daemon said or over it.
     """
 
-    def __init__(self, call: "Stream[R]") -> None:
+    def __init__(self, call: "Stream[R] | grpc.aio.StreamUnaryCall[Any, R]") -> None:
         self._said: RpcError | None = None
         self._is_said = asyncio.Event()
         call.add_done_callback(self._on_status)
@@ -141,7 +141,12 @@ def call_later(seconds: float, what: Callable[[], None]) -> Timer:
 
 async def sent(method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadline_s: float) -> "R":
     """Send requests in one call; return its answer."""
-    return await method(iter(requests), timeout=deadline_s)
+    call = method(iter(requests), timeout=deadline_s)
+    ending = Ending(call)
+    try:
+        return await call
+    except RpcError as error:
+        raise await ending.of(error) from None
 
 
 async def aside(work: "Callable[[], T]") -> "T":
