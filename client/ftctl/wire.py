@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from finetuned.v1 import event_pb2, job_pb2
+from finetuned.v1 import event_pb2, job_pb2, job_service_pb2
 from ftctl import models
 from ftctl.errors import Fault
 from ftctl.plans import Plan
@@ -68,6 +68,7 @@ def job(message: job_pb2.Job) -> models.Job:
         artifacts=tuple(_artifact(item) for item in message.artifacts),
         run_dir=message.run_dir,
         last_sequence=message.last_sequence,
+        is_finishing=message.is_finishing,
     )
 
 

@@ -13,13 +13,14 @@ from google.protobuf.message import Message
 
 from finetuned.v1 import event_pb2, job_pb2
 from finetuned.v1 import job_service_pb2 as pb
+from finetuned.v1.daemon_service_pb2_grpc import add_DaemonServiceServicer_to_server
 from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from finetuned.v1.job_service_pb2_grpc import (
     JobServiceServicer,
     add_JobServiceServicer_to_server,
 )
 from tests.fakes.refusals import Refusal, refuse
-from tests.fakes.scripted_devices import FakeDevices
+from tests.fakes.scripted_devices import FakeDevices, FakeOwnAccount
 
 START = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
 TERMINAL = {
@@ -47,6 +48,7 @@ class FakeDaemon(JobServiceServicer):
         self.on_submit: Callable[[str], Awaitable[None]] | None = None
         """What happens to a job once it is submitted."""
         self.devices = FakeDevices(note=self._note)
+        self.own = FakeOwnAccount()
         self._news = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,6 +67,7 @@ class FakeDaemon(JobServiceServicer):
         self._server = grpc.aio.server()
         add_JobServiceServicer_to_server(self, self._server)
         add_DeviceServiceServicer_to_server(self.devices, self._server)
+        add_DaemonServiceServicer_to_server(self.own, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 

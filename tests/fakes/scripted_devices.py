@@ -1,13 +1,16 @@
-"""The devices of a scripted daemon."""
+"""The devices of a scripted daemon, and what it says of itself."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import grpc
 from google.protobuf.message import Message
 
-from finetuned.v1 import device_pb2
+from finetuned.v1 import daemon_service_pb2, device_pb2
 from finetuned.v1 import device_service_pb2 as pb
+from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceServicer
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceServicer
+from ftctl import release
 from tests.fakes.refusals import Refusal, refuse
 
 
@@ -51,3 +54,22 @@ class FakeDevices(DeviceServiceServicer):
             code = grpc.StatusCode.INVALID_ARGUMENT
             await refuse(context, Refusal(code, "AMBIGUOUS_DEVICE_ID", message))
         return found[0]
+
+
+class FakeOwnAccount(DaemonServiceServicer):
+    """Says of the daemon what a test puts there."""
+
+    def __init__(self) -> None:
+        self.daemon = daemon_service_pb2.Daemon(
+            version=release.version(), disk_free_bytes=2**40, disk_bytes=2**41, user="me",
+            is_admin=True, any_path=True,
+        )  # fmt: skip
+        self.clock_ahead_s = 0.0
+        self.users: list[daemon_service_pb2.UserUsage] = []
+
+    async def GetDaemon(self, request, context):
+        self.daemon.time.FromDatetime(datetime.now(UTC) + timedelta(seconds=self.clock_ahead_s))
+        return daemon_service_pb2.GetDaemonResponse(daemon=self.daemon)
+
+    async def ListUsage(self, request, context):
+        return daemon_service_pb2.ListUsageResponse(users=self.users)

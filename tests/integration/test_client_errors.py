@@ -1,6 +1,7 @@
 """Every error of the client, raised as its user meets it."""
 
 import inspect
+import tempfile
 
 import pytest
 
@@ -55,6 +56,17 @@ def refused(daemon, client, reason):
     client.devices()
 
 
+def pulled(daemon, client):
+    with tempfile.TemporaryDirectory() as folder:
+        client.submit(JOB).pull("modle", folder)
+
+
+def needed(daemon, client):
+    daemon.finish(first := client.submit({**JOB, "name": "first"}))
+    client.submit({**JOB, "after": "first"})
+    client.delete(first.id)
+
+
 WAYS = {
     errors.BadInput: lambda daemon, client: client.submit({"data": object()}),
     errors.BadJobFile: lambda daemon, client: client.submit("/nowhere/job.yaml"),
@@ -63,6 +75,10 @@ WAYS = {
     errors.AmbiguousJob: ambiguous,
     errors.BadImage: lambda daemon, client: list(client.predict("job", ["/nowhere.jpg"])),
     errors.NameTaken: taken,
+    errors.JobNotEnded: lambda daemon, client: client.delete(client.submit(JOB).id),
+    errors.JobNotRunning: lambda daemon, client: client.submit(JOB).cancel(finish=True),
+    errors.JobInUse: needed,
+    errors.ArtifactNotFound: pulled,
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
     errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),
     errors.InvalidRequest: lambda daemon, client: client.get(""),

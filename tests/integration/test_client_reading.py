@@ -93,8 +93,20 @@ def test_the_examples_of_the_schema_are_read():
 async def test_version_tells_of_client_api_and_daemon(daemon, call):
     assert await call(daemon.socket, "version") == (
         0,
-        f"client  {release.version()}\napi     finetuned.v1\ndaemon  answers at {daemon.socket}\n",
+        f"client  {release.version()}\napi     finetuned.v1\n"
+        f"daemon  {release.version()}, answers at {daemon.socket}\n",
         "",
+    )
+
+
+async def test_version_says_where_the_daemon_is_of_another_one(daemon, call):
+    daemon.own.daemon.version = "99.1.0"
+
+    _, out, _ = await call(daemon.socket, "version")
+
+    assert out.endswith(
+        f"daemon  99.1.0, answers at {daemon.socket}\n"
+        "        another version than the client's: what only one of them knows is refused\n"
     )
 
 
@@ -114,7 +126,7 @@ async def test_version_needs_no_daemon(tmp_path, call):
     assert json.loads(out) == {
         "client": release.version(),
         "api": "finetuned.v1",
-        "daemon": {"socket": str(socket), "answers": False, "trouble": trouble},
+        "daemon": {"address": str(socket), "answers": False, "version": "", "trouble": trouble},
     }
 
 

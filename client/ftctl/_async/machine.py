@@ -1,8 +1,14 @@
 """What one asks of the machine: its devices and its daemon."""
 
+import json
+from typing import Any
+
+from finetuned.v1 import daemon_service_pb2 as daemon_pb
 from finetuned.v1 import device_service_pb2 as device_pb
-from ftctl import devicewire
+from finetuned.v1 import recipe_service_pb2 as recipe_pb
+from ftctl import daemonwire, devicewire
 from ftctl._async.connection import AsyncConnection
+from ftctl.daemon import Daemon, UserUsage
 from ftctl.devices import Device
 from ftctl.tables import Devices
 
@@ -17,6 +23,25 @@ class AsyncMachine:
         request = device_pb.ListDevicesRequest()
         response = await self._connection.ask(self._connection.devices.ListDevices, request)
         return Devices(devicewire.device(item) for item in response.devices)
+
+    async def daemon(self) -> Daemon:
+        """Return the daemon: its version, clock and disk, and whom it takes this client for."""
+        request = daemon_pb.GetDaemonRequest()
+        response = await self._connection.ask(self._connection.daemon.GetDaemon, request)
+        return daemonwire.daemon(response.daemon)
+
+    async def usage(self) -> tuple[UserUsage, ...]:
+        """Return what each user has of the machine: the caller alone, or all for an admin."""
+        request = daemon_pb.ListUsageRequest()
+        response = await self._connection.ask(self._connection.daemon.ListUsage, request)
+        return tuple(map(daemonwire.usage, response.users))
+
+    async def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a recipe, as this daemon reads it."""
+        request = recipe_pb.GetRecipeSchemaRequest()
+        response = await self._connection.ask(self._connection.recipes.GetRecipeSchema, request)
+        told: dict[str, Any] = json.loads(response.schema_json)
+        return told
 
     async def drain_device(self, name: str, reason: str = "") -> Device:
         """Have a device take no more jobs until it is resumed; those on it go on.

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finetuned.v1 import job_service_pb2 as pb
-from ftctl import wire
+from ftctl import part, wire
 from ftctl._sync.connection import Connection
 from ftctl._sync.stream import resumed
-from ftctl.errors import BadInput, DaemonError
+from ftctl.errors import DaemonError
 from ftctl.models import ArtifactFile
-from ftctl.part import Part
 from ftctl.transport import blocking as transport
 
 OnPulled = Callable[[int, int], None]
@@ -53,19 +52,15 @@ class Artifacts:
             ArtifactNotFound: saying what there is.
         """
         found = next((each for each in self.artifacts(job) if each.kind == kind), None)
-        place = Path(to)
-        if found is not None and place.is_dir():
-            place = place / found.name
-        elif not place.parent.is_dir():
-            raise BadInput(f"there is no folder {place.parent} to put {place.name} into")
-        with Part(place) as part:
+        place = part.place(Path(to), found.name if found else "")
+        with part.Part(place) as fetched:
             for _ in range(_TRIES):
                 request = pb.PullArtifactRequest(job=job, kind=kind)
-                sha256 = self._fetch(request, part, on_progress)
-                if part.keep(sha256):
+                sha256 = self._fetch(request, fetched, on_progress)
+                if fetched.keep(sha256):
                     return place
                 # A checkpoint took the place of the one that was begun.
-                part.begin_again()
+                fetched.begin_again()
         raise DaemonError(f"{kind} of {job} changed while it was fetched; fetch it again")
 
     def delete(self, job: str) -> None:
@@ -78,7 +73,7 @@ class Artifacts:
         connection.ask(connection.jobs.DeleteJob, pb.DeleteJobRequest(job=job))
 
     def _fetch(
-        self, request: pb.PullArtifactRequest, part: Part, on_progress: OnPulled | None
+        self, request: pb.PullArtifactRequest, fetched: part.Part, on_progress: OnPulled | None
     ) -> str:
         """Fetch the rest of a file; return the digest of the whole."""
         connection = self._connection
@@ -92,10 +87,10 @@ class Artifacts:
         with transport.closing(stream):
             try:
                 for response in stream:
-                    part.add(response.data)
-                    request.offset, sha256 = part.size, response.sha256
+                    fetched.add(response.data)
+                    request.offset, sha256 = fetched.size, response.sha256
                     if on_progress is not None:
-                        on_progress(part.size, response.size_bytes)
+                        on_progress(fetched.size, response.size_bytes)
             except transport.RpcError as error:
                 raise connection.interrupted(error, request.job) from None
         return sha256

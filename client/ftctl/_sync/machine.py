@@ -26,7 +26,7 @@ class Machine:
         return Devices(devicewire.device(item) for item in response.devices)
 
     def daemon(self) -> Daemon:
-        """Return the daemon: its version, its clock, its disk, and whom it takes this client for."""
+        """Return the daemon: its version, clock and disk, and whom it takes this client for."""
         request = daemon_pb.GetDaemonRequest()
         response = self._connection.ask(self._connection.daemon.GetDaemon, request)
         return daemonwire.daemon(response.daemon)

@@ -13,15 +13,14 @@ from pathlib import Path
 from ftctl import door, release
 from ftctl._async.client import AsyncClient
 from ftctl.address import Server, Socket
-from ftctl.cli import recipes
+from ftctl.daemon import Daemon
 from ftctl.devices import Device, DeviceState
-from ftctl.errors import DaemonError, FtctlError
+from ftctl.errors import FtctlError
 from ftctl.view import text
 
 MOST_CLOCK_S = 10.0
 LEAST_FREE_BYTES = 5 * 2**30
 LEAST_CERTIFICATE_DAYS = 14
-LATEST_JOBS = 20
 
 
 class Verdict(StrEnum):
@@ -56,14 +55,13 @@ async def checks(client: AsyncClient) -> AsyncIterator[Check]:
     begun = time.monotonic()
     try:
         async with client:
-            devices = await client.devices()
-            yield Check(
-                name="daemon", told=f"answers in {1000 * (time.monotonic() - begun):.0f} ms"
-            )
-            yield await _versions(client)
-            for check in (*_devices(devices), *_clock(devices)):
-                yield check
-            async for check in _disk(client):
+            daemon = await client.daemon()
+            told = f"answers in {1000 * (time.monotonic() - begun):.0f} ms, to {_who(daemon)}"
+            yield Check(name="daemon", told=told)
+            yield versions(daemon)
+            yield _clock(daemon)
+            yield _disk(daemon)
+            for check in _devices(await client.devices()):
                 yield check
     except FtctlError as error:
         remedy = "start it with `ftd serve`, or restart it; its log says why it ended"
@@ -128,16 +126,21 @@ def _weights_folder() -> Path:
     return Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser() / "hub/checkpoints"
 
 
-async def _versions(client: AsyncClient) -> Check:
-    told = f"client {release.version()}, API {release.API}"
-    try:
-        await recipes.schema(client)
-    except DaemonError as error:
-        return Check(
-            name="versions", verdict=Verdict.WARNING, told=f"{told}; {error}",
-            remedy="install the same version on both sides, then restart `ftd serve`",
-        )  # fmt: skip
-    return Check(name="versions", told=f"{told}; the daemon knows all of it")
+def _who(daemon: Daemon) -> str:
+    return f"{text.clean(daemon.user)}{', an admin' * daemon.is_admin}"
+
+
+def versions(daemon: Daemon) -> Check:
+    """Compare our version with the daemon's."""
+    ours, theirs = release.version(), daemon.version
+    told = f"client {ours}, daemon {text.clean(theirs)}, API {release.API}"
+    if release.is_close(ours, theirs):
+        return Check(name="versions", told=told)
+    return Check(
+        name="versions", verdict=Verdict.WARNING, told=told,
+        remedy="what only one of them knows is refused; install the same version on both sides, "
+        "then restart `ftd serve`",
+    )  # fmt: skip
 
 
 def _devices(devices: tuple[Device, ...]) -> Iterator[Check]:
@@ -172,34 +175,24 @@ def _device(device: Device) -> Check:
     return Check(name=name, told=told)
 
 
-def _clock(devices: tuple[Device, ...]) -> Iterator[Check]:
-    """Compare our time with that at which the daemon has just read its devices, if it says one."""
-    times = [device.sample_time for device in devices if device.sample_time]
-    if not times:
-        return
-    apart = abs((datetime.now(UTC) - max(times)).total_seconds())
+def _clock(daemon: Daemon) -> Check:
+    """Compare our time with the daemon's."""
+    apart = abs((datetime.now(UTC) - daemon.time).total_seconds())
     if apart <= MOST_CLOCK_S:
-        yield Check(name="clock", told=f"within {MOST_CLOCK_S:.0f} s of the daemon's")
-        return
-    yield Check(
+        return Check(name="clock", told=f"within {MOST_CLOCK_S:.0f} s of the daemon's")
+    return Check(
         name="clock", verdict=Verdict.WARNING, told=f"{apart:.0f} s apart from the daemon's",
         remedy="let both machines keep time (`timedatectl set-ntp true`); ages are wrong meanwhile",
     )  # fmt: skip
 
 
-async def _disk(client: AsyncClient) -> AsyncIterator[Check]:
-    """Look at the disk on which the latest job has its files, if it is one of this machine."""
-    page = await client.jobs(limit=LATEST_JOBS)
-    folder = next((Path(job.run_dir) for job in page if job.run_dir), None)
-    if folder is None or not folder.is_dir():
-        return
-    space = os.statvfs(folder)
-    free = space.f_bavail * space.f_frsize
-    told = f"{text.memory(free)} free where jobs are kept"
+def _disk(daemon: Daemon) -> Check:
+    """Look at the disk on which jobs have their files."""
+    free = daemon.disk_free_bytes
+    told = f"{text.memory(free)} of {text.memory(daemon.disk_bytes)} free where jobs are kept"
     if free >= LEAST_FREE_BYTES:
-        yield Check(name="disk", told=told)
-        return
-    yield Check(
+        return Check(name="disk", told=told)
+    return Check(
         name="disk", verdict=Verdict.WARNING, told=told,
-        remedy=f"free some: the files of ended jobs lie beneath {folder.parent.parent}",
+        remedy="free some: `ftctl delete JOB` takes away what an ended job has left",
     )  # fmt: skip

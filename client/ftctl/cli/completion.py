@@ -16,9 +16,20 @@ to have it in each new shell:
   fish  ftctl completion fish > ~/.config/fish/completions/ftctl.fish
 """
 DAEMON_OPTIONS = ("--socket", "--server", "--ca")
-OF_JOBS = ("watch", "get", "cancel", "logs", "metrics")
-CONTEXT_ACTIONS = ("add", "use", "list", "rm")
-ACTIONS = ("drain", "resume")
+ACTIONS = {
+    "artifacts": ("list", "pull"),
+    "context": ("add", "use", "list", "rm"),
+    "dataset": ("push", "list", "show", "rm"),
+    "devices": ("drain", "resume"),
+}
+LIVE = {
+    **dict.fromkeys(
+        ("watch", "get", "cancel", "logs", "metrics", "artifacts", "delete", "predict"), "jobs"
+    ),
+    "dataset": "datasets",
+    "devices": "devices",
+}
+"""What a daemon is asked for, by verb."""
 LATEST_JOBS = 200
 # Whoever pressed Tab does not wait for a daemon that hangs.
 PATIENCE_S = 2.0
@@ -47,7 +58,7 @@ function __ftctl_complete
   ftctl completion __complete $words[2..-1] 2>/dev/null
 end
 complete -c ftctl -f -a '(__ftctl_complete)'
-complete -c ftctl -n '__fish_seen_subcommand_from submit' -F
+complete -c ftctl -n '__fish_seen_subcommand_from submit dataset predict' -F
 """,
 }
 
@@ -86,20 +97,17 @@ async def _all(before: list[str], begun: str) -> list[str]:
     if not verb:
         return list(VERBS)
     daemon = _given_daemon(before)
-    match verb:
-        case "completion":
-            return list(SCRIPTS)
-        case "context" if not rest:
-            return list(CONTEXT_ACTIONS)
-        case "context" if rest[-1] in ("use", "rm"):
-            return _contexts(rest[-1])
-        case "devices" if not set(rest) & set(ACTIONS):
-            return list(ACTIONS)
-        case "devices":
-            return await _live("devices", daemon)
-        case _ if verb in OF_JOBS:
-            return await _live("jobs", daemon)
-    return []
+    if verb in ACTIONS and not set(rest) & set(ACTIONS[verb]):
+        return list(ACTIONS[verb])
+    if verb == "completion":
+        return list(SCRIPTS)
+    if verb == "predict" and any(not word.startswith("-") for word in rest):
+        return []  # behind the job stand files
+    if verb == "context":
+        return _contexts(rest[-1])
+    if verb == "dataset" and not _wants_dataset(rest):
+        return []
+    return await _live(LIVE[verb], daemon) if verb in LIVE else []
 
 
 def _options(verb: str) -> list[str]:
@@ -119,12 +127,19 @@ def _given_daemon(before: list[str]) -> dict[str, str]:
 
 
 def _contexts(action: str) -> list[str]:
+    if action not in ("use", "rm"):
+        return []
     contexts, errors = import_module("ftctl.contexts"), import_module("ftctl.errors")
     try:
         known = contexts.read(contexts.place()).servers
     except errors.FtctlError:
         return []
     return [*known, *([contexts.LOCAL] if action == "use" else [])]
+
+
+def _wants_dataset(rest: list[str]) -> bool:
+    """Return whether a name comes next; behind it, `push` takes a file."""
+    return rest[-1] in ("push", "show", "rm")
 
 
 async def _live(kind: str, daemon: dict[str, str]) -> list[str]:
@@ -137,6 +152,8 @@ async def _live(kind: str, daemon: dict[str, str]) -> list[str]:
         async with asyncio.timeout(PATIENCE_S), client:
             if kind == "devices":
                 return [device.id for device in await client.devices()]
+            if kind == "datasets":
+                return [dataset.name for dataset in await client.datasets()]
             jobs = await client.jobs(limit=LATEST_JOBS)
             return list(dict.fromkeys(job.name for job in jobs))
     except (errors.FtctlError, TimeoutError):

@@ -16,7 +16,7 @@ def configure(parser: ArgumentParser) -> None:
         dest="format",
         metavar="FORMAT",
         choices=["json", "yaml"],
-        help="json or yaml: the whole job",
+        help="json: the whole job; yaml: its job file, defaults filled in, to submit again",
     )
 
 
@@ -28,7 +28,7 @@ async def run(args: Namespace) -> int:
         sys.stdout.write(jsontext.job(job) + "\n")
         return codes.DONE
     if args.format == "yaml":
-        sys.stdout.write(yamlout.job(job))
+        sys.stdout.write(yamlout.job_file(job))
         return codes.DONE
     out = console.out()
     console.show(out, card.lines(job, now=datetime.now(UTC), console=out))

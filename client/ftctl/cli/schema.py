@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from ftctl import jobschema
-from ftctl.cli import codes, reach, recipes
+from ftctl.cli import codes, reach
 
 EPILOG = """\
 With yaml-language-server, which most editors use for YAML, write the schema beside
@@ -30,6 +30,6 @@ def configure(parser: ArgumentParser) -> None:
 async def run(args: Namespace) -> int:
     """Run the verb."""
     async with reach.client(args) as client:
-        schema = jobschema.whole(await recipes.schema(client))
+        schema = jobschema.whole(await client.schema())
     sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
     return codes.DONE

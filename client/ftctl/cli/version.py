@@ -20,20 +20,29 @@ def configure(parser: ArgumentParser) -> None:
 async def run(args: Namespace) -> int:
     """Run the verb."""
     client = reach.client(args)
-    trouble = ""
+    version, trouble = "", ""
     try:
         async with client:
-            await client.devices()
+            version = (await client.daemon()).version
     except FtctlError as error:
         trouble = str(error)
     if args.format == "json":
         told = {
             "client": release.version(),
             "api": release.API,
-            "daemon": {"socket": str(client.address), "answers": not trouble, "trouble": trouble},
+            "daemon": {
+                "address": str(client.address),
+                "answers": not trouble,
+                "version": version,
+                "trouble": trouble,
+            },
         }
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
         return codes.DONE
     sys.stdout.write(f"client  {release.version()}\napi     {release.API}\n")
-    sys.stdout.write(f"daemon  {trouble or f'answers at {client.address}'}\n")
+    sys.stdout.write(f"daemon  {trouble or f'{version}, answers at {client.address}'}\n")
+    if version and not release.is_close(release.version(), version):
+        sys.stdout.write(
+            "        another version than the client's: what only one of them knows is refused\n"
+        )
     return codes.DONE

@@ -13,10 +13,16 @@ from typing import Protocol, Self
 import grpc
 
 from finetuned.v1 import device_pb2, job_pb2
+from finetuned.v1.daemon_service_pb2_grpc import add_DaemonServiceServicer_to_server
+from finetuned.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from finetuned.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from ftctl.models import OutcomeReason
-from ftctl.testing.ledger import Entry, Ledger
+from ftctl.testing.daemon_service import Daemon
+from ftctl.testing.datasets import Datasets
+from ftctl.testing.ledger import USER, Entry, Ledger
+from ftctl.testing.model_service import Models
 from ftctl.testing.refusal import CODES, Refusal
 from ftctl.testing.services import Answers, Devices, Jobs
 from ftctl.testing.story import ended
@@ -68,7 +74,10 @@ class FakeDaemon:
         self._pace_s = pace_s
         self._refusals: list[tuple[str, Refusal]] = []
         self._jobs = Jobs(self._ledger, submitted=self._play)
+        self._datasets = Datasets(self._ledger)
         self._devices = Devices(self._ledger, resumed=self._play)
+        self._models = Models(self._ledger)
+        self._daemon = Daemon(self._ledger, user=USER, folder=self.socket.parent)
         self._server: grpc.Server | None = None
         self._pacer: threading.Thread | None = None
         self._ending = threading.Event()
@@ -105,7 +114,10 @@ class FakeDaemon:
             interceptors=[Answers(self._admit)],
         )
         add_JobServiceServicer_to_server(self._jobs, self._server)
+        add_DatasetServiceServicer_to_server(self._datasets, self._server)
         add_DeviceServiceServicer_to_server(self._devices, self._server)
+        add_ModelServiceServicer_to_server(self._models, self._server)
+        add_DaemonServiceServicer_to_server(self._daemon, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         self._server.start()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from finetuned.v1 import device_pb2, event_pb2, job_pb2
+from finetuned.v1 import device_pb2, event_pb2, job_pb2, job_service_pb2
 from ftctl.errors import Fault
 from ftctl.testing import checks
 from ftctl.testing.refusal import Refusal, invalid_job
@@ -17,6 +17,8 @@ TERMINAL = {
     job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
 }  # fmt: skip
 SHORTEST_PREFIX = 4
+USER = "tester"
+"""Whose all jobs are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +35,18 @@ class Entry:
     def has_ended(self) -> bool:
         """True in a terminal state."""
         return self.job.state in TERMINAL
+
+    def files(self) -> dict[str, tuple[job_service_pb2.ArtifactFile, bytes]]:
+        """Return what it has made up, by kind, with the content."""
+        made = {}
+        for artifact in self.job.artifacts:
+            content = f"{artifact.kind} of {self.job.id}\n".encode() * 100
+            told = job_service_pb2.ArtifactFile(
+                kind=artifact.kind, name=artifact.path.rpartition("/")[2],
+                size_bytes=len(content), path=artifact.path,
+            )  # fmt: skip
+            made[artifact.kind] = (told, content)
+        return made
 
     @property
     def is_placed(self) -> bool:
@@ -115,6 +129,7 @@ class Ledger:
         entry.events.append(event)
         _apply(entry.job, event)
         if entry.has_ended:
+            entry.job.is_finishing = False
             self._release(entry)
         self.news.notify_all()
 
@@ -145,6 +160,39 @@ class Ledger:
             "The job was cancelled by its user.",
         ))  # fmt: skip
 
+    def finish(self, entry: Entry) -> None:
+        """Have a job end after its next epoch. Raises Refusal."""
+        if entry.job.state == job_pb2.JOB_STATE_QUEUED:
+            name = entry.job.spec.name
+            raise Refusal(
+                "JOB_NOT_RUNNING",
+                f"job {name} is queued and has not begun to train; `ftctl cancel {name}` ends it",
+            )
+        entry.job.is_finishing = entry.is_placed
+
+    def delete(self, entry: Entry) -> None:
+        """Forget a job. Raises Refusal."""
+        name = entry.job.spec.name
+        if not entry.has_ended:
+            state = job_pb2.JobState.Name(entry.job.state).removeprefix("JOB_STATE_").lower()
+            raise Refusal(
+                "JOB_NOT_ENDED",
+                f"job {name} is {state}; cancel it first (`ftctl cancel {name}`), or wait until "
+                "it has ended",
+            )
+        needing = [
+            other.job.spec.name
+            for other in self.entries
+            if not other.has_ended and {name, entry.job.id} & set(other.job.spec.after)
+        ]
+        if needing:
+            raise Refusal(
+                "JOB_IN_USE",
+                f"job {name} is needed by {', '.join(needing)}, which has not ended; delete it "
+                "when that has ended",
+            )
+        self.entries.remove(entry)
+
     def find_device(self, ref: str) -> device_pb2.Device:
         """Return a device by id, by uuid, or by the start of one. Raises Refusal."""
         exact = [device for device in self.devices if ref in (device.id, device.uuid)]
@@ -167,12 +215,12 @@ class Ledger:
 
     def _entry(self, spec: job_pb2.JobSpec, request_id: str) -> Entry:
         job_id = uuid.uuid4().hex
-        job = job_pb2.Job(id=job_id, spec=spec)
+        job = job_pb2.Job(id=job_id, spec=spec, user=USER)
         job.spec.name = spec.name or job_id[:8]
         if not spec.resources.HasField("devices"):
             job.spec.resources.devices = 1
         job.create_time.FromDatetime(datetime.now(UTC))
-        return Entry(job=job, request_id=request_id, story=story_of(job).steps())
+        return Entry(job=job, request_id=request_id, story=story_of(job).steps(job))
 
     def _start(self, entry: Entry) -> bool:
         waits = [self.find(ref) for ref in entry.job.spec.after]
@@ -270,7 +318,17 @@ def _apply(job: job_pb2.Job, event: event_pb2.JobEvent) -> None:
         case "epoch":
             job.epochs.append(event.epoch)
         case "artifact":
-            job.artifacts.append(event.artifact)
+            _keep(job, event.artifact.kind, event.artifact.path)
+        case "checkpoint_saved":
+            saved = event.checkpoint_saved
+            _keep(job, f"checkpoint/{saved.kind}", saved.path)
+
+
+def _keep(job: job_pb2.Job, kind: str, path: str) -> None:
+    """Note what a job has made, in place of what it had made of that kind."""
+    others = [artifact for artifact in job.artifacts if artifact.kind != kind]
+    del job.artifacts[:]
+    job.artifacts.extend([*others, job_pb2.Artifact(kind=kind, path=path)])
 
 
 def _move(job: job_pb2.Job, event: event_pb2.JobEvent) -> None:

@@ -1,6 +1,8 @@
 """The API of a fake daemon, over its ledger."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -30,9 +32,12 @@ class Answers(grpc.ServerInterceptor):
         if handler is None:
             return None
         name = details.method.rpartition("/")[2]
+        asked = "stream" if handler.request_streaming else "unary"
         if handler.response_streaming:
-            return handler._replace(unary_stream=self._streaming(name, handler.unary_stream))
-        return handler._replace(unary_unary=self._single(name, handler.unary_unary))
+            kind, wrap = f"{asked}_stream", self._streaming
+        else:
+            kind, wrap = f"{asked}_unary", self._single
+        return handler._replace(**{kind: wrap(name, getattr(handler, kind))})
 
     def _single(self, name: str, call: Any) -> Any:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
@@ -96,7 +101,7 @@ class Jobs(JobServiceServicer):
             found = [
                 (number, entry.job)
                 for number, entry in enumerate(self._ledger.entries[:older])
-                if not request.states or entry.job.state in request.states
+                if _is_wanted(entry.job, request)
             ][::-1]
             token = str(found[size - 1][0]) if len(found) > size else ""
             return api.ListJobsResponse(
@@ -107,8 +112,43 @@ class Jobs(JobServiceServicer):
         """End a job."""
         with self._ledger.news:
             entry = self._ledger.find(request.job)
-            self._ledger.cancel(entry)
+            end = self._ledger.finish if request.finish else self._ledger.cancel
+            end(entry)
             return api.CancelJobResponse(job=entry.job)
+
+    def DeleteJob(self, request: api.DeleteJobRequest, context: Any) -> api.DeleteJobResponse:
+        """Forget an ended job."""
+        with self._ledger.news:
+            self._ledger.delete(self._ledger.find(request.job))
+            return api.DeleteJobResponse()
+
+    def ListArtifacts(
+        self, request: api.ListArtifactsRequest, context: Any
+    ) -> api.ListArtifactsResponse:
+        """List what a job has made up."""
+        with self._ledger.news:
+            found = self._ledger.find(request.job).files()
+        return api.ListArtifactsResponse(artifacts=[file for file, _ in found.values()])
+
+    def PullArtifact(
+        self, request: api.PullArtifactRequest, context: Any
+    ) -> Iterator[api.PullArtifactResponse]:
+        """Stream a file that a job has made up."""
+        with self._ledger.news:
+            entry = self._ledger.find(request.job)
+            found = entry.files()
+        if request.kind not in found:
+            has = f"it has {', '.join(found)}" if found else "it has made none yet"
+            raise Refusal(
+                "ARTIFACT_NOT_FOUND",
+                f"job {entry.job.spec.name} has no artifact `{request.kind}`; {has}",
+            )
+        content = found[request.kind][1]
+        yield api.PullArtifactResponse(
+            data=content[request.offset :],
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
 
     def WatchJob(
         self, request: api.WatchJobRequest, context: grpc.ServicerContext
@@ -209,6 +249,16 @@ def _has_more(entry: Entry, *, events: int | None = None, log: int | None = None
     """Return whether a job has more than what was seen of it, or will never have."""
     grown = events is not None and len(entry.events) > events
     return grown or (log is not None and len(entry.log) > log) or entry.has_ended
+
+
+def _is_wanted(job: job_pb2.Job, request: api.ListJobsRequest) -> bool:
+    pattern = request.name.replace("[", "[[]") or "*"
+    return (
+        (not request.states or job.state in request.states)
+        and fnmatchcase(job.spec.name, pattern)
+        and request.user in ("", job.user)
+        and request.labels.items() <= job.spec.labels.items()
+    )
 
 
 def _brief(job: job_pb2.Job) -> job_pb2.Job:

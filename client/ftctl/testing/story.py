@@ -59,22 +59,31 @@ class Story:
             "batch_norm_eval": 0, "batch_norm_train": 3, "notices": [],
         })  # fmt: skip
 
-    def steps(self) -> Iterator[Step]:
-        """Yield what happens once it trains, to its good end."""
+    def steps(self, job: job_pb2.Job) -> Iterator[Step]:
+        """Yield what happens once a job trains, to its good end."""
+        last = self.epochs
         for number in range(1, self.epochs + 1):
             yield {"progress": self._progress(number)}
             yield {"epoch": self._epoch(number)}
             yield {"checkpoint_saved": self._checkpoint("last", number)}
             yield {"checkpoint_saved": self._checkpoint("best", number)}
+            if job.is_finishing:
+                last = number
+                break
         for kind, name in (("model", "model.safetensors"), ("picture/curves", "curves.png")):
             path = f"{self.run_dir}/artifacts/{name}"
             yield {"artifact": job_pb2.Artifact(kind=kind, path=path)}
-        yield ended(
-            job_pb2.JOB_STATE_SUCCEEDED,
-            job_pb2.OUTCOME_REASON_COMPLETED,
-            "Trained to the end of its recipe.",
-            exit_code=0,
-        )
+        yield self._good_end(last)
+
+    def _good_end(self, last: int) -> Step:
+        reason, told = job_pb2.OUTCOME_REASON_COMPLETED, "Trained to the end of its recipe."
+        if last < self.epochs:
+            reason = job_pb2.OUTCOME_REASON_STOPPED_BY_USER
+            told = (
+                f"Ended after epoch {last}, as its user asked; its model is that of epoch {last}, "
+                "its best."
+            )
+        return ended(job_pb2.JOB_STATE_SUCCEEDED, reason, told, exit_code=0)
 
     def _progress(self, number: int) -> job_pb2.Progress:
         return job_pb2.Progress(

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ftctl.datasets import Dataset
 from ftctl.devices import Device
 from ftctl.models import Job
 
@@ -19,6 +20,19 @@ def job(standing: Job) -> str:
 def jobs(standings: Sequence[Job]) -> str:
     """Return jobs as an array, as the daemon lists them: without what is long."""
     return json.dumps([fields(item) for item in standings], indent=2, ensure_ascii=False)
+
+
+def dataset(found: Dataset) -> str:
+    """Return a data set."""
+    return json.dumps(_plain(dataclasses.asdict(found)), indent=2, ensure_ascii=False)
+
+
+def datasets(found: Sequence[Dataset]) -> str:
+    """Return data sets as an array, without what only one of them tells."""
+    plain = [_plain(dataclasses.asdict(item)) for item in found]
+    for item in plain:
+        del item["folders"], item["used_by"]
+    return json.dumps(plain, indent=2, ensure_ascii=False)
 
 
 def devices(standings: Sequence[Device]) -> str:

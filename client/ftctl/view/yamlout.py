@@ -1,7 +1,8 @@
-"""A job as YAML 1.2: the names and values of its JSON, easier to read."""
+"""A job as the file that would submit it again: YAML 1.2, defaults filled in."""
 
 import io
 import sys
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -9,8 +10,8 @@ from ftctl.models import Job
 from ftctl.view import jsontext
 
 
-def job(standing: Job) -> str:
-    """Return a whole job."""
+def job_file(standing: Job) -> str:
+    """Return the file of a job: what was asked for, and no more."""
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.allow_unicode = True
@@ -18,5 +19,21 @@ def job(standing: Job) -> str:
     writer.width = sys.maxsize
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     out = io.StringIO()
-    writer.dump(jsontext.fields(standing), out)
+    writer.dump(_asked(standing), out)
     return out.getvalue()
+
+
+def _asked(standing: Job) -> dict[str, Any]:
+    told = jsontext.fields(standing)
+    resources = {"devices": told["devices"], "memory": told["memory_bytes"]}
+    asked = {
+        "name": told["name"],
+        "resources": {key: value for key, value in resources.items() if value is not None},
+        "priority": told["priority"],
+        "after": told["after"],
+        "not_before": told["not_before"],
+        "timeout": told["timeout_seconds"],
+        "labels": told["labels"],
+    }
+    said = {key: value for key, value in asked.items() if value not in (None, [], {})}
+    return {**said, **told["recipe"]}

@@ -9,6 +9,7 @@ from finetuned.v1 import job_pb2
 from ftctl import JobFailed, wire
 from ftctl.cli import codes
 from ftctl.devices import DeviceState
+from ftctl.jobfile import JobFile
 from ftctl.models import JobState, OutcomeReason
 from ftctl.view import card, console, jsontext, table, yamlout
 from ftctl.view.live import LiveView
@@ -134,10 +135,11 @@ def test_json_has_stable_names():
     value = json.loads(jsontext.job(ended))
 
     assert list(value) == [
-        "id", "name", "state", "reason", "priority", "devices", "memory_bytes", "after",
+        "id", "name", "user", "state", "reason", "priority", "devices", "memory_bytes", "after",
         "not_before", "timeout_seconds", "labels", "create_time", "start_time", "end_time",
         "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
         "recipe", "plan", "artifacts", "run_dir", "last_sequence",
+        "is_finishing",
     ]  # fmt: skip
     assert value["state"] == "failed"
     assert value["end_time"] == "2026-11-21T03:04:06.500Z"
@@ -229,19 +231,31 @@ def test_json_tells_attempts_and_limits():
     assert value["attempts"][1]["end_time"] is None
 
 
-def test_yaml_says_what_json_says():
-    text = yamlout.job(asking())
+def test_yaml_is_a_job_file_that_asks_for_the_same_again():
+    again = JobFile.parse(yamlout.job_file(asking()))
 
-    assert yamltext.load(text).value == json.loads(jsontext.job(asking()))
-    assert text.startswith(f"id: {ID}\nname: ants-bees\nstate: running\n")
-    assert "\nnot_before: '2026-11-21T04:04:05.000Z'\ntimeout_seconds: 9000.0\n" in text
+    assert again.faults == ()
+    read = wire.job(job_pb2.Job(spec=wire.spec(again.request)))
+    assert read.recipe == asking().recipe
+    for word in ("name", "devices", "memory_bytes", "priority", "not_before", "timeout_seconds"):
+        assert getattr(read, word) == getattr(asking(), word)
+
+
+def test_yaml_says_no_more_than_was_asked_for():
+    text = yamlout.job_file(asking())
+
+    assert set(yamltext.load(text).value) == {
+        "name", "resources", "priority", "not_before", "timeout", *asking().recipe,
+    }  # fmt: skip
+    assert text.startswith("name: ants-bees\nresources:\n")
+    assert "\nnot_before: '2026-11-21T04:04:05.000Z'\ntimeout: 9000.0\n" in text
 
 
 def test_yaml_keeps_texts_that_look_otherwise():
-    reason = "no: [such] \t# thing, 学習, 1e-3\nthe end\x1b[31m"
-    waiting = job(state=job_pb2.JOB_STATE_QUEUED, reason=reason)
+    labels = {"no": "no: [such] \t# thing, 学習, 1e-3\nthe end\x1b[31m", "1": "1e-3"}
+    labelled = wire.job(job_pb2.Job(spec=job_pb2.JobSpec(labels=labels)))
 
-    assert yamltext.load(yamlout.job(waiting)).value["reason"] == reason
+    assert yamltext.load(yamlout.job_file(labelled)).value["labels"] == labels
 
 
 def test_a_job_that_ran_for_too_long_says_so_everywhere():
