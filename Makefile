@@ -93,6 +93,7 @@ docs: $(READY)
 	@$(PY) -m tests.house.reference --check
 	@$(PY) -m tests.house.metrics --check
 	@$(PY) -m tests.house.settings --check
+	@$(PY) -m tests.house.failures --check
 	@$(PY) -m deploy.grafana.generate --check
 
 stubs: $(READY)
@@ -117,6 +118,7 @@ fmt: $(READY) ## Format the code
 	@$(PY) -m tests.house.reference
 	@$(PY) -m tests.house.metrics
 	@$(PY) -m tests.house.settings
+	@$(PY) -m tests.house.failures
 
 proto: $(READY) ## Generate proto/gen from proto/finetuned
 	@$(call generate,proto/gen)
