@@ -36,7 +36,7 @@ async def test_commands_are_offered(full):
     assert await offered(full, "can") == ["cancel"]
 
 
-@pytest.mark.parametrize("verb", ["watch", "get", "cancel", "logs", "metrics"])
+@pytest.mark.parametrize("verb", ["watch", "get", "cancel", "logs", "metrics", "predict"])
 async def test_live_job_names_are_offered(full, verb):
     assert sorted(await offered(full, verb, "ants")) == ["ants-bees", "ants-only"]
 
@@ -55,6 +55,7 @@ async def test_options_are_offered(full):
 
 async def test_for_files_nothing_is_offered(full):
     assert await offered(full, "submit", "") == []
+    assert await offered(full, "predict", "ants-bees", "") == []
 
 
 async def test_without_a_daemon_it_is_silent(full):
