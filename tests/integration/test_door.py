@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from finetuned.v1 import daemon_service_pb2 as daemon
 from finetuned.v1 import device_service_pb2 as devices
 from finetuned.v1 import job_service_pb2 as jobs
+from finetuned.v1 import model_service_pb2 as models
 from finetuned.v1 import recipe_service_pb2 as recipes
 from ftd import tls
 from ftd.errors import BadConfig, Unauthenticated
@@ -28,6 +29,8 @@ from tests.fakes.jobs import NOW, RECIPE
 from tests.fakes.listening import Line, reason, spec
 
 J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Device", "Daemon"))
+S = "/finetuned.v1.DatasetService/"
+PREDICT = "/finetuned.v1.ModelService/PredictImages"
 REQUESTS = {
     J + "SubmitJob": lambda name: jobs.SubmitJobRequest(spec=spec("new")),
     J + "GetJob": lambda name: jobs.GetJobRequest(job=name),
@@ -42,9 +45,16 @@ REQUESTS = {
     J + "PullArtifact": lambda name: jobs.PullArtifactRequest(job=name, kind="model"),
     M + "GetDaemon": lambda name: daemon.GetDaemonRequest(),
     M + "ListUsage": lambda name: daemon.ListUsageRequest(),
+    PREDICT: lambda name: models.PredictImagesRequest(job=name),
     D + "ListDevices": lambda name: devices.ListDevicesRequest(),
     D + "DrainDevice": lambda name: devices.DrainDeviceRequest(device="sim0", reason="x"),
     D + "ResumeDevice": lambda name: devices.ResumeDeviceRequest(device="sim0"),
+    S + "BeginPush": lambda name: datasets.BeginPushRequest(name="new", files=[listed("a", b"")]),
+    S + "SendFiles": lambda name: datasets.SendFilesRequest(data=FLOWERS["train/a/1.jpg"]),
+    S + "FinishPush": lambda name: datasets.FinishPushRequest(),
+    S + "GetDataset": lambda name: datasets.GetDatasetRequest(dataset="alice/flowers"),
+    S + "ListDatasets": lambda name: datasets.ListDatasetsRequest(),
+    S + "DeleteDataset": lambda name: datasets.DeleteDatasetRequest(dataset="alice/flowers"),
 }
 OF_A_JOB = {
     J + name
@@ -52,11 +62,17 @@ OF_A_JOB = {
         "GetJob", "CancelJob", "WatchJob", "TailLog", "DeleteJob", "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
+OF_A_JOB.add(PREDICT)
 # What a waiting job without artefacts answers to those who may see it.
 FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),
     J + "PullArtifact": ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
+    PREDICT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
 }
+STYLES = {
+    "unary": "unary_unary", "server_stream": "unary_stream", "client_stream": "stream_unary",
+    "bidi_stream": "stream_stream",
+}  # fmt: skip
 OF_ADMINS = {D + "DrainDevice", D + "ResumeDevice"}
 
 
@@ -73,15 +89,17 @@ class Door:
         token = self.tokens.get(who)
         metadata = [("authorization", f"Bearer {token}")] if token else []
         kind = methods.calls()[method].type
-        make = self.channel.unary_unary if kind == "unary" else self.channel.unary_stream
+        make = getattr(self.channel, STYLES[kind])
         send = make(method, request_serializer=lambda message: message.SerializeToString())
-        return send(request or REQUESTS[method]("ants"), metadata=metadata, timeout=20)
+        asked = request or REQUESTS[method]("ants")
+        asked = iter([asked]) if kind in ("client_stream", "bidi_stream") else asked
+        return send(asked, metadata=metadata, timeout=20)
 
     async def code(self, method: str, who: str) -> tuple[str, str]:
         """Return the code and the reason with which a call ends, or with which it goes well."""
         call = self.call(method, who)
         try:
-            if methods.calls()[method].type == "unary":
+            if methods.calls()[method].type in ("unary", "client_stream"):
                 await call
             elif await call.read() is not grpc.aio.EOF:
                 call.cancel()
