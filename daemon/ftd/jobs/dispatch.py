@@ -113,6 +113,7 @@ class Dispatch:
             devices=job.request.devices,
             memory_bytes=job.request.memory_bytes,
             not_before=job.request.not_before,
+            user=job.user,
         )
 
     async def _fact(self, job_id: JobId) -> _Fact:

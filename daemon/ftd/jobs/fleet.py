@@ -37,6 +37,8 @@ class Guest:
     name: str
     memory_bytes: int | None
     """What it has declared; None: it has the device for itself."""
+    user: str = ""
+    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,9 @@ class Fleet:
 
     def hold(self, job: Job, devices: Sequence[DeviceId]) -> None:
         """Put a job on devices. One that this machine has no more counts nowhere."""
-        guest = Guest(job_id=job.id, name=job.name, memory_bytes=job.request.memory_bytes)
+        guest = Guest(
+            job_id=job.id, name=job.name, memory_bytes=job.request.memory_bytes, user=job.user
+        )
         for device in devices:
             if device in self._guests:
                 self._guests[device][job.id] = guest
@@ -187,7 +191,7 @@ class Fleet:
             foreign_names=foreign.names,
             closed=_closed(standing),
             tenants=tuple(
-                Tenant(name=guest.name, memory_bytes=guest.memory_bytes)
+                Tenant(name=guest.name, memory_bytes=guest.memory_bytes, user=guest.user)
                 for guest in standing.guests
             ),
         )

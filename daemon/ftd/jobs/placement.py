@@ -31,6 +31,8 @@ class Pending:
     memory_bytes: int | None
     """Needed of each device; None: it needs its devices for itself."""
     not_before: datetime | None
+    user: str = ""
+    """Whose it is: others' jobs are not named to him."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Tenant:
     name: str
     memory_bytes: int | None
     """What it has declared; None: it has the device for itself."""
+    user: str = ""
+    """Whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

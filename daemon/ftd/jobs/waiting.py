@@ -5,12 +5,12 @@ whenever one starts.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice, takewhile
 
-from ftd.jobs.placement import Pending, Place
+from ftd.jobs.placement import Pending, Place, Tenant
 
 ITS_TURN = "waits its turn"
 _MOST_NAMED = 3
@@ -50,14 +50,27 @@ def at_head(
     """
     place = places[waited_for[0]]
     if job.devices == 1 and job.memory_bytes is not None and left_bytes is not None:
-        beside = [*(tenant.name for tenant in place.tenants), *place.foreign_names]
+        names, _ = _tenants(place.tenants, job)
+        beside = [*names, *place.foreign_names]
         has = f"{place.device} has {size(max(left_bytes, 0))} left"
         return f"{_need(job)}: {has}{f' beside {named(beside)}' if beside else ''}"
     fits = set(fitting)
     able = (p for i, p in enumerate(places) if i not in fits and p.could_hold(job.memory_bytes))
-    names = list(dict.fromkeys(tenant.name for each in able for tenant in each.tenants))
-    runs = f": {named(names)} run{'s' if len(names) == 1 else ''}" if names else ""
+    names, count = _tenants((tenant for each in able for tenant in each.tenants), job)
+    runs = f": {named(names)} run{'s' if count == 1 else ''}" if names else ""
     return f"waits for {_devices(job)}{runs}"
+
+
+def _tenants(tenants: Iterable[Tenant], job: Pending) -> tuple[list[str], int]:
+    """Return what to call some jobs before the user of another, and how many they are.
+
+    His own have their names; how many are others' is all that he learns of these.
+    """
+    known = dict.fromkeys((tenant.name, tenant.user) for tenant in tenants)
+    names = [name for name, user in known if user == job.user]
+    if others := len(known) - len(names):
+        names.append("another user's job" if others == 1 else f"{others} jobs of other users")
+    return names, len(known)
 
 
 class Hindrances:

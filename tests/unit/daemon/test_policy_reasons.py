@@ -1,5 +1,6 @@
 """Every sentence that says why a job waits, and when it stays as it is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -287,3 +288,25 @@ def test_a_request_beyond_the_machine_is_told_what_it_has(
     found = impossible(devices=devices, memory_bytes=memory, machine=has)
 
     assert {fault.field: fault.description for fault in found} == says
+
+
+def test_jobs_of_other_users_are_counted_and_not_named() -> None:
+    def held(*tenants: Tenant) -> Place:
+        return replace(place("a"), tenants=tenants)
+
+    def of(user: str, name: str, memory: int | None = None) -> Tenant:
+        return Tenant(name=name, memory_bytes=memory, user=user)
+
+    mine = job(1, user="ann")
+    assert reason(mine, held(of("bob", "x"))) == "waits for a device: another user's job runs"
+    assert reason(mine, held(of("ann", "y"))) == "waits for a device: y runs"
+    assert reason(mine, held(of("ann", "y", GIB), of("bob", "x", GIB))) == (
+        "waits for a device: y and another user's job run"
+    )
+    assert reason(mine, held(of("bob", "x", GIB), of("cy", "x", GIB))) == (
+        "waits for a device: 2 jobs of other users run"
+    )
+    small = job(1, user="ann", memory_bytes=12 * GIB)
+    assert reason(small, held(of("bob", "x", 8 * GIB))) == (
+        "needs 12 GiB: a has 8 GiB left beside another user's job"
+    )
