@@ -36,6 +36,8 @@ class Config:
     """Jobs of one user that may wait; None: as many as of all."""
     data_roots: tuple[Path, ...] = ()
     """Folders that the data of jobs must lie in; none: see `ftd.jobs.roots`."""
+    dataset_limit: int | None = None
+    """Bytes that one pushed data set may have; None: 1 TiB."""
     listen: str | None = None
     """Where other machines are heard, such as `0.0.0.0:7443`; None: nowhere."""
     tls_cert: Path | None = None

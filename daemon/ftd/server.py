@@ -15,6 +15,7 @@ from ftd import notify, statedir, tls
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
+from ftd.jobs.depot import LIMIT_BYTES
 from ftd.jobs.roots import Roots
 from ftd.jobs.store import Store
 from ftd.jobs.store.writes import QueueLimits
@@ -52,6 +53,7 @@ async def supervisor(
         ),
         witness=tally,
         roots=Roots(config.data_roots),
+        dataset_limit_bytes=(LIMIT_BYTES if config.dataset_limit is None else config.dataset_limit),
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
     place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)

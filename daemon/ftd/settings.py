@@ -128,6 +128,15 @@ SETTINGS = (
         example='"/data:/srv/images"',
     ),
     Setting(
+        name="dataset-limit",
+        key="dataset_limit",
+        kind="size",
+        metavar="SIZE",
+        meaning="the most that one pushed data set may have, like 100GiB",
+        default="`auto`: 1TiB",
+        example='"100GiB"',
+    ),
+    Setting(
         name="listen",
         key="listen",
         kind="door",

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from finetuned.v1 import (
+    dataset_service_pb2_grpc,
     job_pb2,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
@@ -42,6 +43,10 @@ class Line:
         return model_service_pb2_grpc.ModelServiceStub(self.channel)
 
     @property
+    def datasets(self) -> Any:
+        return dataset_service_pb2_grpc.DatasetServiceStub(self.channel)
+
+    @property
     def recipes(self) -> Any:
         return recipe_service_pb2_grpc.RecipeServiceStub(self.channel)
 
@@ -53,7 +58,9 @@ async def listening(folder: Path, *, capacity: int = 256) -> AsyncIterator[Line]
         socket = Path(short, "ftd.sock")
         async with await Store.open(folder / "ftd.sqlite") as store:
             watched = Broadcast(store, capacity=capacity)
-            office = FakeOffice(store, watched, predictions=folder / "predictions")
+            office = FakeOffice(
+                store, watched, predictions=folder / "predictions", datasets=folder / "datasets"
+            )
             listener = Listener(office)
             await listener.start(socket)
             try:

@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ftd.errors import InvalidJob
+from ftd.jobs import references
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
+from ftd.jobs.depot import Depot
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
@@ -16,7 +18,7 @@ from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import EVERYWHERE
 from ftd.jobs.states import advance
 from ftd.jobs.store import HOUSE, Store
-from fttrain.spec import rundir
+from fttrain.spec import faults, rundir
 from fttrain.spec.faults import Fault
 from tests.fakes.devices import make_devices
 from tests.fakes.jobs import NOW, at
@@ -36,6 +38,7 @@ class FakeOffice:
         broadcast: Broadcast | None = None,
         *,
         predictions: Path = Path("/nowhere"),
+        datasets: Path = Path("/nowhere"),
     ) -> None:
         self.store = store
         self.broadcast = broadcast or Broadcast(store)
@@ -44,6 +47,7 @@ class FakeOffice:
         self.jobs: dict[str, Job] = {}
         self.plan_faults: Sequence[Fault] = ()
         self.predicting = Predicting(Oracle(), folder=predictions)
+        self.datasets = Depot(datasets, store.datasets)
         self.roots = EVERYWHERE
         self.state_dir = Path("/")
         self.start_time = NOW
@@ -57,8 +61,9 @@ class FakeOffice:
         ]
 
     async def submit(self, request: JobRequest, *, request_id: str, caller: Caller = HOUSE) -> Job:
+        used = references.dataset_of(faults.parse(request.recipe_json))
         job, events = await self.store.submit(
-            request, request_id=request_id, now=NOW, references={}, caller=caller
+            request, request_id=request_id, now=NOW, references={}, dataset=used, caller=caller
         )
         self.jobs[job.id] = job
         self.broadcast.publish(events)

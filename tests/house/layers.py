@@ -10,7 +10,7 @@ ROOTS = ("client", "daemon", "trainer", "proto/gen")
 
 # Per folder or file the modules it may import beyond the standard library; a name covers all
 # beneath it, and the most specific entry wins. A new dependency is a new word here.
-_JOBS = {"ftd.jobs", "ftd.errors", "ftd.devices", "fttrain.spec", "fttrain.events"}
+_JOBS = {"ftd.jobs", "ftd.datasets", "ftd.errors", "ftd.devices", "fttrain.spec", "fttrain.events"}
 _DAEMON = {"ftd", "fttrain.spec", "fttrain.events", "structlog", "prometheus_client", "pydantic"}
 _TRANSPORT = {"grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "finetuned"}
 _TORCH = {"torch", "torchvision", "numpy", "PIL", "safetensors", "matplotlib", "sklearn"}
@@ -21,6 +21,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
         "client/ftctl": _TRANSPORT - {"grpc_health", "grpc_reflection"}
         | {"ftctl", "fttrain.yamltext", "rich", "ruamel"},
         "daemon/ftd": _DAEMON,
+        "daemon/ftd/datasets": {"ftd.datasets", "ftd.errors", "fttrain.spec"},
         "daemon/ftd/devices": {"ftd.devices", "ftd.errors", "pynvml", "structlog"},
         "daemon/ftd/jobs": _JOBS | {"sqlalchemy", "alembic", "asyncinotify", "structlog"},
         "daemon/ftd/metrics": {

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from finetuned.v1 import daemon_service_pb2 as daemon
+from finetuned.v1 import dataset_service_pb2 as datasets
 from finetuned.v1 import device_service_pb2 as devices
 from finetuned.v1 import job_service_pb2 as jobs
 from finetuned.v1 import model_service_pb2 as models
@@ -27,6 +28,7 @@ from ftd.jobs.store.tokens import Role
 from ftd.rpc import methods
 from tests.fakes.jobs import NOW, RECIPE
 from tests.fakes.listening import Line, reason, spec
+from tests.fakes.pushing import FLOWERS, Pusher, listed
 
 J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Device", "Daemon"))
 S = "/finetuned.v1.DatasetService/"
@@ -68,7 +70,14 @@ FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),
     J + "PullArtifact": ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     PREDICT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
+    S + "DeleteDataset": ("FAILED_PRECONDITION", "DATASET_IN_USE"),
 }
+# Not even for an admin: whoever sends a file has it.
+OF_A_PUSH = {
+    S + "SendFiles": ("OK", ""),
+    S + "FinishPush": ("FAILED_PRECONDITION", "PUSH_INCOMPLETE"),
+}
+OF_A_DATASET = {S + "GetDataset", S + "DeleteDataset"}
 STYLES = {
     "unary": "unary_unary", "server_stream": "unary_stream", "client_stream": "stream_unary",
     "bidi_stream": "stream_stream",
@@ -84,6 +93,8 @@ class Door:
     port: int
     channel: grpc.aio.Channel
     tokens: dict[str, str]
+    push_id: str
+    """Of a push that alice has begun."""
 
     def call(self, method: str, who: str, request: Any = None) -> Any:
         token = self.tokens.get(who)
@@ -92,6 +103,8 @@ class Door:
         make = getattr(self.channel, STYLES[kind])
         send = make(method, request_serializer=lambda message: message.SerializeToString())
         asked = request or REQUESTS[method]("ants")
+        if hasattr(asked, "push_id"):
+            asked.push_id = self.push_id
         asked = iter([asked]) if kind in ("client_stream", "bidi_stream") else asked
         return send(asked, metadata=metadata, timeout=20)
 
@@ -136,8 +149,12 @@ async def door(line: Line, pair: tuple[Path, Path]) -> AsyncIterator[Door]:
     port = await line.listener.open_door("localhost:0", await asyncio.to_thread(tls.read, *pair))
     trusted = grpc.ssl_channel_credentials(pair[0].read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{port}", trusted) as channel:
-        door = Door(line=line, port=port, channel=channel, tokens=tokens)
-        request = jobs.SubmitJobRequest(spec=spec("ants"))
+        alice = Pusher(channel=channel, token=tokens["owner"])
+        await alice.push(FLOWERS)
+        begun = await alice.begin({"a.jpg": FLOWERS["train/a/1.jpg"], "b.jpg": b"?"}, "begun")
+        door = Door(line=line, port=port, channel=channel, tokens=tokens, push_id=begun.push_id)
+        recipe = RECIPE.replace('"digits":{}', '"dataset":"flowers"')
+        request = jobs.SubmitJobRequest(spec=spec("ants", recipe_json=recipe))
         await door.call(J + "SubmitJob", "owner", request)
         yield door
 
@@ -156,11 +173,16 @@ async def test_each_caller_gets_what_is_his(door: Door, method: str) -> None:
         other = ("NOT_FOUND", "JOB_NOT_FOUND")
     if method in OF_ADMINS:
         other = ("PERMISSION_DENIED", "PERMISSION_DENIED")
+    if method in OF_A_DATASET:
+        other = ("NOT_FOUND", "DATASET_NOT_FOUND")
+    if method in OF_A_PUSH:
+        other = ("NOT_FOUND", "PUSH_NOT_FOUND")
 
     assert await door.code(method, "other user") == other
     if method != J + "SubmitJob":  # bob's `new` waits: names are shared
         his = FOR_IT.get(method, ("OK", ""))
-        assert await door.code(method, "admin") == his
+        assert await door.code(method, "admin") == (other if method in OF_A_PUSH else his)
+        his = OF_A_PUSH.get(method, his)
         assert await door.code(method, "owner") == (other if method in OF_ADMINS else his)
 
 

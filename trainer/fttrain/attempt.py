@@ -110,7 +110,7 @@ class Attempt:
 
     def _source(self) -> Source:
         try:
-            source = sources.load(self.recipe.data)
+            source = sources.load(self.recipe.data, self.card.references)
         except RecipeFaults as found:
             raise InputsChanged(f"the data has changed since the plan: {found}") from None
         if source.fingerprint != self.plan.data.fingerprint:

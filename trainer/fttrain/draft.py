@@ -55,7 +55,7 @@ class Draft:
     @cached_property
     def source(self) -> Source:
         """The images."""
-        return sources.load(self.recipe.data)
+        return sources.load(self.recipe.data, self.references)
 
     @cached_property
     def start(self) -> Weights | None:

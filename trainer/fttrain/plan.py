@@ -31,7 +31,7 @@ def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan
     """Decide how a recipe runs by such means.
 
     A pure function of the arguments and of the files that the recipe names; `references` maps
-    `job:NAME/best` to a file.
+    `job:NAME/best` to a file and `dataset:NAME` to a folder.
 
     Raises:
         RecipeFaults: with all faults found.
@@ -105,7 +105,7 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
     path = weights.find(recipe.model, references, cache=weights.published_cache())
     body = {
         "recipe": recipes.canonical(recipe),
-        "data": sources.load(recipe.data).fingerprint,
+        "data": sources.load(recipe.data, references).fingerprint,
         "weights": _stamp(path) if path is not None else None,
         "references": dict(references),
         "environment": environment(means).model_dump(),

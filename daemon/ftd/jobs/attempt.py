@@ -45,6 +45,8 @@ class Workshop:
     journals: Journals
     runs: Path
     """The folder of all run directories."""
+    versions: Path
+    """The folder of all pushed data sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

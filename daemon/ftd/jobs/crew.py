@@ -135,6 +135,7 @@ class Crew:
                 text: references.path(text, await self._ledger.store.get(ref))
                 for text, ref in job.references.items()
             }
+            paths |= references.dataset_paths(job.datasets, self._workshop.versions)
             berth = self._berth(job.id)
             return await asyncio.to_thread(attempt.prepare, self._workshop, job, paths, berth)
         except InvalidJob as found:

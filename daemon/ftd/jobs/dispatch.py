@@ -1,10 +1,11 @@
 """Plans queued jobs, decides which start, and says why the others wait."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
+from pathlib import Path
 from typing import Any
 
 from ftd.errors import InvalidJob, PlannerUnavailable
@@ -12,7 +13,7 @@ from ftd.jobs import outcome, references
 from ftd.jobs.crew import Crew
 from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
-from ftd.jobs.model import EventKind, Job, JobId, JobState, NewEvent, Outcome
+from ftd.jobs.model import DatasetUse, EventKind, Job, JobId, JobState, NewEvent, Outcome
 from ftd.jobs.planning import PlanFaults, Planning
 from ftd.jobs.policy import Pending, decide
 
@@ -33,17 +34,33 @@ class Dispatch:
     """Brings queued jobs on their way."""
 
     def __init__(
-        self, *, ledger: Ledger, planning: Planning, fleet: Fleet, crew: Crew, begin: Begin
+        self,
+        *,
+        ledger: Ledger,
+        planning: Planning,
+        fleet: Fleet,
+        crew: Crew,
+        begin: Begin,
+        versions: Path,
     ) -> None:
+        """`versions` is the folder of all pushed data sets."""
         self._ledger = ledger
         self._planning = planning
         self._fleet = fleet
         self._crew = crew
         self._begin = begin
+        self._versions = versions
         self._plan_tasks: dict[JobId, asyncio.Task[None]] = {}
         self._facts: dict[JobId, _Fact] = {}
 
-    async def plan(self, recipe_json: str, jobs: Mapping[str, Job], *, devices: int = 1) -> str:
+    async def plan(
+        self,
+        recipe_json: str,
+        jobs: Mapping[str, Job],
+        datasets: Sequence[DatasetUse],
+        *,
+        devices: int = 1,
+    ) -> str:
         """Plan a recipe for so many devices, with the files of jobs that have ended.
 
         Raises:
@@ -51,6 +68,7 @@ class Dispatch:
             PlannerUnavailable
         """
         paths = {text: references.path(text, job) for text, job in jobs.items()}
+        paths |= references.dataset_paths(datasets, self._versions)
         try:
             return await self._planning.plan(recipe_json, paths, self._fleet.means(devices))
         except PlanFaults as found:
@@ -133,7 +151,9 @@ class Dispatch:
         try:
             store = self._ledger.store
             jobs = {text: await store.get(ref) for text, ref in job.references.items()}
-            plan_json = await self.plan(job.request.recipe_json, jobs, devices=job.request.devices)
+            plan_json = await self.plan(
+                job.request.recipe_json, jobs, job.datasets, devices=job.request.devices
+            )
         except InvalidJob as found:
             await self._fail(job.id, outcome.bad_recipe(found.faults))
         except PlannerUnavailable as error:

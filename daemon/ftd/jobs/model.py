@@ -83,6 +83,18 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetUse:
+    """A pushed data set as a job uses it."""
+
+    name: str
+    """As the recipe says it: NAME, or USER/NAME."""
+    owner: str
+    """Whose it is."""
+    digest: str
+    """Of what it held when the job was submitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job. Changed only by `dataclasses.replace`; its state only by `states.advance`."""
 
@@ -94,6 +106,7 @@ class Job:
     references: Mapping[str, JobId]
     """`job:NAME/best` in the recipe -> the id that NAME meant at submission."""
     state: JobState
+    datasets: tuple[DatasetUse, ...] = ()
     user: str = ""
     """Who submitted it."""
     reason: str = ""

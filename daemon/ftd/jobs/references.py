@@ -1,12 +1,18 @@
-"""What a recipe takes from other jobs: `model.weights: job:NAME/best`."""
+"""What a recipe takes from the daemon: other jobs' weights, pushed data sets.
+
+`model.weights: job:NAME/best` and `data.dataset: NAME`.
+"""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from ftd.errors import InvalidJob
-from ftd.jobs.model import Job, JobState
+from ftd.jobs.model import DatasetUse, Job, JobState
 from fttrain.spec import rundir
 from fttrain.spec.faults import Fault
 from fttrain.spec.recipe import Recipe
+from fttrain.spec.rundir import DATASET
 
 _FIELD = "model.weights"
 _FORM = re.compile(r"job:(?P<job>[^/]+)/(?P<which>best|last)")
@@ -40,6 +46,16 @@ def path(text: str, job: Job) -> str:
         raise fault(f"{job.name} ended {job.state.value.upper()} before it had a checkpoint")
     name = rundir.BEST if text.endswith("/best") else rundir.LAST
     return f"{job.run_dir}/{name}"
+
+
+def dataset_of(recipe: Recipe) -> str | None:
+    """Return what a recipe calls the pushed data set that it uses; None: it uses none."""
+    return recipe.data.dataset.name if recipe.data.dataset is not None else None
+
+
+def dataset_paths(used: Iterable[DatasetUse], versions: Path) -> dict[str, str]:
+    """Return the references of pushed data sets -> the folders that they mean."""
+    return {f"{DATASET}{each.name}": str(versions / each.digest) for each in used}
 
 
 def fault(description: str) -> InvalidJob:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,12 +13,13 @@ import structlog
 
 from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
-from ftd.errors import AmbiguousJobId, InvalidJob, JobNotFound, JobNotRunning
-from ftd.jobs import outcome, references
+from ftd.errors import JobNotRunning
+from ftd.jobs import needs, outcome, references
 from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.crew import Crew
+from ftd.jobs.depot import LIMIT_BYTES, Depot
 from ftd.jobs.dispatch import Dispatch, Work
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.fleet import Fleet, Standing
@@ -39,7 +40,6 @@ AGAIN_S = 5.0
 """After a failure of the daemon's own, such as a full disk."""
 CLOCK_S = 60.0
 """The time of day may be set, and the machine may sleep: a moment is looked for this often."""
-_WEIGHTS = "model.weights"
 
 
 def utc_now() -> datetime:
@@ -62,12 +62,16 @@ class Supervisor:
         limits: QueueLimits = NO_LIMITS,
         witness: Witness | None = None,
         roots: Roots = EVERYWHERE,
+        dataset_limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self.store = store
         self.broadcast = broadcast
         self.ledger = Ledger(store, broadcast, clock, witness)
         self.zygote = zygote
         self.predicting = Predicting(zygote, folder=state_dir / "predictions")
+        self.datasets = Depot(
+            state_dir / "datasets", store.datasets, limit_bytes=dataset_limit_bytes
+        )
         self._inventory = inventory
         self.state_dir = state_dir
         self.roots = roots
@@ -132,6 +136,7 @@ class Supervisor:
                 zygote=self.zygote,
                 journals=journals,
                 runs=self.state_dir / "runs",
+                versions=self.datasets.versions,
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
             self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
@@ -141,6 +146,7 @@ class Supervisor:
                 fleet=self._fleet,
                 crew=self._crew,
                 begin=self._begin,
+                versions=self.datasets.versions,
             )
             self.telemetry = Telemetry(
                 self._inventory, self._crew.tenants, changed=self.ledger.changed.set
@@ -151,6 +157,8 @@ class Supervisor:
                 await self._take_up()
                 self._begin(self.telemetry.run, name="telemetry")
                 self._begin(self._schedule_for_ever, name="scheduler")
+                self._begin(self.datasets.sweep_for_ever, name="datasets")
+                stack.callback(self.datasets.close)
                 stack.callback(self._stop)
                 yield self
 
@@ -158,10 +166,10 @@ class Supervisor:
 
     async def submit(self, request: JobRequest, *, request_id: str, caller: Caller = HOUSE) -> Job:
         """Accept a job: it is durable when this returns."""
-        named = references.of(faults.parse(request.recipe_json))
+        recipe = faults.parse(request.recipe_json)
         job, events = await self.store.submit(
-            request, request_id=request_id, now=self.now(), references=named,
-            caller=caller, limits=self._limits,
+            request, request_id=request_id, now=self.now(), references=references.of(recipe),
+            dataset=references.dataset_of(recipe), caller=caller, limits=self._limits,
         )  # fmt: skip
         if events:
             self.ledger.add(job)
@@ -171,25 +179,25 @@ class Supervisor:
 
     async def validate(self, request: JobRequest, *, caller: Caller = HOUSE) -> Job:
         """Plan a job without storing it. What needs an unfinished job's result is not planned."""
-        named = references.of(faults.parse(request.recipe_json))
-        found: list[faults.Fault] = []
-        for position, ref in enumerate(request.after):
-            await self._named(ref, f"after[{position}]", caller, found)
-        jobs = await self._referenced(named, caller, found)
+        recipe = faults.parse(request.recipe_json)
+        needed = await needs.find(self.store, recipe, caller, request.after)
         job = Job(
             id="", number=0, request=request, after_ids=(), references={},
-            user=caller.user, state=JobState.QUEUED, create_time=self.now(),
+            datasets=needed.datasets, user=caller.user, state=JobState.QUEUED,
+            create_time=self.now(),
         )  # fmt: skip
-        waits = [each.name for each in jobs.values() if not each.state.is_terminal]
+        waits = [each.name for each in needed.jobs.values() if not each.state.is_terminal]
         if waits:
             return replace(job, reason=f"plan waits for {', '.join(waits)}")
-        plan_json = await self._dispatch.plan(request.recipe_json, jobs, devices=request.devices)
+        plan_json = await self._dispatch.plan(
+            request.recipe_json, needed.jobs, needed.datasets, devices=request.devices
+        )
         return replace(job, plan_json=plan_json)
 
     async def plan(self, recipe_json: str, *, caller: Caller = HOUSE) -> str:
         """Plan a recipe; return the plan as JSON text."""
-        named = references.of(faults.parse(recipe_json))
-        return await self._dispatch.plan(recipe_json, await self._referenced(named, caller, []))
+        needed = await needs.find(self.store, faults.parse(recipe_json), caller)
+        return await self._dispatch.plan(recipe_json, needed.jobs, needed.datasets)
 
     async def cancel(self, ref: str, *, caller: Caller = HOUSE) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""
@@ -264,30 +272,6 @@ class Supervisor:
             case JobState.STARTING | JobState.RUNNING:
                 return self.ledger.transition(job, JobState.CANCELLING)
         return None
-
-    async def _referenced(
-        self, named: Mapping[str, str], caller: Caller, found: list[faults.Fault]
-    ) -> dict[str, Job]:
-        """Return the jobs of references.
-
-        Raises:
-            InvalidJob: where there is none, with the faults found before.
-        """
-        jobs = {
-            text: await self._named(ref, _WEIGHTS, caller, found) for text, ref in named.items()
-        }
-        if found:
-            raise InvalidJob(found)
-        return {text: job for text, job in jobs.items() if job is not None}
-
-    async def _named(
-        self, ref: str, field: str, caller: Caller, found: list[faults.Fault]
-    ) -> Job | None:
-        try:
-            return await self.store.get(ref, only_of=caller.only_of)
-        except (JobNotFound, AmbiguousJobId) as error:
-            found.append(faults.Fault(field=field, description=str(error)))
-            return None
 
     # --- beginning and end ----------------------------------------------------------------
 

@@ -62,6 +62,7 @@ def job_to_proto(
         attempts=map(_attempt, attempts),
         user=job.user,
         is_finishing=is_finishing,
+        datasets=[job_pb2.DatasetUse(name=used.name, digest=used.digest) for used in job.datasets],
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from finetuned.v1 import (
     daemon_service_pb2_grpc,
+    dataset_service_pb2_grpc,
     device_service_pb2_grpc,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
@@ -25,6 +26,7 @@ from ftd.errors import BadConfig
 from ftd.jobs.callers import owner
 from ftd.rpc.callers import Gate, Owner
 from ftd.rpc.daemon_service import DaemonService
+from ftd.rpc.dataset_service import DatasetService
 from ftd.rpc.device_service import DeviceService
 from ftd.rpc.interceptors import Edge, Told
 from ftd.rpc.job_service import JobService
@@ -42,6 +44,7 @@ SERVICES = (
     "finetuned.v1.DeviceService",
     "finetuned.v1.DaemonService",
     "finetuned.v1.ModelService",
+    "finetuned.v1.DatasetService",
 )
 REFLECTION = reflection.SERVICE_NAME
 _OPTIONS = (
@@ -83,6 +86,9 @@ class Listener:
         )
         daemon_service_pb2_grpc.add_DaemonServiceServicer_to_server(
             DaemonService(self._office), server
+        )
+        dataset_service_pb2_grpc.add_DatasetServiceServicer_to_server(
+            DatasetService(self._office), server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self._office), server

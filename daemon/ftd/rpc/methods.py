@@ -5,6 +5,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from finetuned.v1 import (
     daemon_service_pb2,
+    dataset_service_pb2,
     device_service_pb2,
     job_service_pb2,
     model_service_pb2,
@@ -20,6 +21,7 @@ _FILES: tuple[FileDescriptor, ...] = (
     device_service_pb2.DESCRIPTOR,
     daemon_service_pb2.DESCRIPTOR,
     model_service_pb2.DESCRIPTOR,
+    dataset_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode
 _OWN_CODES = (_Code.OK, _Code.CANCELLED, _Code.INTERNAL)

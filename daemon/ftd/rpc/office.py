@@ -8,6 +8,7 @@ from typing import Protocol
 from ftd.devices.model import Device
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
+from ftd.jobs.depot import Depot
 from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.predicting import Predicting
@@ -41,6 +42,10 @@ class Office(Protocol):
     @property
     def start_time(self) -> datetime:
         """When the daemon started."""
+
+    @property
+    def datasets(self) -> Depot:
+        """The data sets that users push."""
 
     @property
     def predicting(self) -> Predicting:

@@ -77,6 +77,7 @@ def test_check_config_shows_what_holds_and_who_said_it(
         "  queue_limit_per_user      as queue_limit  (default)",
         "  data_roots                anywhere for admins, nowhere for other users, who push theirs"
         "  (default)",
+        "  dataset_limit             auto: 1TiB  (default)",
         "  listen                    off  (default)",
         "  tls_cert                  none  (default)",
         "  tls_key                   none  (default)",

@@ -11,7 +11,16 @@ from ftd.devices.model import DeviceKind, Reading, Sample, Usage
 from ftd.errors import InvalidRequest
 from ftd.jobs.fleet import DeviceState, Guest, Standing
 from ftd.jobs.history import model_with, numbered, state_event
-from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.model import (
+    Attempt,
+    DatasetUse,
+    EventKind,
+    Job,
+    JobState,
+    NewEvent,
+    Outcome,
+    OutcomeReason,
+)
 from ftd.rpc import convert
 from fttrain.events import PhaseName
 from fttrain.spec.faults import Fault
@@ -44,6 +53,7 @@ def full_job() -> Job:
         state=JobState.FAILED, reason="because", create_time=NOW, start_time=at(1),
         end_time=at(2.000001), outcome=OUTCOME, attempt=3, run_dir="/runs/3",
         user="alice",
+        datasets=(DatasetUse(name="flowers", owner="alice", digest="ab" * 32),),
     )  # fmt: skip
     events = [jobs.planned(), jobs.progress(5), jobs.epoch(1), jobs.epoch(2), jobs.artifact()]
     return model_with(job, numbered(job, events))

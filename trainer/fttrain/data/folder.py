@@ -1,11 +1,12 @@
 """Images in one folder per class."""
 
 import hashlib
+import json
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from fttrain.data.samples import Files, Source, printable
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.nearest import hint, nearest
-from fttrain.spec.recipe import Folder
+from fttrain.spec.recipe import Dataset, Folder
 
 EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
 _JUNK = (b"__MACOSX", b"Thumbs.db")
@@ -25,23 +26,25 @@ def load(spec: Folder) -> Source:
     Raises:
         RecipeFaults: for what is missing, empty or does not go together.
     """
-    root = Path(spec.path)
-    splits = _scan(root, spec)
-    classes = tuple(sorted(splits["train"].classes, key=natural))
-    faults = list(_check(spec, splits))
-    if faults:
-        raise RecipeFaults(faults)
-    left_out = [path for split in splits.values() for path in split.left_out]
-    return Source(
-        name=f"folder {spec.path}",
-        classes=classes,
-        channels=3,
-        left_out=tuple(printable(path) for path in sorted(set(left_out))),
-        fingerprint=_fingerprint(splits),
-        train=_samples(root, splits["train"], classes),
-        val=_samples(root, splits["val"], classes),
-        preprocess=None,
+    title = spec.path.rstrip("/")
+    tree = _Tree(
+        field="data.folder", title=title, root=Path(spec.path), train=spec.train, val=spec.val
     )
+    return _load(tree, name=f"folder {spec.path}")
+
+
+def load_pushed(spec: Dataset, path: str) -> Source:
+    """Return the images of a pushed data set, which lies in a folder named by its digest.
+
+    Raises:
+        RecipeFaults: as `load`.
+    """
+    title, root = f"data set {spec.name}", Path(path)
+    tree = _Tree(field="data.dataset", title=title, root=root, train=spec.train, val=spec.val)
+    # By what it holds: the same files may have been put there again since.
+    parts = json.dumps([root.name, spec.train, spec.val])
+    digest = hashlib.sha256(parts.encode()).hexdigest()
+    return replace(_load(tree, name=title), fingerprint=digest)
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -52,6 +55,22 @@ def natural(name: str) -> tuple[list[str | int], str]:
 
 
 # --- reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tree:
+    """A folder with images, and what its users call it."""
+
+    field: str
+    title: str
+    root: Path
+    train: str
+    val: str
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """Both subfolders, and what they are for."""
+        return ("train", self.train), ("val", self.val)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +87,38 @@ class _Split:
     left_out: list[bytes]
 
 
-def _scan(root: Path, spec: Folder) -> dict[str, _Split]:
+def _load(tree: _Tree, *, name: str) -> Source:
+    splits = _scan(tree)
+    classes = tuple(sorted(splits["train"].classes, key=natural))
+    faults = list(_check(tree, splits))
+    if faults:
+        raise RecipeFaults(faults)
+    left_out = [path for split in splits.values() for path in split.left_out]
+    return Source(
+        name=name,
+        classes=classes,
+        channels=3,
+        left_out=tuple(printable(path) for path in sorted(set(left_out))),
+        fingerprint=_fingerprint(splits),
+        train=_samples(tree.root, splits["train"], classes),
+        val=_samples(tree.root, splits["val"], classes),
+        preprocess=None,
+    )
+
+
+def _scan(tree: _Tree) -> dict[str, _Split]:
     """Read both subfolders."""
+    root = tree.root
     if not root.is_dir():
         kind = "is not a folder" if root.exists() else "does not exist on this machine"
-        raise RecipeFaults([Fault(field="data.folder.path", description=f"{root} {kind}")])
+        raise RecipeFaults([Fault(field=f"{tree.field}.path", description=f"{root} {kind}")])
     faults, splits = [], {}
-    for which, name in (("train", spec.train), ("val", spec.val)):
-        field = f"data.folder.{which}"
+    for which, name in tree.parts:
+        field = f"{tree.field}.{which}"
         try:
             splits[which] = _scan_split(os.fsencode(root), os.fsencode(name))
         except (FileNotFoundError, NotADirectoryError):
-            faults.append(Fault(field=field, description=_no_subfolder(root, name)))
+            faults.append(Fault(field=field, description=_no_subfolder(tree, name)))
         except PermissionError as error:
             description = f"{error.filename} cannot be read: permission denied"
             faults.append(Fault(field=field, description=description))
@@ -88,12 +127,12 @@ def _scan(root: Path, spec: Folder) -> dict[str, _Split]:
     return splits
 
 
-def _no_subfolder(root: Path, name: str) -> str:
-    there = sorted((p.name for p in root.iterdir() if p.is_dir()), key=natural)
+def _no_subfolder(tree: _Tree, name: str) -> str:
+    there = sorted((p.name for p in tree.root.iterdir() if p.is_dir()), key=natural)
     known = hint(name, there) or (
         f"; folders there: {', '.join(there) or 'none'}. Photos lie in {name}/CLASS"
     )
-    return f"{root} has no folder `{name}`{known}"
+    return f"{tree.title or '/'} has no folder `{name}`{known}"
 
 
 def _scan_split(root: bytes, name: bytes) -> _Split:
@@ -166,26 +205,26 @@ def _has_image_name(path: bytes) -> bool:
 # --- checking ---------------------------------------------------------------------------------
 
 
-def _check(spec: Folder, splits: dict[str, _Split]) -> Iterator[Fault]:
+def _check(tree: _Tree, splits: dict[str, _Split]) -> Iterator[Fault]:
     train, val = splits["train"].classes, splits["val"].classes
-    for which, name in (("train", spec.train), ("val", spec.val)):
-        place = f"{spec.path.rstrip('/')}/{name}"
-        yield from _check_split(f"data.folder.{which}", place, splits[which].classes)
+    for which, name in tree.parts:
+        place = f"{tree.title}/{name}"
+        yield from _check_split(f"{tree.field}.{which}", place, splits[which].classes)
     if not train or not val:
         return
     unknown = sorted(val.keys() - train.keys(), key=natural)
     if unknown:
         yield Fault(
-            field="data.folder.val",
-            description=f"has {_named(unknown)}, which `{spec.train}` lacks; "
-            f"`{spec.train}` has {_named(sorted(train, key=natural))}"
+            field=f"{tree.field}.val",
+            description=f"has {_named(unknown)}, which `{tree.train}` lacks; "
+            f"`{tree.train}` has {_named(sorted(train, key=natural))}"
             + _meant(unknown, train.keys() - val.keys()),
         )
     absent = sorted(train.keys() - val.keys(), key=natural)
     if absent:
         yield Fault(
-            field="data.folder.val",
-            description=f"lacks {_named(absent)}, which `{spec.train}` has; "
+            field=f"{tree.field}.val",
+            description=f"lacks {_named(absent)}, which `{tree.train}` has; "
             "every class needs images to validate on",
         )
 

@@ -16,7 +16,7 @@ from fttrain.spec.recipe import Recipe, schema
 NOT_BUILT = {
     "data.augment.auto_augment", "data.augment.cutmix", "data.augment.mixup",
     "data.augment.random_erasing", "data.augment.rand_augment", "data.augment.color_jitter",
-    "data.dataset", "data.limit", "data.manifest", "data.test", "data.torchvision", "data.veri",
+    "data.limit", "data.manifest", "data.test", "data.torchvision", "data.veri",
     "train.bn", "train.clip_value", "train.early_stopping", "train.ema", "train.precision",
     "train.repeats", "train.stages", "sweep",
 }  # fmt: skip

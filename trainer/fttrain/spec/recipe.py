@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fttrain.spec.choice import OneOf, Strict
 
@@ -31,6 +31,27 @@ class Folder(Strict):
     )
     train: Text = Field("train", description="Subfolder with the training classes.")
     val: Text = Field("val", description="Subfolder with the validation classes.")
+
+
+class Dataset(Strict):
+    """A data set that was pushed to the daemon (`ftctl dataset push NAME DIR`), as it stands when
+    the job is submitted; its name alone will do."""
+
+    name: Text = Field(description="Its name; USER/NAME for an admin who means another user's.")
+    train: Text = Field("train", description="Folder within it with the training classes.")
+    val: Text = Field("val", description="Folder within it with the validation classes.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("train", "val")
+    @classmethod
+    def _lie_within(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/") or "\0" in value:
+            raise ValueError(f"`{value}` leads out of the data set; say a folder within it")
+        return value
 
 
 class Digits(Strict):
@@ -85,10 +106,16 @@ class Preprocess(Strict):
     )
 
 
+def _or_a_name(schema: dict[str, Any]) -> None:
+    """Tell editors that a bare name will do."""
+    schema["anyOf"].insert(0, {"type": "string"})
+
+
 class Data(Strict):
     """Where the images come from and what happens to them."""
 
     folder: Folder | None = None
+    dataset: Dataset | None = Field(None, json_schema_extra=_or_a_name)
     digits: Digits | None = None
     augment: list[Augmentation] = Field([], description="Applied to training images, in order.")
     preprocess: Preprocess | None = Field(
@@ -102,8 +129,11 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.folder is None) == (self.digits is None):
-            raise ValueError("say where the images come from, exactly one of: folder, digits")
+        given = [self.folder, self.dataset, self.digits]
+        if given.count(None) != len(given) - 1:
+            raise ValueError(
+                "say where the images come from, exactly one of: folder, dataset, digits"
+            )
         return self
 
 

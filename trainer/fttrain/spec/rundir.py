@@ -26,6 +26,8 @@ EXIT = "exit.json"
 MODEL = "artifacts/model.safetensors"
 BEST = "checkpoints/best.safetensors"
 LAST = "checkpoints/last.safetensors"
+DATASET = "dataset:"
+"""Begins the text of a reference to a pushed data set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class AttemptCard:
     attempt: int
     name: str
     references: dict[str, str] = field(default_factory=dict)
-    """`job:NAME/best` in the recipe -> the file that it means."""
+    """What the recipe names -> the path that it means: `job:NAME/best`, `dataset:NAME`."""
     devices: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     """What the worker sets before it touches a device: so it sees its own and no other."""

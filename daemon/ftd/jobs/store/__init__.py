@@ -25,6 +25,7 @@ from ftd.jobs.model import (
     UserUsage,
 )
 from ftd.jobs.store import deletion, names, reads, usage, writes
+from ftd.jobs.store.datasets import Datasets
 from ftd.jobs.store.engine import open_engines
 from ftd.jobs.store.reads import ALL, Filter
 from ftd.jobs.store.tokens import Tokens
@@ -55,6 +56,7 @@ class Store:
         self._writer = Writer(writer, lambda seconds: self.on_commit(seconds))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ftd-store-reader")
         self.tokens = Tokens(read=self._read, write=self._writer.run)
+        self.datasets = Datasets(read=self._read, write=self._writer.run)
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -89,6 +91,7 @@ class Store:
         request_id: str,
         now: datetime,
         references: Mapping[str, str],
+        dataset: str | None = None,
         caller: Caller = HOUSE,
         limits: QueueLimits = NO_LIMITS,
     ) -> tuple[Job, Events]:
@@ -96,12 +99,13 @@ class Store:
 
         Args:
             references: texts of the recipe that mean a job -> what they call it.
+            dataset: what the recipe calls the pushed data set that it uses; None: it uses none.
             caller: whose the job is; `after` and references find his own jobs, an admin's all.
             limits: so many jobs may wait.
 
         Raises:
             QueueFull: where so many wait already.
-            InvalidJob: where `after` or a reference means no job.
+            InvalidJob: where `after` or a reference means no job, or there is no such data set.
             NameTaken: where a job of this name has not ended.
             RequestIdReused: where the request id came with another job.
         """
@@ -109,7 +113,7 @@ class Store:
         def write(connection: Connection) -> tuple[Job, Events]:
             return writes.submit(
                 connection, request, request_id=request_id, now=now, references=references,
-                caller=caller, limits=limits,
+                dataset=dataset, caller=caller, limits=limits,
             )  # fmt: skip
 
         return await self._writer.run(write)

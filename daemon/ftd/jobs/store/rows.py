@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from ftd.jobs.history import outcome_from, text_of
-from ftd.jobs.model import Attempt, Event, EventKind, Job, JobRequest, JobState
+from ftd.jobs.model import Attempt, DatasetUse, Event, EventKind, Job, JobRequest, JobState
 
 
 def digest_of(request: JobRequest) -> str:
@@ -32,6 +32,7 @@ def new_row(job: Job, *, request_id: str, request_digest: str) -> dict[str, Any]
         "after_ids": text_of(job.after_ids),
         "labels": text_of(dict(job.request.labels)),
         "refs": text_of(dict(job.references)),
+        "datasets": text_of([asdict(used) for used in job.datasets]),
         "create_time": job.create_time,
         "memory_bytes": job.request.memory_bytes,
         "not_before": job.request.not_before,
@@ -76,6 +77,7 @@ def job_from(row: Row[Any], *, epochs: Iterable[Mapping[str, Any]]) -> Job:
         request=request,
         after_ids=tuple(json.loads(row.after_ids)),
         references=json.loads(row.refs),
+        datasets=tuple(DatasetUse(**used) for used in json.loads(row.datasets)),
         user=row.user,
         state=JobState(row.state),
         reason=row.reason,

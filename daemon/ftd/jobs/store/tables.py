@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0003"
+HEAD = "0004"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -61,6 +61,7 @@ JOBS = Table(
     Column("not_before", UtcTime),
     Column("timeout_s", Float),
     Column("user", String, nullable=False, server_default=""),
+    Column("datasets", Text, nullable=False, server_default="[]"),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)
@@ -133,4 +134,17 @@ Index(
     TOKENS.c.name,
     unique=True,
     sqlite_where=text("revoke_time IS NULL"),
+)
+
+DATASETS = Table(
+    "datasets",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("folders", Text, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ftd.errors import (
     AmbiguousJobId,
+    DatasetNotFound,
     InvalidJob,
     JobNotFound,
     NameTaken,
@@ -18,8 +19,18 @@ from ftd.errors import (
 )
 from ftd.jobs.callers import Caller
 from ftd.jobs.history import model_with, numbered, state_event
-from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobRequest, JobState, NewEvent
-from ftd.jobs.store import names
+from ftd.jobs.model import (
+    TERMINAL,
+    Attempt,
+    DatasetUse,
+    Event,
+    Job,
+    JobId,
+    JobRequest,
+    JobState,
+    NewEvent,
+)
+from ftd.jobs.store import datasets, names
 from ftd.jobs.store.reads import job_by_id
 from ftd.jobs.store.rows import attempt_row, changing, digest_of, event_row, new_row
 from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_UNFINISHED, JOBS
@@ -48,6 +59,7 @@ def submit(
     request_id: str,
     now: datetime,
     references: Mapping[str, str],
+    dataset: str | None,
     caller: Caller,
     limits: QueueLimits,
 ) -> tuple[Job, list[Event]]:
@@ -57,7 +69,9 @@ def submit(
     if earlier:
         return earlier, []
     _refuse_full_queue(connection, limits, caller)
-    job = _new_job(connection, request, now=now, references=references, caller=caller)
+    job = _new_job(
+        connection, request, now=now, references=references, dataset=dataset, caller=caller
+    )
     _refuse_taken_name(connection, job.name, caller)
     row = new_row(job, request_id=request_id, request_digest=request_digest)
     number = connection.scalar(insert(JOBS).returning(JOBS.c.number), row)
@@ -166,6 +180,7 @@ def _new_job(
     *,
     now: datetime,
     references: Mapping[str, str],
+    dataset: str | None,
     caller: Caller,
 ) -> Job:
     job_id = uuid.uuid4().hex
@@ -178,6 +193,7 @@ def _new_job(
         text: _resolve(connection, ref, "model.weights", caller, faults)
         for text, ref in references.items()
     }
+    used = _dataset_use(connection, dataset, caller, faults)
     if faults:
         raise InvalidJob(faults)
     return Job(
@@ -186,6 +202,7 @@ def _new_job(
         request=replace(request, name=request.name or job_id[:8]),
         after_ids=tuple(dict.fromkeys(after.values())),
         references=weights,
+        datasets=used,
         user=caller.user,
         state=JobState.QUEUED,
         reason=FIRST_REASON,
@@ -201,6 +218,18 @@ def _resolve(
     except (JobNotFound, AmbiguousJobId) as error:
         faults.append(Fault(field=field, description=str(error)))
         return ""
+
+
+def _dataset_use(
+    connection: Connection, ref: str | None, caller: Caller, faults: list[Fault]
+) -> tuple[DatasetUse, ...]:
+    if ref is None:
+        return ()
+    try:
+        return (datasets.use(connection, ref, caller),)
+    except DatasetNotFound as error:
+        faults.append(Fault(field=datasets.FIELD, description=str(error)))
+        return ()
 
 
 def _refuse_taken_name(connection: Connection, name: str, caller: Caller) -> None:

@@ -1,0 +1,265 @@
+"""The data sets that users push: taken in, made, shown, and removed when nobody needs them.
+
+All that touches files runs in threads of its own, so that nothing else waits for a slow disk.
+"""
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+
+from ftd.datasets import arrivals, paths
+from ftd.datasets.arrivals import Piece
+from ftd.datasets.blobs import Blobs
+from ftd.datasets.filelist import Entry, FileList, Summary
+from ftd.datasets.pushes import Push, Pushes
+from ftd.datasets.versions import Versions
+from ftd.errors import DiskFull, InvalidDataset
+from ftd.jobs.callers import Caller
+from ftd.jobs.sharing import Shared
+from ftd.jobs.store.datasets import Dataset, Datasets
+from fttrain.spec import rundir
+from fttrain.spec.faults import Fault
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+LIMIT_BYTES = 2**40
+RESERVE_BYTES = 2**30
+"""What a push leaves free on the disk, for checkpoints and the store."""
+AGAIN_S = 3600.0
+"""What nobody needs any more is looked for at least this often."""
+THREADS = 4
+MOST_TOLD = 1000
+"""Missing files in one reply."""
+_GIB = 2**30
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Files of a push whose content has not arrived, each with how many bytes of it have."""
+
+    push_id: str
+    files: Sequence[tuple[int, int]]
+
+
+class Depot:
+    """The folder of data sets."""
+
+    def __init__(
+        self,
+        folder: Path,
+        records: Datasets,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
+        """`limit_bytes` is the most that one data set may have."""
+        self.versions = folder / "versions"
+        self._folder = folder
+        self._records = records
+        self._limit_bytes = limit_bytes
+        self._free_bytes = free_bytes
+        self._blobs = Blobs(folder / "blobs")
+        self._pushes = Pushes(folder / "pushes", rundir.boot_id())
+        self._made = Versions(self.versions, self._blobs)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ftd-datasets")
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # What is made and has no name yet must not be swept.
+        self._files = Shared()
+        self._is_littered = asyncio.Event()
+
+    async def begin(
+        self, parts: AsyncIterator[Sequence[Entry]], *, name: str, caller: Caller
+    ) -> AsyncGenerator[Missing, None]:
+        """Begin a push with the parts of its list, or go on with it; yield what is missing.
+
+        Raises:
+            InvalidDataset: with all faults of the list. Nothing is written then.
+            DiskFull: where the disk has no room for it.
+        """
+        async with self._open(self._pushes.incoming()) as (place, files):
+            async for part in parts:
+                await self._run(files.add, part)
+            async with self._files.used():
+                push_id = await self._run(self._adopt, place, files, name, caller.user)
+        async with self._open(self._pushes.opened(push_id, caller.user)) as push:
+            found = arrivals.missing(push, self._blobs)
+            told = False
+            while batch := await self._exclusively(push_id, lambda: _some(found)):
+                told = True
+                yield Missing(push_id=push_id, files=batch)
+            if not told:
+                yield Missing(push_id=push_id, files=())
+
+    async def receive(self, push_id: str, pieces: AsyncIterator[Piece], *, caller: Caller) -> int:
+        """Take pieces in until there are no more; return how many bytes came.
+
+        Raises:
+            PushNotFound, InvalidRequest, DigestMismatch, DiskFull
+        """
+        received = 0
+        async with self._open(self._pushes.opened(push_id, caller.user)) as push:
+            async for piece in pieces:
+                await self._exclusively(push_id, arrivals.append, push, self._blobs, piece)
+                received += len(piece.data)
+        return received
+
+    async def finish(self, push_id: str, *, caller: Caller) -> Dataset:
+        """Make the data set of a push that has all of its files.
+
+        Raises:
+            PushNotFound, PushIncomplete, DiskFull
+        """
+        lock = self._lock(push_id)
+        async with lock, self._files.used():
+            if done := await self._run(self._pushes.done, push_id, caller.user):
+                return _dataset(done)
+            async with self._open(self._pushes.opened(push_id, caller.user)) as push:
+                folders_json = await self._run(self._make, push)
+                made = await self._records.put(_named(push), folders_json)
+                await self._run(self._pushes.conclude, push, _told(made))
+        log.info("dataset_pushed", name=made.name, user=made.user, digest=made.digest)
+        self._is_littered.set()
+        return made
+
+    async def delete(self, ref: str, *, caller: Caller) -> None:
+        """Forget a data set; its files go soon after.
+
+        Raises:
+            DatasetNotFound, DatasetInUse
+        """
+        gone = await self._records.delete(ref, caller)
+        log.info("dataset_deleted", name=gone.name, user=gone.user, by=caller.user)
+        self._is_littered.set()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False)
+
+    async def sweep(self) -> None:
+        """Remove what nobody needs: old pushes, data sets without name or job, contents of none."""
+        async with self._files.alone():
+            kept = await self._records.kept()
+            versions, freed = await self._run(self._sweep, kept)
+        if versions or freed:
+            log.info("datasets_swept", versions=versions, bytes=freed)
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep now, and again whenever there may be something to remove."""
+        while True:
+            await self.sweep()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_littered.wait(), AGAIN_S)
+            self._is_littered.clear()
+
+    # --- in threads -----------------------------------------------------------------------
+
+    def _adopt(self, place: Path, files: FileList, name: str, user: str) -> str:
+        summary = files.seal(self._limit_bytes)
+        self._refuse_too_large(files, summary, name, user)
+        return self._pushes.adopt(place, user, name, summary)
+
+    def _refuse_too_large(self, files: FileList, summary: Summary, name: str, user: str) -> None:
+        push_id = self._pushes.id_of(user, name, summary)
+        needed = 0
+        for number, entry in files.contents():
+            size = self._blobs.size(user, entry.sha256)
+            if size not in (None, entry.size_bytes):
+                what = f"{paths.shown(entry.path)}: what has its SHA-256 has {size} bytes"
+                fault = Fault(
+                    field=f"files[{number}].size_bytes", description=f"{what}; read it again"
+                )
+                raise InvalidDataset([fault])
+            if size is None:
+                needed += entry.size_bytes - self._pushes.arrived_bytes(push_id, entry.sha256)
+        free = self._free_bytes(self._folder) - RESERVE_BYTES
+        if needed > max(free, 0):
+            raise DiskFull(
+                f"the push needs {needed / _GIB:.1f} GiB, of which the daemon's disk has "
+                f"{max(free, 0) / _GIB:.1f} to give; remove data sets or jobs there, or push less"
+            )
+
+    def _make(self, push: Push) -> str:
+        arrivals.refuse_incomplete(push, self._blobs)
+        self._made.make(push)
+        return push.files.folders_json()
+
+    def _sweep(self, kept: set[str]) -> tuple[int, int]:
+        self._pushes.sweep()
+        versions = self._made.sweep(kept)
+        with contextlib.ExitStack() as stack:
+            live = [stack.enter_context(each) for each in self._pushes.live()]
+            freed = self._blobs.sweep(lambda sha256: any(push.files.holds(sha256) for push in live))
+        return versions, freed
+
+    # --- between the loop and the threads -------------------------------------------------
+
+    def _lock(self, push_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(push_id, asyncio.Lock())
+
+    async def _exclusively(self, push_id: str, work: Callable[..., T], *arguments: object) -> T:
+        lock = self._lock(push_id)
+        async with lock:
+            return await self._run(work, *arguments)
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do a piece of work in a thread. A caller that is cancelled waits for its end too:
+
+        what he holds must not be given to others while the work goes on.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, work, *arguments)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise DiskFull(
+                "the daemon's disk is full; what has arrived stays: remove data sets or jobs "
+                "there, and push again"
+            ) from error
+
+    @contextlib.asynccontextmanager
+    async def _open(self, manager: AbstractContextManager[T]) -> AsyncIterator[T]:
+        """Enter and leave a context in a thread."""
+        entered = await self._run(manager.__enter__)
+        try:
+            yield entered
+        finally:
+            await self._run(manager.__exit__, None, None, None)
+
+
+def _some(found: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    return list(itertools.islice(found, MOST_TOLD))
+
+
+def _named(push: Push) -> Dataset:
+    card = push.card
+    return Dataset(
+        name=card.name, user=card.user, digest=card.digest, files=card.files,
+        size_bytes=card.size_bytes, create_time=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def _told(dataset: Dataset) -> dict[str, Any]:
+    return {**asdict(dataset), "create_time": dataset.create_time.isoformat()}
+
+
+def _dataset(told: dict[str, Any]) -> Dataset:
+    return Dataset(**{**told, "create_time": datetime.fromisoformat(told["create_time"])})
