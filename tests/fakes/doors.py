@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import os
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +101,43 @@ async def opened(line: Line, pair: tuple[Path, Path]) -> AsyncIterator[Door]:
     }
     port = await line.listener.open_door("localhost:0", await asyncio.to_thread(tls.read, *pair))
     yield Door(line=line, server=f"localhost:{port}", ca=pair[0], tokens=tokens)
+
+
+@contextlib.contextmanager
+def fronting(path: Path, pair: tuple[Path, Path]) -> Iterator[int]:
+    """Speak TLS for a daemon that has only a socket, from a thread; yield the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    context.set_alpn_protocols(["h2"])
+    opened: Future[tuple[int, Callable[[], None]]] = Future()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        near_reader, near_writer = await asyncio.open_unix_connection(path)
+        await asyncio.gather(_copy(reader, near_writer), _copy(near_reader, writer))
+
+    async def serve() -> None:
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        server = await asyncio.start_server(pass_on, "localhost", 0, ssl=context)
+        async with server:
+            end = partial(loop.call_soon_threadsafe, ended.set)
+            opened.set_result((server.sockets[0].getsockname()[1], end))
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="fronting")
+    thread.start()
+    port, end = opened.result(10)
+    try:
+        yield port
+    finally:
+        end()
+        thread.join()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.closing(writer), contextlib.suppress(ConnectionError, ssl.SSLError):
+        while data := await reader.read(2**16):
+            writer.write(data)
+            await writer.drain()
 
 
 def bare() -> dict[str, str]:

@@ -179,7 +179,8 @@ async def test_every_verb_works_through_the_door(door, file):
     assert "succeeded" in await told("watch", "ants")
     logs = await doors.ftctl("logs", "ants", environment=door.environment())
     assert "ants has no log" in logs[2]
-    assert "no epochs" in await told("metrics", "ants")
+    metrics = await doors.ftctl("metrics", "ants", environment=door.environment())
+    assert "ants has finished no epoch" in metrics[2]
     assert "sim0" in await told("devices")
     assert "sim0 is drained" in await told("devices", "drain", "sim0", who="root")
     assert "takes jobs" in await told("devices", "resume", "sim0", who="root")

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ftctl.testing import FakeDaemon
+from tests.fakes import doors
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+SERVER = "lab.example:7443"
 PAGES = ("README.md", "docs/sdk.md")
 JOB = """\
 data: {digits: {}}
@@ -49,21 +51,32 @@ def daemon():
         yield fake
 
 
+@pytest.fixture(scope="module")
+def server(daemon, tmp_path_factory):
+    """The same daemon by TLS; its address, and the certificate to trust."""
+    pair = doors.certificate(tmp_path_factory.mktemp("tls"))
+    with doors.fronting(daemon.socket, pair) as port:
+        yield f"localhost:{port}", pair[0]
+
+
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, server):
     """Where a reader of the pages stands: a checkout, with a job file of their own."""
     (tmp_path / "examples").symlink_to(CHECKOUT / "examples")
     (tmp_path / "job.yaml").write_text(JOB)
+    (tmp_path / "ca.pem").symlink_to(server[1])
     return tmp_path
 
 
 @pytest.mark.parametrize("code", [code for _, code in ALL], ids=[name for name, _ in ALL])
-def test_a_snippet_runs(daemon, folder, code):
+def test_a_snippet_runs(daemon, server, folder, code):
     if "safetensors" in code:
         made = run(ARTEFACT, folder)
         assert made.returncode == 0, made.stderr
 
-    done = run(code, folder, FTCTL_SOCKET=str(daemon.socket))
+    # The one word that is not run as it stands: no test can listen on a machine of that name.
+    code = code.replace(SERVER, server[0])
+    done = run(code, folder, FTCTL_SOCKET=str(daemon.socket), FTCTL_TOKEN="secret")
 
     assert (done.returncode, done.stderr) == (0, "")
 

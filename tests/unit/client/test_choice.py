@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ftctl import address, contexts
+from ftctl import address, choice, contexts
 from ftctl.address import Server, Socket
 from ftctl.choice import Said, find
 from ftctl.contexts import Contexts
@@ -114,3 +114,10 @@ def test_a_token_is_in_no_text_of_a_server():
 
 def test_a_socket_is_its_path():
     assert str(Socket(path=Path("/run/ftd.sock"))) == "/run/ftd.sock"
+
+
+def test_every_verb_takes_its_client_where_options_are_heeded():
+    cli = Path(choice.__file__).parent / "cli"
+    makers = [path.name for path in cli.glob("*.py") if "AsyncClient(" in path.read_text()]
+
+    assert makers == ["reach.py"]
