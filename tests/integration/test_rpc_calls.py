@@ -10,8 +10,11 @@ import grpc
 import pytest
 
 from finetuned.v1 import (
+    daemon_service_pb2_grpc,
+    dataset_service_pb2_grpc,
     device_service_pb2_grpc,
     job_service_pb2_grpc,
+    model_service_pb2_grpc,
     recipe_service_pb2_grpc,
 )
 from finetuned.v1.job_service_pb2 import (
@@ -21,6 +24,7 @@ from finetuned.v1.job_service_pb2 import (
     WatchJobRequest,
     WatchJobResponse,
 )
+from finetuned.v1.model_service_pb2 import PredictImagesRequest, PredictImagesResponse
 from ftd.errors import DaemonError, JobNotFound
 from ftd.jobs.callers import owner
 from ftd.metrics.tally import Call, Tally
@@ -33,6 +37,7 @@ from tests.wait import wait_until
 SERVICE = "finetuned.v1.JobService"
 GET = Call(type="unary", service=SERVICE, method="GetJob")
 CANCEL = Call(type="unary", service=SERVICE, method="CancelJob")
+PREDICT = Call(type="bidi_stream", service="finetuned.v1.ModelService", method="PredictImages")
 WATCH = Call(type="server_stream", service=SERVICE, method="WatchJob")
 
 
@@ -51,12 +56,23 @@ class Jobs:
         raise RuntimeError("nobody foresaw this")
 
     SubmitJob = ListJobs = TailLog = CancelJob
+    DeleteJob = ListArtifacts = PullArtifact = CancelJob
 
     async def WatchJob(
         self, _request: WatchJobRequest, _context: Any
     ) -> AsyncIterator[WatchJobResponse]:
         yield WatchJobResponse()
         await self.end.wait()
+
+
+class Models:
+    """Answers each request, to the end of them."""
+
+    async def PredictImages(
+        self, requests: AsyncIterator[PredictImagesRequest], _context: Any
+    ) -> AsyncIterator[PredictImagesResponse]:
+        async for request in requests:
+            yield PredictImagesResponse(label=request.job)
 
 
 @pytest.fixture
@@ -73,12 +89,15 @@ def service() -> Jobs:
 async def jobs(tally: Tally, service: Jobs) -> AsyncIterator[Any]:
     server = grpc.aio.server(interceptors=[Owner(owner()), Edge(methods.telling(tally))])
     job_service_pb2_grpc.add_JobServiceServicer_to_server(cast("Any", service), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(cast("Any", Models()), server)
     with TemporaryDirectory(prefix="ftd-") as folder:
         socket = f"unix:{Path(folder, 'ftd.sock')}"
         server.add_insecure_port(socket)
         await server.start()
         async with grpc.aio.insecure_channel(socket) as channel:
-            yield job_service_pb2_grpc.JobServiceStub(channel)
+            stub: Any = job_service_pb2_grpc.JobServiceStub(channel)
+            stub.channel = channel
+            yield stub
         await server.stop(0)
 
 
@@ -116,6 +135,26 @@ async def test_a_stream_that_its_caller_leaves_is_cancelled(jobs: Any, tally: Ta
     await wait_until(lambda: handled(tally) == {(WATCH, "CANCELLED"): 1})
 
 
+async def test_a_stream_of_requests_is_counted_and_each_one_decoded(
+    jobs: Any, tally: Tally
+) -> None:
+    def ask(*requests: bytes) -> Any:
+        method = f"/{PREDICT.service}/{PREDICT.method}"
+        return jobs.channel.stream_stream(method)(iter(requests))
+
+    good = PredictImagesRequest(job="ants").SerializeToString()
+    assert len([reply async for reply in ask(good, good)]) == 2
+    broken = ask(good, b"\x0a\xff")
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        [reply async for reply in broken]
+
+    assert error.value.details() == (
+        "the request is no well-formed message of /finetuned.v1.ModelService/PredictImages; all "
+        "its texts must be UTF-8"
+    )
+    assert handled(tally) == {(PREDICT, "OK"): 1, (PREDICT, "INVALID_ARGUMENT"): 1}
+
+
 async def test_a_method_that_there_is_not_makes_no_series(jobs: Any, tally: Tally) -> None:
     methods.telling(tally)("/finetuned.v1.JobService/Whatever", "UNIMPLEMENTED", 0.1)
 
@@ -128,12 +167,15 @@ def test_every_method_of_the_api_is_known() -> None:
         job_service_pb2_grpc.JobServiceServicer,
         recipe_service_pb2_grpc.RecipeServiceServicer,
         device_service_pb2_grpc.DeviceServiceServicer,
+        daemon_service_pb2_grpc.DaemonServiceServicer,
+        dataset_service_pb2_grpc.DatasetServiceServicer,
+        model_service_pb2_grpc.ModelServiceServicer,
     )
     written = {name for stub in stubs for name in vars(stub) if not name.startswith("_")}
 
     assert {call.method for call in methods.calls().values()} == written
     assert {call.method for call in methods.calls().values() if call.type != "unary"} == {
-        "WatchJob", "TailLog",
+        "WatchJob", "TailLog", "PullArtifact", "BeginPush", "SendFiles", "PredictImages",
     }  # fmt: skip
 
 
