@@ -18,6 +18,7 @@ from ftctl.errors import (
     InvalidDataset,
     InvalidJob,
 )
+from ftctl.release import version
 
 
 def from_rpc(error: grpc.RpcError, *, address: str) -> FtctlError:
@@ -56,6 +57,9 @@ def _unexplained(error: grpc.RpcError, message: str, address: str) -> FtctlError
         case grpc.StatusCode.CANCELLED:
             return DaemonUnreachable(f"the connection to {address} was closed while it was used")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return DaemonError("the daemon does not know this request; is it older than ftctl?")
+            return DaemonError(
+                f"the daemon at {address} does not know this request: it is older than ftctl "
+                f"{version()}; install the same version on both sides, then restart `ftd serve`"
+            )
         case _:
             return DaemonError(f"the daemon failed: {message}; its log says more")

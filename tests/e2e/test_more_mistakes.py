@@ -9,10 +9,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import pytest_asyncio
 
 from examples.demo import daemon as daemons
+from ftctl import release
 from tests.e2e.recipes import digits
 from tests.e2e.serving import Serving, serving
 from tests.e2e.test_first_mistakes import JOB, submit
@@ -38,6 +40,14 @@ if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 sys.exit(ftctl.cli.main(sys.argv[1:]))
+"""
+# Runs ftctl as if it were installed in another version: the first argument.
+AS_ANOTHER_VERSION = """
+import sys
+from importlib import metadata
+metadata.version = lambda name: sys.argv[1]
+from ftctl import cli
+sys.exit(cli.main(sys.argv[2:]))
 """
 
 
@@ -285,18 +295,25 @@ async def test_an_id_that_is_short_of_one_job_is_answered_with_all_that_it_could
 
 async def test_another_user_s_socket_is_no_way_in(daemon: Serving) -> None:
     with _closed_to_us(daemon.socket):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", AS_NOBODY, "--socket", str(daemon.socket), "list",
-            stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        _, said = await process.communicate()
+        told = await run("-c", AS_NOBODY, "list", daemon=daemon)
 
-    assert (process.returncode, said.decode()) == (
+    assert told == (
         3,
+        "",
         f"ftctl: the daemon at {daemon.socket} is another user's, and its socket for that user "
         "alone; ask for a token and reach it with --server, or start one of your own with "
         "`ftd serve`\n",
     )
+
+
+async def run(*arguments: str, daemon: Serving) -> tuple[int | None, str, str]:
+    """Run Python where `ftctl` finds a daemon; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=daemon.environment(),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
 
 
 @contextlib.contextmanager
@@ -306,6 +323,49 @@ def _closed_to_us(path: Path) -> Iterator[None]:
         path.chmod(0)
     yield
     path.chmod(0o600)
+
+
+async def test_a_version_that_is_one_minor_apart_is_told_and_nothing_refused(
+    daemon: Serving,
+) -> None:
+    ours = release.version()
+    theirs = ".".join(["0", str(int(ours.split(".")[1]) + 1), "0"])
+
+    code, said, _ = await run("-c", AS_ANOTHER_VERSION, theirs, "version", daemon=daemon)
+    assert (code, said) == (
+        0,
+        f"client  {theirs}\napi     finetuned.v1\ndaemon  {ours}, answers at {daemon.socket}\n"
+        "        another version than the client's: what only one of them knows is refused\n",
+    )
+
+    code, said, _ = await run("-c", AS_ANOTHER_VERSION, theirs, "doctor", daemon=daemon)
+    told = " ".join(said.split())
+    assert f"versions: client {theirs}, daemon {ours}, API finetuned.v1" in told
+    assert (
+        "what only one of them knows is refused; install the same version on both sides, then "
+        "restart `ftd serve`" in told
+    )
+    assert (await run("-c", AS_ANOTHER_VERSION, theirs, "list", daemon=daemon))[0] == 0
+
+
+async def test_a_daemon_that_does_not_know_a_request_is_called_older(
+    daemon: Serving, tmp_path: Path
+) -> None:
+    socket = tmp_path / "old.sock"
+    server = grpc.aio.server()
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    try:
+        told = await daemon.ftctl("--socket", socket, "list")
+    finally:
+        await server.stop(None)
+
+    assert told == (
+        3,
+        "",
+        f"ftctl: the daemon at {socket} does not know this request: it is older than ftctl "
+        f"{release.version()}; install the same version on both sides, then restart `ftd serve`\n",
+    )
 
 
 async def test_the_socket_of_a_killed_daemon_is_told_from_a_missing_one_and_taken_over(

@@ -72,7 +72,9 @@ async def test_schema_needs_a_daemon(tmp_path, call):
 
 async def test_schema_of_a_daemon_without_recipes_says_so(daemon, call):
     assert await call(daemon.socket, "schema") == (
-        3, "", "ftctl: the daemon does not know this request; is it older than ftctl?\n"
+        3, "", f"ftctl: the daemon at {daemon.socket} does not know this request: it is older than "
+        f"ftctl {release.version()}; install the same version on both sides, then restart "
+        "`ftd serve`\n",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ftctl import channel, status
 from ftctl.errors import DaemonError, DaemonUnreachable
+from ftctl.release import version
 from ftd.config import default_socket as daemon_default
 
 
@@ -67,7 +68,8 @@ def test_every_way_of_not_answering_has_its_words(error, why, tmp_path, monkeypa
         (
             "UNIMPLEMENTED",
             DaemonError,
-            "the daemon does not know this request; is it older than ftctl?",
+            f"the daemon at /s does not know this request: it is older than ftctl {version()}; "
+            "install the same version on both sides, then restart `ftd serve`",
         ),
         ("INTERNAL", DaemonError, "the daemon failed: gone; its log says more"),
     ],
