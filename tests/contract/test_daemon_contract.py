@@ -5,6 +5,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
 
 import ftctl
 from ftctl import JobState, OutcomeReason
@@ -118,6 +119,70 @@ def test_metrics_are_the_epochs_as_rows(ended, client):
 
     assert tuple(metrics) == job.epochs
     assert metrics.rows()[-1]["val_accuracy"] == job.epochs[-1].val.accuracy
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Return three images of the size of a digit."""
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        Image.new("L", (8, 8), 80 * number).save(path)
+    return paths
+
+
+def test_the_model_of_a_job_says_what_images_show(ended, client, images):
+    job, _ = ended
+
+    seen = list(client.predict(job.name, images))
+
+    classes = set(job.plan["data"]["classes"])
+    assert [answer.path for answer in seen] == images
+    for answer in seen:
+        assert answer.top[0] == (answer.label, answer.probability)
+        assert {label for label, _ in answer.top} <= classes
+        assert len(answer.top) == min(len(classes), 5)
+        assert sum(share for _, share in answer.top) <= 1 + 1e-6
+    assert list(client.predict(job.name, images)) == seen
+
+
+def test_an_image_that_cannot_be_read_is_named_after_the_answers_before_it(ended, client, images):
+    job, _ = ended
+    images[1].write_bytes(b"no image")
+    seen = []
+
+    with pytest.raises(ftctl.BadImage) as caught:
+        seen.extend(answer.path for answer in client.predict(job.name, images))
+
+    assert str(caught.value) == (
+        f"{images[1]} is no image of a known kind: it begins with b'no image'"
+    )
+    assert caught.value.path == images[1]
+    assert seen == images[:1]
+
+
+def test_a_job_without_a_model_says_what_to_do(client, images):
+    handle = running(client)
+    name = handle.name
+
+    with pytest.raises(ftctl.ArtifactNotFound) as caught:
+        list(handle.predict(images))
+    assert str(caught.value) == (
+        f"job {name} has no model yet: it is still running; wait for its end with "
+        f"`ftctl watch {name}`"
+    )
+
+    handle.cancel()
+    handle.wait(timeout_s=TIMEOUT_S)
+    with pytest.raises(ftctl.ArtifactNotFound) as caught:
+        list(handle.predict(images))
+    assert str(caught.value) == (
+        f"job {name} ended CANCELLED before it had a model; `ftctl get {name}` says why"
+    )
+
+
+def test_an_unknown_job_has_no_model(client, images):
+    with pytest.raises(ftctl.JobNotFound, match="no job has the name or id `nothing`"):
+        list(client.predict("nothing", images))
 
 
 def test_validate_returns_a_plan_and_stores_nothing(client):
