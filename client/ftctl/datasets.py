@@ -53,10 +53,17 @@ class Dataset:
 
     def _size(self) -> str:
         noun = "file" if self.files == 1 else "files"
-        return f"{self.files:,} {noun}, {self.size_bytes / 1e6:,.1f} MB"
+        return f"{self.files:,} {noun}, {_bytes(self.size_bytes)}"
 
 
 _MOST_SHOWN = 50
+
+
+def _bytes(count: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} B"
 
 
 class PushPhase(StrEnum):

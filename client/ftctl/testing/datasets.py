@@ -77,7 +77,7 @@ class Datasets(DatasetServiceServicer):
             push = self._find_push(request.push_id)
             if push.made is None:
                 self._refuse_incomplete(push)
-                push.made = self._sets[push.name] = _dataset(push)
+                push.made = self._keep(_dataset(push))
             return api.FinishPushResponse(dataset=_brief(push.made))
 
     def GetDataset(self, request: api.GetDatasetRequest, context: Any) -> api.GetDatasetResponse:
@@ -117,6 +117,13 @@ class Datasets(DatasetServiceServicer):
                 )
             del self._sets[name]
             return api.DeleteDatasetResponse()
+
+    def _keep(self, made: dataset_pb2.Dataset) -> dataset_pb2.Dataset:
+        """Have a name mean a data set; what it means already keeps its time."""
+        there = self._sets.get(made.name)
+        if there is None or there.digest != made.digest:
+            self._sets[made.name] = made
+        return self._sets[made.name]
 
     def _find(self, ref: str) -> dataset_pb2.Dataset:
         name = ref.removeprefix(f"{USER}/")
