@@ -66,6 +66,17 @@ def test_no_modules_import_in_circles() -> None:
     assert figures.measure(CHECKOUT).circles == []
 
 
+def test_what_was_probably_meant_is_decided_in_one_place_for_client_and_engine() -> None:
+    homes = {"client/ftctl/nearest.py", "trainer/fttrain/spec/nearest.py"}
+    found = {
+        str(path.relative_to(CHECKOUT))
+        for path in layers.sources(CHECKOUT)
+        if "import difflib" in path.read_text()
+    }
+
+    assert found == homes
+
+
 def test_the_first_file_that_every_worker_imports_is_empty() -> None:
     assert (CHECKOUT / "trainer/fttrain/__init__.py").read_text() == ""
 

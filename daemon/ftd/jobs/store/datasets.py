@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import difflib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ftd.errors import DatasetInUse, DatasetNotFound, InvalidPageToken
 from ftd.jobs.callers import Caller
 from ftd.jobs.model import DatasetUse
 from ftd.jobs.store.tables import DATASETS, IS_UNFINISHED, JOBS
+from fttrain.spec.nearest import near
 
 T = TypeVar("T")
 List = list  # below, `list` is the verb
@@ -210,10 +210,9 @@ def _not_found(connection: Connection, ref: str, caller: Caller) -> DatasetNotFo
         name if user == caller.user else f"{user}/{name}"
         for user, name in connection.execute(query.limit(_NEAREST_AMONG))
     ]
-    near = difflib.get_close_matches(ref, known, n=3)
     hint = "`ftctl dataset push NAME DIR` makes one, `ftctl dataset list` shows all"
-    if near:
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
+    if found := near(ref, known, most=3):
+        hint = f"did you mean {' or '.join(f'`{name}`' for name in found)}?"
     return DatasetNotFound(f"no data set has the name `{ref}`; {hint}")
 
 
