@@ -109,7 +109,7 @@ def fronting(path: Path, pair: tuple[Path, Path]) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*pair)
     context.set_alpn_protocols(["h2"])
-    opened: Future[tuple[int, Callable[[], None]]] = Future()
+    opened: Future[tuple[int, Callable[[], object]]] = Future()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         near_reader, near_writer = await asyncio.open_unix_connection(path)
