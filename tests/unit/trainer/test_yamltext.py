@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fttrain.yamltext import YamlError, load, load_value, split_path
+from fttrain.yamltext import YamlError, join_path, load, load_value, split_path
 
 TAG_REFUSED = "the tag `tag:yaml.org,2002:python/name:os.system` is not supported; leave it out"
 
@@ -209,3 +209,21 @@ def test_a_field_path_is_names_and_positions():
 def test_what_is_no_field_path_is_refused(text):
     with pytest.raises(ValueError, match="is not a field path such as"):
         split_path(text)
+
+
+def test_keys_given_twice_can_be_told_of_beside_other_faults() -> None:
+    text = "a: 1\nb: {c: 1, c: 2, c: 3}\nd: [{e: 1, e: 2}]\na: 4\n"
+
+    document = load(text, strict=False)
+
+    assert document.value == {"a": 4, "b": {"c": 3}, "d": [{"e": 2}]}
+    assert [(join_path(k.path), k.place, k.first_line) for k in document.doubled()] == [
+        ("a", (4, 1), 1),
+        ("b.c", (2, 17), 2),
+        ("d[0].e", (3, 12), 3),
+    ]
+
+
+def test_a_key_given_twice_by_set_is_an_error() -> None:
+    with pytest.raises(YamlError, match="the key `lr` is given twice; first in line 1"):
+        load_value("{sgd: {lr: 1, lr: 2}}")
