@@ -2,6 +2,7 @@
 
 import inspect
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,27 @@ def needed(daemon, client):
     client.delete(first.id)
 
 
+def pushed(daemon, client, method="", reason="", times=1):
+    """Push a file where a method is refused so often."""
+    for _ in range(times):
+        if method:
+            daemon.refuse_next(method, reason)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "photo.jpg").write_bytes(b"photo")
+        client.push_dataset("photos", folder)
+
+
+def cut_off(daemon, _client):
+    with ftctl.Client(daemon.socket, patience_s=0.1) as hasty:
+        pushed(daemon, hasty, "SendFiles", "SHUTTING_DOWN", times=9)
+
+
+def used(daemon, client):
+    pushed(daemon, client)
+    client.submit({**JOB, "data": {"dataset": "photos"}})
+    client.delete_dataset("photos")
+
+
 WAYS = {
     errors.BadInput: lambda daemon, client: client.submit({"data": object()}),
     errors.BadJobFile: lambda daemon, client: client.submit("/nowhere/job.yaml"),
@@ -81,6 +103,14 @@ WAYS = {
     errors.ArtifactNotFound: pulled,
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
     errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),
+    errors.DatasetNotFound: lambda daemon, client: client.dataset("nothing"),
+    errors.DatasetInUse: used,
+    errors.InvalidDataset: lambda *on: pushed(*on, "BeginPush", "INVALID_DATASET"),
+    errors.DigestMismatch: lambda *on: pushed(*on, "SendFiles", "DIGEST_MISMATCH"),
+    errors.PushNotFound: lambda *on: pushed(*on, "SendFiles", "PUSH_NOT_FOUND", times=9),
+    errors.PushIncomplete: lambda *on: pushed(*on, "FinishPush", "PUSH_INCOMPLETE", times=9),
+    errors.PushInterrupted: cut_off,
+    errors.DiskFull: lambda *on: pushed(*on, "SendFiles", "DISK_FULL"),
     errors.InvalidRequest: lambda daemon, client: client.get(""),
     errors.Unauthenticated: lambda daemon, client: refused(daemon, client, "UNAUTHENTICATED"),
     errors.PermissionDenied: lambda daemon, client: refused(daemon, client, "PERMISSION_DENIED"),
@@ -115,4 +145,4 @@ def test_every_error_stands_in_the_tree_and_among_the_public_names():
 
 
 def test_every_reason_of_the_api_has_an_error():
-    assert set(CODES) == {*errors.BY_REASON, "INVALID_JOB"}
+    assert set(CODES) == {*errors.BY_REASON, "INVALID_JOB", "INVALID_DATASET"}
