@@ -64,6 +64,7 @@ class Cache(AbstractContextManager["Cache"]):
 
     def forget(self, listing: Listing) -> None:
         """Drop the digests of files."""
+        self._new.clear()
         if self._rows is None:
             return
         with suppress(sqlite3.Error), self._rows:
