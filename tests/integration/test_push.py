@@ -1,133 +1,246 @@
-"""Real photos over a line that is cut, and archives that are refused: the real daemon."""
+"""Pushing data sets over the API: whole, resumed, joined, and only what is missing."""
 
-import hashlib
-import tarfile
+import asyncio
+import stat
+from pathlib import Path
 
 import grpc
 import pytest
 
-import ftctl
-from finetuned.v1 import dataset_pb2
 from finetuned.v1 import dataset_service_pb2 as pb
-from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
-from ftctl import status
-from ftctl.testing import FakeDaemon
-from tests.contract.conftest import real
-from tests.fakes.archives import BOMB, HOSTILE, bomb, pack, refusal
-from tests.fakes.cutting import cutting
+from tests.fakes.listening import Line, listening, reason
+from tests.fakes.pushing import FLOWERS, PIECE, Pusher, digest, listed, pieces, stream
+from tests.wait import wait_until
 
-CUTS = [3_000_000, 7_111_111, 11_222_222, 15_333_333, 20_444_444]
-MOST_AGAIN = 0.05
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """The folder in which a real daemon runs."""
-    return tmp_path_factory.mktemp("real")
-
-
-@pytest.fixture(scope="module")
-def socket(place):
-    with real(place) as socket:
-        yield socket
+LARGE = {"train/a/large.bin": bytes(range(256)) * 4096, "train/b/small.bin": b"small"}
 
 
 @pytest.fixture
-def cars(shared):
-    return shared / "data" / "stanford_cars_10class.tar"
+def pusher(line: Line) -> Pusher:
+    return Pusher(channel=line.channel)
 
 
-def digest_of(archive):
-    """Return the digest of an archive's files, as the API defines it."""
-    lines = []
-    with tarfile.open(archive) as tar:
-        for info in tar:
-            if info.isfile():
-                content = tar.extractfile(info).read()
-                path = info.name.partition("/")[2]
-                lines.append((path, f"{hashlib.sha256(content).hexdigest()} {len(content)} {path}"))
-    text = "".join(f"{line}\n" for _, line in sorted(lines))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def pushed(socket, source):
-    seen = []
-    with ftctl.Client(socket) as client:
-        made = client.push_dataset("cars", source, on_progress=seen.append)
-    return made, seen[-1].sent_bytes
-
-
-def test_photos_arrive_whole_over_a_line_that_is_cut_five_times(socket, cars, tmp_path):
-    with FakeDaemon() as other, cutting(tmp_path / "whole", other.socket) as line:
-        pushed(tmp_path / "whole", cars)
-        uncut_bytes = line.sent_bytes
-
-    with cutting(tmp_path / "cut", socket, CUTS) as line:
-        made, sent_bytes = pushed(tmp_path / "cut", cars)
-
-    content = sent_bytes / made.size_bytes - 1
-    wire = line.sent_bytes / uncut_bytes - 1
-    print(
-        f"\n{made.files} files, {made.size_bytes:,} bytes, {line.done} cuts; sent again: "
-        f"{sent_bytes - made.size_bytes:,} bytes of files ({content:.2%}), "
-        f"{line.sent_bytes - uncut_bytes:,} bytes on the line ({wire:.2%})"
-    )
-    assert line.done == 5
-    assert made.digest == digest_of(cars)
-    assert content <= MOST_AGAIN
-    assert wire <= MOST_AGAIN
-
-
-def files_of(place):
-    """Return the files that a daemon keeps of data sets, with their sizes."""
+def tree(folder: Path) -> dict[str, bytes]:
     return {
-        path.relative_to(place): path.stat().st_size
-        for path in (place / "state").rglob("*")
-        if path.is_file() and "datasets" in path.parts
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
     }
 
 
-def test_hostile_archives_are_refused_and_nothing_is_written(socket, place, tmp_path):
-    before = files_of(place)
-    said, wanted = {}, {}
-    archives = {kind: (pack(tmp_path / f"{number}.tar", *members), fault)
-                for number, (kind, (members, fault)) in enumerate(HOSTILE.items())}  # fmt: skip
-    archives["a bomb"] = (bomb(tmp_path / "bomb.tar.bz2"), BOMB)
-
-    with cutting(tmp_path / "s", socket) as line, ftctl.Client(tmp_path / "s") as client:
-        for kind, (path, fault) in archives.items():
-            wanted[kind] = refusal(path, fault)
-            with pytest.raises(ftctl.InvalidDataset) as caught:
-                client.push_dataset("evil", path)
-            said[kind] = str(caught.value)
-        assert "evil" not in [item.name for item in client.datasets()]
-
-    assert said == wanted
-    assert line.sent_bytes < 20_000  # who listens, and the list
-    assert files_of(place) == before
+def version(tmp_path: Path, name: str) -> Path:
+    return tmp_path / "datasets" / "versions" / name
 
 
-def test_a_list_with_such_paths_is_refused_by_the_daemon_too(socket, place, tmp_path):
-    before = files_of(place)
-    paths = ["../evil", "/etc/passwd", "a/1.jpg", "A/1.JPG"]
-    files = [dataset_pb2.DatasetFile(path=path, size_bytes=1, sha256=bytes(32)) for path in paths]
+async def refusal(call: object) -> tuple[str, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call  # type: ignore[misc]
+    return reason(error.value), error.value.details() or ""
 
-    with grpc.insecure_channel(f"unix:{socket}") as channel:
-        requests = iter([pb.BeginPushRequest(name="evil", files=files)])
-        answers = DatasetServiceStub(channel).BeginPush(requests)
-        with pytest.raises(grpc.RpcError) as caught:
-            next(answers)
 
-    assert str(status.from_rpc(caught.value, address="here")) == (
-        "the list of files has 3 faults\n"
-        "  files[0].path: `../evil` holds `.` or `..`; say it from the data set's own folder\n"
-        "  files[1].path: `/etc/passwd` is absolute; paths begin within the data set\n"
-        "  files[3].path: `A/1.JPG` and `a/1.jpg` differ by case, or by how letters are composed, "
-        "alone; elsewhere they are one file: rename one"
+async def test_a_push_makes_the_data_set_that_was_listed(pusher: Pusher, tmp_path: Path) -> None:
+    made = await pusher.push(FLOWERS)
+
+    assert (made.name, made.files, made.size_bytes) == ("flowers", 3, 9)
+    assert made.digest == digest(FLOWERS)
+    assert tree(version(tmp_path, made.digest)) == FLOWERS
+    modes = {file.stat().st_mode for file in version(tmp_path, made.digest).rglob("*.jpg")}
+    assert {stat.S_IMODE(mode) for mode in modes} == {0o400}
+
+
+async def test_files_of_the_same_content_are_sent_once(pusher: Pusher) -> None:
+    begun = await pusher.begin(FLOWERS)
+
+    assert begun.missing == {0: 0, 1: 0}
+    assert await pusher.send(begun, FLOWERS) == 6
+
+
+async def test_empty_and_large_files_arrive(pusher: Pusher, tmp_path: Path) -> None:
+    files = {**LARGE, "empty": b""}
+
+    made = await pusher.push(files)
+
+    assert tree(version(tmp_path, made.digest)) == files
+
+
+async def test_after_a_cut_only_the_rest_is_sent(pusher: Pusher) -> None:
+    begun = await pusher.begin(LARGE)
+    call = pusher.stub.SendFiles()
+    for piece in pieces(begun.push_id, 0, LARGE["train/a/large.bin"])[:3]:
+        await call.write(piece)
+    found = begun
+    while found.missing.get(0) != 3 * PIECE:
+        found = await pusher.begin(LARGE)
+    call.cancel()
+
+    again = await pusher.begin(LARGE)
+
+    assert again.push_id == begun.push_id
+    assert again.missing == {0: 3 * PIECE, 1: 0}
+    assert await pusher.send(again, LARGE) == PIECE + 5
+    assert (await pusher.finish(again.push_id)).digest == digest(LARGE)
+
+
+async def test_a_daemon_that_starts_again_knows_what_arrived(tmp_path: Path) -> None:
+    async with listening(tmp_path) as line:
+        before = Pusher(channel=line.channel)
+        begun = await before.begin(LARGE)
+        await before.send_pieces(pieces(begun.push_id, 0, LARGE["train/a/large.bin"])[:2])
+    async with listening(tmp_path) as line:
+        after = Pusher(channel=line.channel)
+        await line.office.datasets.sweep()
+
+        again = await after.begin(LARGE)
+
+        assert (again.push_id, again.missing) == (begun.push_id, {0: 2 * PIECE, 1: 0})
+        await after.send(again, LARGE)
+        assert (await after.finish(again.push_id)).digest == digest(LARGE)
+
+
+async def test_the_second_time_only_what_changed_is_sent(pusher: Pusher, tmp_path: Path) -> None:
+    first = await pusher.push(FLOWERS)
+    changed = {**FLOWERS, "train/b/2.jpg": b"changed", "val/b/4.jpg": b"two"}
+
+    begun = await pusher.begin(changed)
+    assert begun.missing == {1: 0}
+    await pusher.send(begun, changed)
+    second = await pusher.finish(begun.push_id)
+
+    assert tree(version(tmp_path, second.digest)) == changed
+    assert tree(version(tmp_path, first.digest)) == FLOWERS
+    one, other = (version(tmp_path, each.digest) / "train/a/1.jpg" for each in (first, second))
+    assert one.stat().st_ino == other.stat().st_ino
+    assert (await pusher.get("flowers")).digest == second.digest
+
+
+async def test_the_same_again_needs_nothing_and_stays_as_it_is(pusher: Pusher) -> None:
+    first = await pusher.push(FLOWERS)
+
+    begun = await pusher.begin(FLOWERS)
+
+    assert begun.missing == {}
+    assert await pusher.finish(begun.push_id) == first
+
+
+async def test_a_push_is_finished_more_than_once(pusher: Pusher) -> None:
+    begun = await pusher.begin(FLOWERS)
+    await pusher.send(begun, FLOWERS)
+
+    made = await asyncio.gather(*(pusher.finish(begun.push_id) for _ in range(3)))
+
+    assert made[0] == made[1] == made[2]
+
+
+async def test_two_who_push_the_same_help_each_other(pusher: Pusher, tmp_path: Path) -> None:
+    begun = await asyncio.gather(*(pusher.begin(LARGE) for _ in range(4)))
+    assert len({each.push_id for each in begun}) == 1
+
+    await asyncio.gather(*(pusher.send(each, LARGE) for each in begun))
+
+    made = await pusher.finish(begun[0].push_id)
+    assert tree(version(tmp_path, made.digest)) == LARGE
+
+
+async def test_a_thousand_files_come_in_parts(pusher: Pusher) -> None:
+    files = [listed(f"train/{number}", b"%d" % number) for number in range(2500)]
+    parts = [files[:1000], files[1000:2000], files[2000:]]
+    requests = [pb.BeginPushRequest(name="many", files=part) for part in parts]
+
+    replies = [reply async for reply in pusher.stub.BeginPush(stream(requests))]
+
+    assert [len(reply.missing) for reply in replies] == [1000, 1000, 500]
+    assert [file.index for reply in replies for file in reply.missing] == list(range(2500))
+
+
+@pytest.mark.parametrize("sent", [b"onE", b"one and more"])
+async def test_content_that_is_another_is_refused_and_removed(
+    pusher: Pusher, tmp_path: Path, sent: bytes
+) -> None:
+    begun = await pusher.begin(FLOWERS)
+
+    told = await refusal(pusher.send_pieces(pieces(begun.push_id, 0, sent)))
+
+    how = "with another SHA-256 than was announced"
+    if len(sent) > 3:
+        how = "with more than the 3 bytes announced"
+    assert told == (
+        "DIGEST_MISMATCH",
+        f"`train/a/1.jpg` arrived {how}; it changed meanwhile, or on the way: push again",
     )
-    assert files_of(place) == before
+    assert not list((tmp_path / "datasets").rglob("*.part"))
+    assert (await pusher.begin(FLOWERS)).missing == {0: 0, 1: 0}
+
+
+async def test_pieces_that_fit_nowhere_are_refused(pusher: Pusher) -> None:
+    begun = await pusher.begin(FLOWERS)
+
+    async def told(**piece: object) -> str:
+        request = pb.SendFilesRequest(push_id=begun.push_id, **piece)
+        kind, text = await refusal(pusher.send_pieces([request]))
+        assert kind == "INVALID_ARGUMENT"
+        return text
+
+    assert await told(index=3, data=b"x") == "index: 3 is none of the 3 files of this push"
+    assert await told(index=-1, data=b"x") == "index: -1 is none of the 3 files of this push"
+    assert await told(offset=-1, data=b"x") == "offset: -1 is negative"
+    assert await told(offset=1, data=b"ne") == (
+        "offset: a piece of file 0 (`train/a/1.jpg`) begins at byte 1, 0 bytes are there; begin "
+        "the push again and send what is missing then"
+    )
+    assert await told() == "data: a piece of file 0 (`train/a/1.jpg`) is empty; the file is not"
+    assert await told(data=b"x" * (PIECE + 1)) == ("data: a piece of 262145 bytes; at most 262144")
+
+
+async def test_a_push_that_lacks_files_is_not_finished(pusher: Pusher, tmp_path: Path) -> None:
+    begun = await pusher.begin(FLOWERS)
+    await pusher.send_pieces(pieces(begun.push_id, 0, b"one"))
+
+    assert await refusal(pusher.finish(begun.push_id)) == (
+        "PUSH_INCOMPLETE",
+        "1 of 3 files has not arrived, the first is `train/b/2.jpg`; begin the push again and "
+        "send what is missing",
+    )
+    assert not version(tmp_path, "").exists()
+
+
+@pytest.mark.parametrize("push_id", ["", "x", "../../etc", "0" * 32])
+async def test_a_push_that_is_not_known_is_said(pusher: Pusher, push_id: str) -> None:
+    expected = (
+        "PUSH_NOT_FOUND",
+        f"no push `{push_id}` is known; it is done, or too old: begin it again",
+    )
+
+    assert await refusal(pusher.finish(push_id)) == expected
+    assert await refusal(pusher.send_pieces(pieces(push_id, 0, b"x"))) == expected
+
+
+async def test_a_stream_without_a_request_is_refused(pusher: Pusher) -> None:
+    assert await refusal(pusher.send_pieces([])) == (
+        "INVALID_ARGUMENT",
+        "the stream ended before its first request, which says what it is about",
+    )
+
+
+async def test_a_slow_sender_holds_up_nobody(line: Line, pusher: Pusher) -> None:
+    begun = await pusher.begin(LARGE)
+    slow = [pusher.stub.SendFiles() for _ in range(10)]
+    lists = [pusher.stub.BeginPush() for _ in range(10)]
+    for call in slow:
+        await call.write(pieces(begun.push_id, 0, LARGE["train/a/large.bin"])[0])
+    for call in lists:
+        await call.write(pb.BeginPushRequest(name="slow", files=[listed("a", b"")]))
+
+    assert (await asyncio.wait_for(pusher.push(FLOWERS), 30)).files == 3
+    for call in (*slow, *lists):
+        call.cancel()
+
+
+async def test_what_a_broken_list_brought_is_gone(pusher: Pusher, tmp_path: Path) -> None:
+    call = pusher.stub.BeginPush()
+    await call.write(pb.BeginPushRequest(name="half", files=[listed("a", b"")]))
+    pushes = tmp_path / "datasets" / "pushes"
+    await wait_until(lambda: bool(list(pushes.glob("*"))))
+
+    call.cancel()
+
+    await wait_until(lambda: not list(pushes.glob("*")))

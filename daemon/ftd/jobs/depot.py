@@ -43,7 +43,7 @@ AGAIN_S = 3600.0
 THREADS = 4
 MOST_TOLD = 1000
 """Missing files in one reply."""
-_GIB = 2**30
+_MIB = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -70,8 +70,8 @@ class Depot:
         self.versions = folder / "versions"
         self._folder = folder
         self._records = records
-        self._limit_bytes = limit_bytes
-        self._free_bytes = free_bytes
+        self.limit_bytes = limit_bytes
+        self.free_bytes = free_bytes
         self._blobs = Blobs(folder / "blobs")
         self._pushes = Pushes(folder / "pushes", rundir.boot_id())
         self._made = Versions(self.versions, self._blobs)
@@ -94,7 +94,10 @@ class Depot:
             async for part in parts:
                 await self._run(files.add, part)
             async with self._files.used():
-                push_id = await self._run(self._adopt, place, files, name, caller.user)
+                # In two steps: of a list that was cut off gRPC says first that it ended, and
+                # right after that its caller is gone. Half a list must be no push.
+                summary = await self._run(self._seal, files, name, caller.user)
+                push_id = await self._run(self._pushes.adopt, place, caller.user, name, summary)
         async with self._open(self._pushes.opened(push_id, caller.user)) as push:
             found = arrivals.missing(push, self._blobs)
             told = False
@@ -167,10 +170,10 @@ class Depot:
 
     # --- in threads -----------------------------------------------------------------------
 
-    def _adopt(self, place: Path, files: FileList, name: str, user: str) -> str:
-        summary = files.seal(self._limit_bytes)
+    def _seal(self, files: FileList, name: str, user: str) -> Summary:
+        summary = files.seal(self.limit_bytes)
         self._refuse_too_large(files, summary, name, user)
-        return self._pushes.adopt(place, user, name, summary)
+        return summary
 
     def _refuse_too_large(self, files: FileList, summary: Summary, name: str, user: str) -> None:
         push_id = self._pushes.id_of(user, name, summary)
@@ -178,18 +181,16 @@ class Depot:
         for number, entry in files.contents():
             size = self._blobs.size(user, entry.sha256)
             if size not in (None, entry.size_bytes):
-                what = f"{paths.shown(entry.path)}: what has its SHA-256 has {size} bytes"
-                fault = Fault(
-                    field=f"files[{number}].size_bytes", description=f"{what}; read it again"
-                )
-                raise InvalidDataset([fault])
+                shown, there = paths.shown(entry.path), f"has {size} bytes, not {entry.size_bytes}"
+                what = f"{shown}: what has its SHA-256 {there}; read it again"
+                raise InvalidDataset([Fault(field=f"files[{number}].size_bytes", description=what)])
             if size is None:
                 needed += entry.size_bytes - self._pushes.arrived_bytes(push_id, entry.sha256)
-        free = self._free_bytes(self._folder) - RESERVE_BYTES
-        if needed > max(free, 0):
+        free = max(self.free_bytes(self._folder) - RESERVE_BYTES, 0)
+        if needed > free:
             raise DiskFull(
-                f"the push needs {needed / _GIB:.1f} GiB, of which the daemon's disk has "
-                f"{max(free, 0) / _GIB:.1f} to give; remove data sets or jobs there, or push less"
+                f"the push needs {_size(needed)}, of which the daemon's disk has {_size(free)} to "
+                "give; remove data sets or jobs there, or push less"
             )
 
     def _make(self, push: Push) -> str:
@@ -243,6 +244,12 @@ class Depot:
             yield entered
         finally:
             await self._run(manager.__exit__, None, None, None)
+
+
+def _size(count: int) -> str:
+    if count < _MIB:
+        return f"{count:,} bytes"
+    return f"{count / _MIB:.1f} MiB" if count < 1024 * _MIB else f"{count / _MIB / 1024:.1f} GiB"
 
 
 def _some(found: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
