@@ -73,6 +73,10 @@ def left_behind(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
+def victim_degree(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 async def test_answers_are_what_the_engine_says_of_the_same_files(
     zygote: Zygote, model: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -137,6 +141,7 @@ async def test_a_predictor_leaves_cores_and_accelerators_to_training(
         process = psutil.Process(predictor.pid)
         await wait_until(lambda: process.nice() == 15)
         assert process.cmdline()[0] == "finetuned predictor"
+        assert 500 < victim_degree(predictor.pid) < 1000  # before workers, after the spare one
     finally:
         predictor.send(signal.SIGKILL)
         await predictor.wait()

@@ -14,6 +14,9 @@ from fttrain.data.view import EvalView, normalise
 from fttrain.models.build import from_card
 from fttrain.spec import rundir
 
+MOST_PIXEL_BYTES = 64 * 2**20
+"""Of a batch: a model may take images of 100 megapixels as they are."""
+
 
 class NoModel(Exception):
     """A place where no model is."""
@@ -70,7 +73,9 @@ def ask(trained: Trained, images: Iterable[Path], batch_size: int = 32) -> Itera
             yield from _say(net, card, paths, pixels)
             raise
         # Where the model takes images as they are, those of one size go together.
-        if len(paths) == batch_size or (pixels and pixels[0].shape != seen.shape):
+        is_other = bool(pixels) and pixels[0].shape != seen.shape
+        is_large = (len(paths) + 1) * seen.nbytes > MOST_PIXEL_BYTES
+        if len(paths) == batch_size or is_other or is_large:
             yield from _say(net, card, paths, pixels)
             paths, pixels = [], []
         paths.append(path)

@@ -33,7 +33,7 @@ WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AGAIN_S = 0.05
-_SPARE_FIRST, _WORKERS_NEXT = 1000, 500
+_SPARE_FIRST, ERRANDS_NEXT, _WORKERS_LAST = 1000, 750, 500
 DATAGRAM_BYTES = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -156,12 +156,12 @@ def _work(orders: int, worker: Worker) -> int:
     for number in WATCHED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
-    _prefer_as_victim(_SPARE_FIRST)
+    prefer_as_victim(_SPARE_FIRST)
     setproctitle.setproctitle("finetuned spare worker")
     run = worker()
     run_dir = Path(os.fsdecode(_read_all(orders)))
     redirect(run_dir / rundir.LOG)
-    _prefer_as_victim(_WORKERS_NEXT)
+    prefer_as_victim(_WORKERS_LAST)
     setproctitle.setproctitle(f"finetuned worker {_short(run_dir)}")
     return guarded(run_dir, run)
 
@@ -186,7 +186,7 @@ def guarded(folder: Path, main: Callable[[Path], int]) -> int:
         sys.stderr.flush()
 
 
-def _prefer_as_victim(degree: int) -> None:
+def prefer_as_victim(degree: int) -> None:
     """Where memory runs out, the kernel shall take this process, not the daemon beside it."""
     try:
         Path("/proc/self/oom_score_adj").write_text(str(degree))

@@ -159,6 +159,7 @@ def _run_errand(folder: Path, name: str, main: Callable[[Path], int], zygote: in
     for number in shim.WATCHED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, shim.WATCHED)
+    shim.prefer_as_victim(shim.ERRANDS_NEXT)
     shim.redirect(folder / "log.txt")
     setproctitle.setproctitle(f"finetuned {name}")
     os._exit(shim.guarded(folder, main))

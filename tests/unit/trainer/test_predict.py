@@ -10,6 +10,7 @@ import torchvision.transforms as T
 from PIL import Image
 from safetensors import safe_open
 
+from fttrain import predict as engine
 from fttrain.artifacts.export import BadModel, ModelCard, Origin, write_model
 from fttrain.data.decode import BadImage
 from fttrain.events import Score
@@ -108,6 +109,15 @@ def test_the_batch_size_does_not_matter(resnet: Path, photos: list[Path], batch_
 
     assert [(p.path, p.label) for p in made] == [(p.path, p.label) for p in whole]
     assert [p.scores for p in made] == [pytest.approx(p.scores, abs=1e-5) for p in whole]
+
+
+def test_large_images_go_in_smaller_batches(
+    resnet: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = list(predict(resnet, photos, batch_size=1))
+    monkeypatch.setattr(engine, "MOST_PIXEL_BYTES", 1)
+
+    assert list(predict(resnet, photos, batch_size=len(photos))) == alone
 
 
 def test_the_model_is_found_by_run_by_folder_and_by_file(resnet: Path, photos: list[Path]) -> None:
