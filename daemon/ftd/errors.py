@@ -227,7 +227,7 @@ class Unauthenticated(DaemonError):
     def __init__(self) -> None:
         super().__init__(
             "this needs a token that is live; ask who runs the daemon for one (`ftd token create "
-            "NAME` makes it) and put it into FTCTL_TOKEN"
+            "NAME` makes it) and put it into FTCTL_TOKEN or an `ftctl context`"
         )
 
 

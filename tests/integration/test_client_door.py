@@ -220,7 +220,7 @@ async def test_refusals_have_an_exit_code_of_their_own(door):
     assert await doors.ftctl("list", environment=door.environment("stranger")) == (
         4, "",
         "ftctl: this needs a token that is live; ask who runs the daemon for one (`ftd token "
-        "create NAME` makes it) and put it into FTCTL_TOKEN\n",
+        "create NAME` makes it) and put it into FTCTL_TOKEN or an `ftctl context`\n",
     )  # fmt: skip
     code, _, err = await doors.ftctl(
         "devices", "drain", "sim0", environment=door.environment("alice")
