@@ -68,6 +68,26 @@ async def test_each_user_s_jobs_and_device_time_are_added_up(line: Line) -> None
     assert [each.user for each in alone] == ["bob"]
 
 
+async def test_the_account_outlives_deleted_jobs(line: Line) -> None:
+    for name in ("a", "b"):
+        reply = await line.jobs.SubmitJob(jobs.SubmitJobRequest(spec=spec(name)))
+        job = line.office.jobs[reply.job.id]
+        attempt = Attempt(
+            job_id=job.id, number=1, run_dir="/r", devices=("sim0",),
+            start_time=NOW - timedelta(seconds=5), end_time=NOW,
+        )  # fmt: skip
+        await line.office.store.append(job, [], attempt=attempt)
+        await line.office.cancel(job.id)
+    before = await stub(line).ListUsage(pb.ListUsageRequest())
+
+    await line.jobs.DeleteJob(jobs.DeleteJobRequest(job="a"))
+    one_left = await stub(line).ListUsage(pb.ListUsageRequest())
+    await line.jobs.DeleteJob(jobs.DeleteJobRequest(job="b"))
+
+    assert before.users[0].device_seconds == 10.0
+    assert before == one_left == await stub(line).ListUsage(pb.ListUsageRequest())
+
+
 async def test_paths_outside_the_roots_are_refused_wherever_links_lead(
     line: Line, tmp_path: Path
 ) -> None:

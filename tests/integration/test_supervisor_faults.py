@@ -11,7 +11,7 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from ftd.errors import InvalidJob
+from ftd.errors import InvalidJob, JobNotRunning
 from ftd.jobs import supervisor as supervising
 from ftd.jobs.model import Job, JobState
 from ftd.jobs.planning import PLANNERS
@@ -214,3 +214,47 @@ async def test_a_shim_that_cannot_begin_says_why_in_the_zygotes_log(
     process.close()
 
     assert "FileNotFoundError" in (tmp_path / "zygote.log").read_text()
+
+
+async def test_a_deletion_that_broke_off_is_done_at_the_next_start(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as first:
+        kept = await submit(first, "finish")
+        await until(first, kept, JobState.SUCCEEDED)
+    orphan = tmp_path / "runs" / ("f" * 32)
+    (orphan / "1").mkdir(parents=True)
+
+    async with daemon(tmp_path):
+        await wait_until(lambda: not orphan.exists())
+
+    assert await asyncio.to_thread((tmp_path / "runs" / kept.id).exists)
+
+
+async def test_a_deleted_job_leaves_no_files(supervisor: Supervisor, tmp_path: Path) -> None:
+    job = await submit(supervisor, "finish")
+    await until(supervisor, job, JobState.SUCCEEDED)
+    assert (tmp_path / "runs" / job.id).is_dir()
+
+    await supervisor.delete(job.name)
+
+    assert not (tmp_path / "runs" / job.id).exists()
+
+
+async def test_a_job_that_waits_cannot_finish_and_one_that_trains_is_asked_once(
+    supervisor: Supervisor,
+) -> None:
+    running = await submit(supervisor, "wait")
+    await until(supervisor, running, JobState.RUNNING)
+    waiting = await submit(supervisor, "finish")
+
+    with pytest.raises(JobNotRunning) as refused:
+        await supervisor.finish(waiting.id)
+    asked = await supervisor.finish(running.id)
+    again = await supervisor.finish(running.id)
+
+    assert str(refused.value) == (
+        f"job {waiting.name} is queued and has not begun to train; `ftctl cancel {waiting.name}` "
+        "ends it"
+    )
+    assert asked == again
+    assert await asyncio.to_thread(rundir.is_to_finish, Path(asked.run_dir))
+    await supervisor.cancel(running.id)

@@ -14,7 +14,7 @@ import structlog
 from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
 from ftd.errors import JobNotRunning
-from ftd.jobs import needs, outcome, references
+from ftd.jobs import leftovers, needs, outcome, references
 from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
@@ -158,6 +158,8 @@ class Supervisor:
                 self._begin(self.telemetry.run, name="telemetry")
                 self._begin(self._schedule_for_ever, name="scheduler")
                 self._begin(self.datasets.sweep_for_ever, name="datasets")
+                sweep = partial(leftovers.sweep_runs, self.state_dir / "runs", self.store)
+                self._begin(sweep, name="leftovers")
                 stack.callback(self.datasets.close)
                 stack.callback(self._stop)
                 yield self
@@ -293,8 +295,7 @@ class Supervisor:
 
     async def _take_up(self) -> None:
         """Find the jobs that an earlier daemon left, and go on with each where it stands."""
-        for leftover in (self.state_dir / "plans").glob("planning-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        leftovers.remove((self.state_dir / "plans").glob("planning-*"))
         self.predicting.clear()
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, delete, or_, select
 
 from ftd.errors import JobInUse, JobNotEnded, JobNotFound
 from ftd.jobs.model import TERMINAL, JobId, JobState
+from ftd.jobs.store import usage
 from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, EVENTS, IS_UNFINISHED, JOBS
 
 
@@ -20,6 +21,7 @@ def delete_job(connection: Connection, job_id: JobId, only_of: str | None) -> No
             "until it has ended"
         )
     _refuse_needed(connection, job_id, row.name, only_of)
+    usage.keep(connection, job_id)
     for table in (EVENTS, ATTEMPTS, DOCUMENTS):
         connection.execute(delete(table).where(table.c.job_id == job_id))
     connection.execute(delete(JOBS).where(JOBS.c.id == job_id))

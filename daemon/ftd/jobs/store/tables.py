@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0004"
+HEAD = "0005"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -146,5 +146,15 @@ DATASETS = Table(
     Column("size_bytes", Integer, nullable=False),
     Column("folders", Text, nullable=False),
     Column("create_time", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What deleted jobs have had of the machine: accounts outlive their jobs.
+PAST_USAGE = Table(
+    "past_usage",
+    METADATA,
+    Column("user", String, primary_key=True),
+    Column("ended", Integer, nullable=False),
+    Column("device_seconds", Float, nullable=False),
     sqlite_with_rowid=False,
 )
