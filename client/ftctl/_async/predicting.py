@@ -39,8 +39,8 @@ class AsyncModels:
         found = await transport.aside(partial(predictions.pictures, list(paths)))
         for group in predictions.calls(found):
             async with transport.closing(_answers(self._connection, job, group)) as answers:
-                async for answer in answers:
-                    yield answer
+                async for path, response in answers:
+                    yield _prediction(path, response)
 
 
 class _Sending:
@@ -69,7 +69,8 @@ class _Sending:
 
 async def _answers(
     connection: AsyncConnection, job: str, pictures: Sequence[Picture]
-) -> AsyncGenerator[Prediction, None]:
+) -> AsyncGenerator[tuple[Path, pb.PredictImagesResponse], None]:
+    """Yield the answers of one call, each with its file."""
     sending = _Sending(job, pictures)
     call = transport.opened(
         lambda: connection.models.PredictImages(sending.requests(), timeout=DEADLINE_S)
@@ -78,7 +79,7 @@ async def _answers(
     position = 0
     try:
         async for response in call:
-            yield _prediction(pictures[position].path, response)
+            yield pictures[position].path, response
             position += 1
     except transport.RpcError as error:
         said = status.from_rpc(await ending.of(error), address=str(connection.address))

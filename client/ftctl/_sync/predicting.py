@@ -38,8 +38,8 @@ class Models:
         found = transport.aside(partial(predictions.pictures, list(paths)))
         for group in predictions.calls(found):
             with transport.closing(_answers(self._connection, job, group)) as answers:
-                for answer in answers:
-                    yield answer
+                for path, response in answers:
+                    yield _prediction(path, response)
 
 
 class _Sending:
@@ -68,7 +68,8 @@ class _Sending:
 
 def _answers(
     connection: Connection, job: str, pictures: Sequence[Picture]
-) -> Generator[Prediction, None]:
+) -> Generator[tuple[Path, pb.PredictImagesResponse], None]:
+    """Yield the answers of one call, each with its file."""
     sending = _Sending(job, pictures)
     call = transport.opened(
         lambda: connection.models.PredictImages(sending.requests(), timeout=DEADLINE_S)
@@ -77,7 +78,7 @@ def _answers(
     position = 0
     try:
         for response in call:
-            yield _prediction(pictures[position].path, response)
+            yield pictures[position].path, response
             position += 1
     except transport.RpcError as error:
         said = status.from_rpc(ending.of(error), address=str(connection.address))
