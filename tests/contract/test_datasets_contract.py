@@ -9,6 +9,7 @@ import pytest
 import ftctl
 from ftctl import PushPhase
 from tests.fakes.cutting import cutting
+from tests.photos import make_photo_folder
 
 NUMBERS = itertools.count(1)
 
@@ -44,6 +45,16 @@ def digest(files):
 def photos(count=6, size=5000):
     """Return files that no daemon has seen."""
     return {f"train/{'ab'[n % 2]}/{n}.jpg": os.urandom(size) for n in range(count)}
+
+
+def job(dataset):
+    """Return a long job on a data set."""
+    sizes = {"resize": 32, "crop": 32, "mean": [0.5] * 3, "std": [0.25] * 3}
+    return {
+        "data": {"dataset": dataset, "preprocess": sizes},
+        "model": {"cnn": {}},
+        "train": {"epochs": 5000, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}},
+    }
 
 
 def pushed(client, name, source):
@@ -164,6 +175,38 @@ def test_a_deleted_data_set_is_gone(client, name, tmp_path):
     for ask in (client.dataset, client.delete_dataset):
         with pytest.raises(ftctl.DatasetNotFound, match=f"no data set has the name `{name}`; "):
             ask(name)
+
+
+def test_a_job_uses_a_data_set_by_its_name_and_keeps_it(client, name, tmp_path):
+    made, _ = pushed(client, name, make_photo_folder(tmp_path / "in"))
+    handle = client.submit({**job(name), "name": f"job-of-{name}"})
+    for event in handle.watch():
+        if isinstance(event, ftctl.EpochEnded):
+            break
+
+    assert client.dataset(name).used_by == (handle.name,)
+    with pytest.raises(ftctl.DatasetInUse) as caught:
+        client.delete_dataset(name)
+    assert str(caught.value) == (
+        f"data set {name} is used by job {handle.name}, which has not ended; delete it when that "
+        "is so"
+    )
+
+    handle.cancel()
+    handle.wait(timeout_s=60)
+    assert client.dataset(name).digest == made.digest
+    client.delete_dataset(name)
+
+
+def test_a_data_set_that_is_not_there_is_a_fault_of_a_job(client, tmp_path):
+    pushed(client, "flowers", folder(tmp_path / "in", photos()))
+
+    with pytest.raises(ftctl.InvalidJob) as caught:
+        client.submit(job("flower"))
+
+    assert [str(fault) for fault in caught.value.faults] == [
+        "data.dataset.name: no data set has the name `flower`; did you mean `flowers`?"
+    ]
 
 
 def test_a_name_that_is_none_is_refused_before_a_file_is_read(client):

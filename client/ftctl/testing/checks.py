@@ -31,6 +31,13 @@ def epochs_of(recipe: Mapping[str, Any]) -> int:
     return sum(int(stage.get("epochs", 1)) for stage in stages)
 
 
+def dataset_of(recipe_json: str) -> str:
+    """Return the data set that a recipe names: alone, or with more to say of it."""
+    said = json.loads(recipe_json or "{}").get("data")
+    named = said.get("dataset") if isinstance(said, dict) else None
+    return str(named.get("name", "") if isinstance(named, dict) else named or "")
+
+
 def _spec(spec: job_pb2.JobSpec) -> Iterator[tuple[str, str]]:
     if spec.name and not _NAME.fullmatch(spec.name):
         text = (

@@ -1,7 +1,6 @@
 """The data sets of a fake daemon, in memory: it keeps what has arrived and checks digests."""
 
 import hashlib
-import json
 import re
 import uuid
 from collections.abc import Iterator, Sequence
@@ -37,7 +36,6 @@ class Datasets(DatasetServiceServicer):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._pushes: dict[str, _Push] = {}
-        self._sets: dict[str, dataset_pb2.Dataset] = {}
         # By digest: what is whole, and what is not yet.
         self.contents: dict[bytes, bytes] = {}
         self._parts: dict[bytes, bytearray] = {}
@@ -84,8 +82,8 @@ class Datasets(DatasetServiceServicer):
         """Return one data set."""
         with self._ledger.news:
             found = dataset_pb2.Dataset()
-            found.CopyFrom(self._find(request.dataset))
-            found.used_by.extend(self._used_by(found.name))
+            found.CopyFrom(self._ledger.find_dataset(request.dataset))
+            found.used_by.extend(self._used_by(found.digest))
             return api.GetDatasetResponse(dataset=found)
 
     def ListDatasets(
@@ -96,9 +94,9 @@ class Datasets(DatasetServiceServicer):
             raise Refusal("INVALID_ARGUMENT", f"page_size: {request.page_size} is negative")
         size = min(request.page_size or 50, 1000)
         with self._ledger.news:
-            names = [name for name in sorted(self._sets) if name > request.page_token]
+            names = [name for name in sorted(self._ledger.datasets) if name > request.page_token]
             return api.ListDatasetsResponse(
-                datasets=[_brief(self._sets[name]) for name in names[:size]],
+                datasets=[_brief(self._ledger.datasets[name]) for name in names[:size]],
                 next_page_token=names[size - 1] if len(names) > size else "",
             )
 
@@ -107,33 +105,23 @@ class Datasets(DatasetServiceServicer):
     ) -> api.DeleteDatasetResponse:
         """Forget a data set."""
         with self._ledger.news:
-            name = self._find(request.dataset).name
-            if users := self._used_by(name):
+            found = self._ledger.find_dataset(request.dataset)
+            if users := self._used_by(found.digest):
                 jobs, have = ("jobs", "have") if len(users) > 1 else ("job", "has")
                 raise Refusal(
                     "DATASET_IN_USE",
-                    f"data set {name} is used by {jobs} {', '.join(users)}, which {have} not "
-                    "ended; delete it when that is so",
+                    f"data set {request.dataset} is used by {jobs} {', '.join(users)}, which "
+                    f"{have} not ended; delete it when that is so",
                 )
-            del self._sets[name]
+            del self._ledger.datasets[found.name]
             return api.DeleteDatasetResponse()
 
     def _keep(self, made: dataset_pb2.Dataset) -> dataset_pb2.Dataset:
         """Have a name mean a data set; what it means already keeps its time."""
-        there = self._sets.get(made.name)
+        there = self._ledger.datasets.get(made.name)
         if there is None or there.digest != made.digest:
-            self._sets[made.name] = made
-        return self._sets[made.name]
-
-    def _find(self, ref: str) -> dataset_pb2.Dataset:
-        name = ref.removeprefix(f"{USER}/")
-        if name not in self._sets:
-            raise Refusal(
-                "DATASET_NOT_FOUND",
-                f"no data set has the name `{ref}`; `ftctl dataset push NAME DIR` makes one, "
-                "`ftctl dataset list` shows all",
-            )
-        return self._sets[name]
+            self._ledger.datasets[made.name] = made
+        return self._ledger.datasets[made.name]
 
     def _find_push(self, push_id: str) -> _Push:
         if push_id not in self._pushes:
@@ -183,11 +171,11 @@ class Datasets(DatasetServiceServicer):
                 "missing",
             )
 
-    def _used_by(self, name: str) -> list[str]:
+    def _used_by(self, digest: str) -> list[str]:
         return [
             entry.job.spec.name
             for entry in self._ledger.entries
-            if not entry.has_ended and _dataset_of(entry.job.spec.recipe_json) == name
+            if not entry.has_ended and entry.dataset_digest == digest
         ]
 
 
@@ -242,10 +230,3 @@ def _brief(dataset: dataset_pb2.Dataset) -> dataset_pb2.Dataset:
     brief.CopyFrom(dataset)
     brief.ClearField("folders")
     return brief
-
-
-def _dataset_of(recipe_json: str) -> str:
-    """Return the data set that a recipe names: alone, or with more to say of it."""
-    said = json.loads(recipe_json or "{}").get("data", {})
-    named = said.get("dataset") if isinstance(said, dict) else None
-    return str(named.get("name", "") if isinstance(named, dict) else named or "")

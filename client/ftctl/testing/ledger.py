@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from finetuned.v1 import device_pb2, event_pb2, job_pb2, job_service_pb2
+from finetuned.v1 import dataset_pb2, device_pb2, event_pb2, job_pb2, job_service_pb2
 from ftctl.errors import Fault
+from ftctl.nearest import hint
 from ftctl.testing import checks
 from ftctl.testing.refusal import Refusal, invalid_job
 from ftctl.testing.story import Step, Story, ended, moved
@@ -30,6 +31,8 @@ class Entry:
     story: Iterator[Step]
     events: list[event_pb2.JobEvent] = field(default_factory=list)
     log: bytes = b""
+    dataset_digest: str = ""
+    """Of the data set that it was submitted with."""
 
     @property
     def has_ended(self) -> bool:
@@ -61,6 +64,7 @@ class Ledger:
         self.news = threading.Condition(threading.RLock())
         self.entries: list[Entry] = []
         self.devices = list(devices)
+        self.datasets: dict[str, dataset_pb2.Dataset] = {}
 
     def submit(self, spec: job_pb2.JobSpec, request_id: str) -> Entry:
         """Take a job in. Raises Refusal."""
@@ -76,6 +80,8 @@ class Ledger:
                     "give this one another name, or cancel that one",
                 )
         entry = self._entry(spec, request_id)
+        if ref := checks.dataset_of(spec.recipe_json):
+            entry.dataset_digest = self.find_dataset(ref).digest
         self.entries.append(entry)
         self.tell(entry, moved(job_pb2.JOB_STATE_QUEUED, "plan pending"))
         return entry
@@ -89,6 +95,11 @@ class Ledger:
                 self.find(ref)
             except Refusal as refusal:
                 found.append(Fault(field=f"after[{position}]", description=str(refusal)))
+        try:
+            if ref := checks.dataset_of(spec.recipe_json):
+                self.find_dataset(ref)
+        except Refusal as refusal:
+            found.append(Fault(field="data.dataset.name", description=str(refusal)))
         if found:
             raise invalid_job(found)
 
@@ -116,6 +127,15 @@ class Ledger:
                 f"no job has the name or id `{ref}`; `ftctl list` shows the names and ids of all",
             )
         return begun[0]
+
+    def find_dataset(self, ref: str) -> dataset_pb2.Dataset:
+        """Return a data set by its name. Raises Refusal."""
+        name = ref.removeprefix(f"{USER}/")
+        if name in self.datasets:
+            return self.datasets[name]
+        near = hint(name, self.datasets).removeprefix("; ")
+        told = "`ftctl dataset push NAME DIR` makes one, `ftctl dataset list` shows all"
+        raise Refusal("DATASET_NOT_FOUND", f"no data set has the name `{ref}`; {near or told}")
 
     def tell(self, entry: Entry, step: Step) -> None:
         """Let one thing happen to a job."""
