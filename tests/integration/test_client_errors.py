@@ -128,6 +128,11 @@ RAISED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.mark.parametrize("kind", RAISED, ids=lambda kind: kind.__name__)
 def test_every_error_is_raised_and_says_something(kind):
     with FakeDaemon(devices=2, pace_s=None) as daemon, ftctl.Client(daemon.socket) as client:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ import ftctl
 from ftctl import html
 from ftctl.testing import FakeDaemon
 
+GOLDEN = Path(__file__).parent.parent.parent / "golden" / "help"
 EVIL = "<script>alert(1)</script>"
 JOB = {"name": "cars", "data": {"digits": {}}, "model": {"cnn": {}}, "train": {"epochs": 2}}
 
@@ -21,8 +23,12 @@ def shown():
     with FakeDaemon(devices=2) as daemon, ftctl.Client(daemon.socket) as client:
         handle = client.submit(JOB)
         job = handle.wait()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(daemon.socket.parent / "cache"))
+            client.push_dataset("golden", GOLDEN)
         return {
             "client": client, "handle": handle, "job": job, "plan": job.plan,
+            "dataset": client.dataset("golden"), "datasets": client.datasets(),
             "jobs": client.jobs(), "devices": client.devices(), "device": client.devices()[0],
             "metrics": handle.metrics(), "daemon": daemon,
         }  # fmt: skip
@@ -44,7 +50,18 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-KINDS = ["client", "handle", "job", "plan", "jobs", "devices", "device", "metrics"]
+KINDS = [
+    "dataset",
+    "datasets",
+    "client",
+    "handle",
+    "job",
+    "plan",
+    "jobs",
+    "devices",
+    "device",
+    "metrics",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
