@@ -1,6 +1,8 @@
 """Pushing data sets over the API: whole, resumed, joined, and only what is missing."""
 
 import asyncio
+import errno
+import hashlib
 import stat
 from pathlib import Path
 
@@ -244,3 +246,27 @@ async def test_what_a_broken_list_brought_is_gone(pusher: Pusher, tmp_path: Path
     call.cancel()
 
     await wait_until(lambda: not list(pushes.glob("*")))
+
+
+@pytest.mark.parametrize(("left", "missing"), [(b"one", {1: 0}), (b"onE", {0: 0, 1: 0})])
+async def test_what_a_killed_daemon_had_not_looked_at_is_looked_at_then(
+    pusher: Pusher, tmp_path: Path, left: bytes, missing: dict[int, int]
+) -> None:
+    begun = await pusher.begin(FLOWERS)
+    content = tmp_path / "datasets" / "pushes" / begun.push_id / "content"
+    (content / f"{hashlib.sha256(b'one').hexdigest()}.part").write_bytes(left)
+
+    assert (await pusher.begin(FLOWERS)).missing == missing
+
+
+async def test_a_content_with_all_links_that_can_be_is_copied(
+    pusher: Pusher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(*_: object) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    monkeypatch.setattr("ftd.datasets.blobs.os.link", no_more)
+
+    made = await pusher.push(FLOWERS)
+
+    assert tree(version(tmp_path, made.digest)) == FLOWERS

@@ -59,12 +59,11 @@ def append(push: Push, blobs: Blobs, piece: Piece) -> None:
 def missing(push: Push, blobs: Blobs) -> Iterator[tuple[int, int]]:
     """Yield the place of each file whose content is not whole here, and how much of it is."""
     for number, entry in push.files.contents():
-        part = push.part(entry.sha256)
-        if not _is_whole(push, blobs, entry) and _size(part) == entry.size_bytes and part.exists():
-            with contextlib.suppress(DigestMismatch):  # a daemon ended right before it looked
-                _complete(push, entry, part)
-        if not _is_whole(push, blobs, entry):
-            yield number, _size(part)
+        if _is_whole(push, blobs, entry):
+            continue
+        there = _size(push.part(entry.sha256))
+        if there != entry.size_bytes or not _completes(push, entry):
+            yield number, there if there < entry.size_bytes else 0
 
 
 def refuse_incomplete(push: Push, blobs: Blobs) -> None:
@@ -89,6 +88,15 @@ def _is_whole(push: Push, blobs: Blobs, entry: Entry) -> bool:
     if push.arrived(entry.sha256).exists():
         return True
     return blobs.size(push.card.user, entry.sha256) is not None
+
+
+def _completes(push: Push, entry: Entry) -> bool:
+    """Take a content whose daemon ended right before it looked at it; tell whether it is right."""
+    part = push.part(entry.sha256)
+    with contextlib.suppress(DigestMismatch):
+        if part.exists():  # an empty one that has not arrived has its size too
+            _complete(push, entry, part)
+    return push.arrived(entry.sha256).exists()
 
 
 def _announced(push: Push, piece: Piece) -> Entry:

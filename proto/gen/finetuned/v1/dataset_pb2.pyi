@@ -53,7 +53,7 @@ class Dataset(_message.Message):
 
     @_builtins.property
     def folders(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetFolder]:
-        """Its folders that hold files, by path. In GetDataset only."""
+        """Its folders that hold files, by path, the first 2,000. In GetDataset only."""
 
     @_builtins.property
     def used_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
