@@ -13,7 +13,7 @@ from fttrain.models import build, frozen, tensors
 from fttrain.models.zoo import Net
 from fttrain.optim import groups, optimizers, schedules
 from fttrain.optim.schedules import Course
-from fttrain.spec import recipe as recipes
+from fttrain.spec import optimization
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
@@ -82,5 +82,5 @@ def net(recipe: Recipe, plan: Plan) -> Net:
     return build.loaded(recipe.model, **size, tensors=kept, seed=recipe.train.seed)
 
 
-def _loss(chosen: recipes.Loss) -> partial[Tensor]:
+def _loss(chosen: optimization.Loss) -> partial[Tensor]:
     return partial(F.cross_entropy, label_smoothing=chosen.value.label_smoothing)

@@ -20,7 +20,7 @@ from fttrain.data.stream import Batch
 from fttrain.data.view import normalise
 from fttrain.models.zoo import Net
 from fttrain.score import Tally
-from fttrain.spec.recipe import Preprocess
+from fttrain.spec.images import Preprocess
 
 Input = tuple[Tensor, Tensor]
 """What the trained part of the net sees of a batch, and the labels."""

@@ -16,8 +16,8 @@ from fttrain.data import sources
 from fttrain.data.samples import Samples, Source
 from fttrain.draft import Draft
 from fttrain.models import activations, frozen, weights
+from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
-from fttrain.spec import rundir
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import DataCard, Environment, Means, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
@@ -193,7 +193,7 @@ def _notices(draft: Draft) -> Iterator[str]:
         yield "the head is new and does not train: it keeps its random values"
 
 
-def _shown(preprocess: recipes.Preprocess) -> str:
+def _shown(preprocess: images.Preprocess) -> str:
     return ", ".join(
         f"{name} {value}" for name, value in preprocess.model_dump(exclude_none=True).items()
     )

@@ -10,8 +10,9 @@ from safetensors import safe_open
 
 from fttrain.artifacts.export import BadModel, ModelCard, Origin, read_model, write_model
 from fttrain.events import Score
+from fttrain.spec.images import Preprocess
 from fttrain.spec.plan import Environment
-from fttrain.spec.recipe import Preprocess, Recipe
+from fttrain.spec.recipe import Recipe
 
 RECIPE = Recipe.model_validate_json(
     json.dumps({

@@ -11,7 +11,8 @@ from PIL import Image
 
 from fttrain.data.chance import Draws, normals, words
 from fttrain.data.view import TrainView, crop_box
-from fttrain.spec.recipe import Augmentation, HorizontalFlip, Preprocess, RandomResizedCrop
+from fttrain.spec.augmentation import Augmentation, HorizontalFlip, RandomResizedCrop
+from fttrain.spec.images import Preprocess
 
 PLAIN = Preprocess(mean=[0.5], std=[0.5])
 CROP = RandomResizedCrop(size=32)

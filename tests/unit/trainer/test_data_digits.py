@@ -10,7 +10,7 @@ from fttrain.data import digits, sources
 from fttrain.data.samples import Arrays
 from fttrain.data.sources import Source
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.recipe import Data, Digits, Preprocess
+from fttrain.spec.images import Data, Digits, Preprocess
 
 
 def load(**options: float) -> Source:

@@ -3,14 +3,16 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from fttrain.data import sources
 from fttrain.data.sources import Source
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.recipe import Data, Folder
+from fttrain.spec.images import Data, Dataset, Folder
 from tests.photos import make_photo_folder
 
 
@@ -263,3 +265,42 @@ def test_a_single_class_is_a_fault(tmp_path: Path) -> None:
     assert faults(root) == {
         "data.folder.train": f"{root}/train has class `ants` alone; to tell apart takes two classes"
     }
+
+
+def test_a_pushed_data_set_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    spec = Data(dataset=Dataset(name="shapes"))
+    found = []
+    for place in (tmp_path / "one" / "abc", tmp_path / "two" / "abc", tmp_path / "def"):
+        make_photo_folder(place, per_class=2, size=(8, 8), val_per_class=1)
+        found.append(sources.load(spec, {"dataset:shapes": str(place)}))
+
+    assert {source.name for source in found} == {"data set shapes"}
+    assert found[0].fingerprint == found[1].fingerprint != found[2].fingerprint
+
+
+def test_a_data_set_is_none_without_a_daemon() -> None:
+    with pytest.raises(RecipeFaults) as caught:
+        sources.load(Data(dataset=Dataset(name="shapes")))
+
+    assert [(each.field, each.description) for each in caught.value.faults] == [
+        (
+            "data.dataset.name",
+            "no data set `shapes` is known here: a daemon has them; say `folder` instead",
+        )
+    ]
+
+
+def test_a_name_alone_says_a_data_set() -> None:
+    assert Data.model_validate({"dataset": "a"}) == Data(dataset=Dataset(name="a"))
+    assert "string" in [each.get("type") for each in _dataset_schema()["anyOf"]]
+
+
+def _dataset_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = Data.model_json_schema()["properties"]["dataset"]
+    return schema
+
+
+@pytest.mark.parametrize("sources_", [{}, {"dataset": "a", "digits": {}}])
+def test_there_is_exactly_one_source(sources_: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="exactly one of: folder, dataset, digits"):
+        Data.model_validate(sources_)

@@ -11,16 +11,9 @@ from PIL import Image
 
 from fttrain.data import decode, view
 from fttrain.data.view import EvalView, TrainView, check_geometry, normalise
+from fttrain.spec.augmentation import Augmentation, HorizontalFlip, RandomResizedCrop
 from fttrain.spec.faults import Fault
-from fttrain.spec.recipe import (
-    Augmentation,
-    Data,
-    Digits,
-    Folder,
-    HorizontalFlip,
-    Preprocess,
-    RandomResizedCrop,
-)
+from fttrain.spec.images import Data, Digits, Folder, Preprocess
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 INTERPOLATION = {

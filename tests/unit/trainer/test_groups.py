@@ -7,8 +7,9 @@ import pytest
 from fttrain.models import build
 from fttrain.optim import groups
 from fttrain.spec.faults import RecipeFaults
+from fttrain.spec.network import Model
 from fttrain.spec.plan import GroupCard
-from fttrain.spec.recipe import Model, Recipe
+from fttrain.spec.recipe import Recipe
 from tests import engine
 
 NET = build.skeleton(Model(name="resnet18"), classes=2, channels=3)

@@ -11,7 +11,7 @@ from fttrain import generator
 from fttrain.models import build, frozen, zoo
 from fttrain.models.zoo import Net
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.recipe import Cnn, Model
+from fttrain.spec.network import Cnn, Model
 
 
 def fresh(name: str, *, classes: int = 3, seed: int = 0) -> Net:

@@ -11,8 +11,9 @@ import torchvision
 
 from fttrain import plan
 from fttrain.spec.faults import RecipeFaults
+from fttrain.spec.images import Preprocess
 from fttrain.spec.plan import Environment, Means, Plan, Split
-from fttrain.spec.recipe import Preprocess, Recipe
+from fttrain.spec.recipe import Recipe
 from tests import engine
 from tests.photos import make_photo_folder
 

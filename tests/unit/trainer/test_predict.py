@@ -16,8 +16,10 @@ from fttrain.data.decode import BadImage
 from fttrain.events import Score
 from fttrain.models import build
 from fttrain.predict import NoModel, Prediction, predict
+from fttrain.spec.images import Data, Digits, Folder, Preprocess
+from fttrain.spec.network import Model
 from fttrain.spec.plan import Environment
-from fttrain.spec.recipe import Data, Digits, Folder, Model, Preprocess, Recipe
+from fttrain.spec.recipe import Recipe
 from tests.photos import make_photo_folder, photo
 
 CLASSES = ("circles", "squares", "stars")

@@ -5,7 +5,7 @@ import pytest
 from fttrain.models import build, select
 from fttrain.models.zoo import Net
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.recipe import Cnn, Model
+from fttrain.spec.network import Cnn, Model
 
 MOBILENET = build.skeleton(Model(name="mobilenet_v2"), classes=2, channels=3)
 RESNET = build.skeleton(Model(name="resnet18"), classes=2, channels=3)

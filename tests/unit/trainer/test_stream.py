@@ -18,14 +18,8 @@ from fttrain.data.order import batches, epoch_order
 from fttrain.data.sources import Samples
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
-from fttrain.spec.recipe import (
-    Augmentation,
-    Data,
-    Folder,
-    HorizontalFlip,
-    Preprocess,
-    RandomResizedCrop,
-)
+from fttrain.spec.augmentation import Augmentation, HorizontalFlip, RandomResizedCrop
+from fttrain.spec.images import Data, Folder, Preprocess
 from tests.photos import make_photo_folder, photo
 
 FRAMED = Preprocess(resize=32, crop=28, mean=[0.5], std=[0.5])

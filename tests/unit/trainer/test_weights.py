@@ -17,7 +17,8 @@ from fttrain.models.download import fetch
 from fttrain.models.tensors import BadWeights
 from fttrain.models.weights import Lineage, Weights
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.recipe import Cnn, Model, Preprocess
+from fttrain.spec.images import Preprocess
+from fttrain.spec.network import Cnn, Model
 from tests import engine
 from tests.photos import make_photo_folder
 

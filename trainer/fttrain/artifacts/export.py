@@ -11,8 +11,10 @@ from torch import Tensor
 
 from fttrain.events import Score
 from fttrain.spec import rundir
+from fttrain.spec.images import Preprocess
+from fttrain.spec.network import Model
 from fttrain.spec.plan import Environment
-from fttrain.spec.recipe import Model, Preprocess, Recipe
+from fttrain.spec.recipe import Recipe
 
 FORMAT: Literal[1] = 1
 

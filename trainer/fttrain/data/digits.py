@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fttrain.data import chance
 from fttrain.data.samples import Arrays, Source
 from fttrain.spec.faults import Fault, RecipeFaults
-from fttrain.spec.recipe import Digits, Preprocess
+from fttrain.spec.images import Digits, Preprocess
 
 CLASSES = tuple("0123456789")
 _SIDE = 8

@@ -13,8 +13,8 @@ import numpy as np
 
 from fttrain.data.samples import Files, Source, printable
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.images import Dataset, Folder
 from fttrain.spec.nearest import hint, nearest
-from fttrain.spec.recipe import Dataset, Folder
 
 EXTENSIONS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
 _JUNK = (b"__MACOSX", b"Thumbs.db")

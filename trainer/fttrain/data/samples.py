@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fttrain.data import decode
-from fttrain.spec.recipe import Preprocess
+from fttrain.spec.images import Preprocess
 
 Labels = NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from fttrain.data import digits, folder
 from fttrain.data.samples import Samples, Source
 from fttrain.spec.faults import Fault, RecipeFaults
-from fttrain.spec.recipe import Data, Dataset
+from fttrain.spec.images import Data, Dataset
 from fttrain.spec.rundir import DATASET
 
 __all__ = ["Samples", "Source", "load"]

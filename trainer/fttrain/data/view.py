@@ -15,8 +15,9 @@ from torch import Tensor
 
 from fttrain.data.chance import Draws
 from fttrain.data.decode import Pixels
+from fttrain.spec.augmentation import Augmentation, RandomResizedCrop
 from fttrain.spec.faults import Fault
-from fttrain.spec.recipe import Augmentation, Data, Preprocess, RandomResizedCrop
+from fttrain.spec.images import Data, Preprocess
 
 Picture = Image.Image | Pixels
 _FILTERS = {

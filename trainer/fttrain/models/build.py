@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from fttrain import generator
 from fttrain.models import zoo
 from fttrain.models.zoo import Net
-from fttrain.spec import recipe
+from fttrain.spec import network
 
 
-def skeleton(model: recipe.Model, *, classes: int, channels: int) -> Net:
+def skeleton(model: network.Model, *, classes: int, channels: int) -> Net:
     """Build a net on the meta device: names and shapes, no memory, no values.
 
     Raises:
@@ -22,14 +22,14 @@ def skeleton(model: recipe.Model, *, classes: int, channels: int) -> Net:
         return zoo.construct(model, classes=classes, channels=channels)
 
 
-def fresh(model: recipe.Model, *, classes: int, channels: int, seed: int) -> Net:
+def fresh(model: network.Model, *, classes: int, channels: int, seed: int) -> Net:
     """Build a net with the random values that its author gives it, a pure function of the seed."""
     with generator.seeded(generator.derive(seed, "init")):
         return zoo.construct(model, classes=classes, channels=channels)
 
 
 def loaded(
-    model: recipe.Model, *, classes: int, channels: int, tensors: Mapping[str, Tensor], seed: int
+    model: network.Model, *, classes: int, channels: int, tensors: Mapping[str, Tensor], seed: int
 ) -> Net:
     """Build a net around tensors; a head that is not among them gets its random values.
 
@@ -54,7 +54,7 @@ def loaded(
 
 
 def from_card(
-    model: recipe.Model, classes: int, channels: int, tensors: Mapping[str, Tensor]
+    model: network.Model, classes: int, channels: int, tensors: Mapping[str, Tensor]
 ) -> nn.Module:
     """Build the module of an exported model, in eval mode."""
     net = loaded(model, classes=classes, channels=channels, tensors=tensors, seed=0)

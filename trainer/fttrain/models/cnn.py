@@ -4,13 +4,13 @@ import itertools
 
 from torch import Tensor, nn
 
-from fttrain.spec import recipe
+from fttrain.spec import network
 
 
 class Cnn(nn.Module):
     """Blocks of 3x3 convolution, BatchNorm, ReLU and pooling; global average; dropout; head."""
 
-    def __init__(self, options: recipe.Cnn, *, channels: int, classes: int) -> None:
+    def __init__(self, options: network.Cnn, *, channels: int, classes: int) -> None:
         super().__init__()
         widths = [channels, *options.channels]
         self.features = nn.Sequential(

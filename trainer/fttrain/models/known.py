@@ -6,7 +6,7 @@ from typing import Any
 
 import torchvision
 
-from fttrain.spec.recipe import Preprocess
+from fttrain.spec.images import Preprocess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

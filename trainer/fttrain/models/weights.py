@@ -11,10 +11,10 @@ from fttrain.artifacts import export
 from fttrain.models import download, known, tensors, zoo
 from fttrain.models.known import Published
 from fttrain.models.tensors import BadWeights, Contents
-from fttrain.spec import recipe
+from fttrain.spec import network
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.images import Preprocess
 from fttrain.spec.nearest import nearest
-from fttrain.spec.recipe import Preprocess
 from fttrain.state import checkpoint
 
 Fetch = Callable[..., None]
@@ -24,7 +24,7 @@ Fetch = Callable[..., None]
 class Lineage:
     """The job, or publisher, whose net these weights are."""
 
-    net: recipe.Model
+    net: network.Model
     classes: tuple[str, ...]
     """In the order of the net's outputs."""
     preprocess: Preprocess
@@ -42,7 +42,7 @@ class Weights:
     lineage: Lineage | None
 
 
-def find(model: recipe.Model, references: Mapping[str, str], *, cache: Path) -> Path | None:
+def find(model: network.Model, references: Mapping[str, str], *, cache: Path) -> Path | None:
     """Return the file that `model.weights` means, whether it is there or not.
 
     None stands for `none`. `references` maps `job:NAME/best` to a file; `cache` holds published
@@ -69,7 +69,7 @@ def published_cache() -> Path:
 
 
 def read(
-    model: recipe.Model, references: Mapping[str, str], *, cache: Path, fetch: Fetch | None = None
+    model: network.Model, references: Mapping[str, str], *, cache: Path, fetch: Fetch | None = None
 ) -> Weights | None:
     """Find and read the weights of a recipe; published ones are downloaded where they miss.
 
@@ -94,7 +94,7 @@ def read(
         raise _fault(str(bad)) from None
 
 
-def _member(model: recipe.Model, text: str) -> Published:
+def _member(model: network.Model, text: str) -> Published:
     if model.name is None:
         raise _fault(f"`{text}` is unknown; a `cnn` starts from none, file:PATH or job:NAME/best")
     zoo.check_name(model.name)
@@ -120,7 +120,7 @@ def _download(member: Published, path: Path, fetch: Fetch) -> None:
         ) from None
 
 
-def _check_name(model: recipe.Model, path: Path, contents: Contents) -> None:
+def _check_name(model: network.Model, path: Path, contents: Contents) -> None:
     """A file that bears a published name must be the published file."""
     for published in known.published(model.name) if model.name in zoo.PROVEN else ():
         named, given = published.sha256_begin, contents.sha256
@@ -131,7 +131,7 @@ def _check_name(model: recipe.Model, path: Path, contents: Contents) -> None:
             )
 
 
-def _lineage(model: recipe.Model, path: Path, contents: Contents) -> Lineage | None:
+def _lineage(model: network.Model, path: Path, contents: Contents) -> Lineage | None:
     if checkpoint.is_checkpoint(contents):
         card = checkpoint.Card.of(contents, path)
         return Lineage(
@@ -151,7 +151,7 @@ def _lineage(model: recipe.Model, path: Path, contents: Contents) -> Lineage | N
     for published in known.published(model.name) if model.name in zoo.PROVEN else ():
         if contents.sha256.startswith(published.sha256_begin):
             return Lineage(
-                net=recipe.Model(name=model.name),
+                net=network.Model(name=model.name),
                 classes=published.classes,
                 preprocess=published.preprocess,
                 origin=published.origin,
@@ -159,7 +159,7 @@ def _lineage(model: recipe.Model, path: Path, contents: Contents) -> Lineage | N
     return None
 
 
-def keeps_head(model: recipe.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> bool:
+def keeps_head(model: network.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> bool:
     """Decide whether the head of the weights stays: only for the same net and classes.
 
     Raises:
@@ -176,7 +176,7 @@ def keeps_head(model: recipe.Model, lineage: Lineage | None, classes: tuple[str,
     raise RecipeFaults([Fault(field="model.head", description=_why_not(model, lineage, classes))])
 
 
-def _why_not(model: recipe.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> str:
+def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> str:
     if lineage is None:
         why = f"`{model.weights}` says nothing of the classes of its head"
     elif lineage.classes != classes:

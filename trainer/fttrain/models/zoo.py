@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fttrain.models.cnn import Cnn
-from fttrain.spec import recipe
+from fttrain.spec import network
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.nearest import hint
 
@@ -76,7 +76,7 @@ def check_name(name: str) -> None:
     raise RecipeFaults([Fault(field="model.name", description=message)])
 
 
-def construct(model: recipe.Model, *, classes: int, channels: int) -> Net:
+def construct(model: network.Model, *, classes: int, channels: int) -> Net:
     """Build the net that a recipe names, as torchvision builds it.
 
     Raises:

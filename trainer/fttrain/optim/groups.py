@@ -7,7 +7,7 @@ from torch import nn
 
 from fttrain.models import select
 from fttrain.models.zoo import Net
-from fttrain.spec import recipe
+from fttrain.spec import optimization, training
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.plan import GroupCard
 
@@ -21,7 +21,7 @@ class TrainedGroup:
     parameters: dict[str, nn.Parameter]
 
 
-def table(net: Net, train: recipe.Train) -> list[GroupCard]:
+def table(net: Net, train: training.Train) -> list[GroupCard]:
     """Work out the group table of a recipe.
 
     Raises:
@@ -30,7 +30,7 @@ def table(net: Net, train: recipe.Train) -> list[GroupCard]:
     """
     trained = select.union(net, train.trains, "train.trains")
     if not train.groups:
-        whole = recipe.Group(select=train.trains)
+        whole = optimization.Group(select=train.trains)
         return [_card(net, train, whole, trained)]
     members = _members(net, train, trained)
     _refuse_overlaps(members)
@@ -72,7 +72,7 @@ def lines(cards: Iterable[GroupCard]) -> list[str]:
     ]
 
 
-def _members(net: Net, train: recipe.Train, trained: list[str]) -> list[list[str]]:
+def _members(net: Net, train: training.Train, trained: list[str]) -> list[list[str]]:
     """Return the trained parameters of each group; of a group, every selector must have some."""
     chosen = set(trained)
     members: list[list[str]] = []
@@ -125,7 +125,9 @@ def _counted(names: list[str]) -> str:
     return f"{len(names)} parameters are" if len(names) > 1 else "1 parameter is"
 
 
-def _card(net: Net, train: recipe.Train, group: recipe.Group, names: list[str]) -> GroupCard:
+def _card(
+    net: Net, train: training.Train, group: optimization.Group, names: list[str]
+) -> GroupCard:
     options = train.optimizer.value
     parameters = dict(net.module.named_parameters())
     decay = group.weight_decay if group.weight_decay is not None else options.weight_decay

@@ -6,10 +6,10 @@ from typing import Any
 from torch.optim import SGD, AdamW, Optimizer
 
 from fttrain.optim.groups import TrainedGroup
-from fttrain.spec import recipe
+from fttrain.spec import optimization
 
 
-def make(chosen: recipe.Optimizer, table: Sequence[TrainedGroup]) -> Optimizer:
+def make(chosen: optimization.Optimizer, table: Sequence[TrainedGroup]) -> Optimizer:
     """Build the optimizer; its groups stand in the order of the group table."""
     tables: list[dict[str, Any]] = [
         {
@@ -21,7 +21,7 @@ def make(chosen: recipe.Optimizer, table: Sequence[TrainedGroup]) -> Optimizer:
     ]
     options = chosen.value
     # foreach: one call per group instead of one per tensor and operation.
-    if isinstance(options, recipe.Sgd):
+    if isinstance(options, optimization.Sgd):
         return SGD(
             tables,
             lr=options.lr,
@@ -29,5 +29,5 @@ def make(chosen: recipe.Optimizer, table: Sequence[TrainedGroup]) -> Optimizer:
             nesterov=options.nesterov,
             foreach=True,
         )
-    assert isinstance(options, recipe.AdamW)
+    assert isinstance(options, optimization.AdamW)
     return AdamW(tables, lr=options.lr, betas=options.betas, eps=options.eps, foreach=True)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from fttrain.spec import recipe
+from fttrain.spec import optimization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +14,8 @@ class Course:
     short; it does not bend the course.
     """
 
-    schedule: recipe.Schedule
-    warmup: recipe.Warmup | None
+    schedule: optimization.Schedule
+    warmup: optimization.Warmup | None
     epochs: int
     steps_per_epoch: int
 
@@ -38,14 +38,14 @@ def lr(base: float, step: int, course: Course) -> float:
         return base * _warmup_factor(course.warmup, step, course.steps_per_epoch)
     after = step - course.warmup_steps
     options = course.schedule.value
-    if isinstance(options, recipe.Step):
+    if isinstance(options, optimization.Step):
         return float(base * options.gamma ** (after // course.steps_per_epoch // options.every))
-    if isinstance(options, recipe.Cosine):
+    if isinstance(options, optimization.Cosine):
         return _cosine(base, after, options, course)
     return base
 
 
-def _warmup_factor(warmup: recipe.Warmup, step: int, steps_per_epoch: int) -> float:
+def _warmup_factor(warmup: optimization.Warmup, step: int, steps_per_epoch: int) -> float:
     if warmup.steps is not None:
         share = step / warmup.steps
     else:
@@ -54,7 +54,7 @@ def _warmup_factor(warmup: recipe.Warmup, step: int, steps_per_epoch: int) -> fl
     return warmup.start + (1 - warmup.start) * share
 
 
-def _cosine(base: float, after: int, options: recipe.Cosine, course: Course) -> float:
+def _cosine(base: float, after: int, options: optimization.Cosine, course: Course) -> float:
     """Follow the wave; beyond t_max it rises again, as torch's CosineAnnealingLR does."""
     left = course.steps - course.warmup_steps
     if options.by == "step":

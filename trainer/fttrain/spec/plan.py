@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fttrain.spec.recipe import Preprocess
+from fttrain.spec.images import Preprocess
 
 
 class Card(BaseModel):
