@@ -7,18 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _AT_ONCE = 16 * 2**10
+At = Path | tuple[str, int]
 
 
 class Cutting:
     """Hands bytes on between a socket of its own and a daemon's, and cuts at set counts.
 
     Args:
-        place: Where it listens.
-        daemon: The daemon's socket.
+        place: Where it listens: a socket's path, or host and port.
+        daemon: Where the daemon does.
         cuts: After how many bytes towards the daemon, over all connections, it cuts them.
     """
 
-    def __init__(self, place: Path, daemon: Path, cuts: Sequence[int] = ()) -> None:
+    def __init__(self, place: At, daemon: At, cuts: Sequence[int] = ()) -> None:
         self.sent_bytes = 0
         """What it took towards the daemon."""
         self.done = 0
@@ -27,10 +28,15 @@ class Cutting:
         self._cuts = list(cuts)
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(place))
+        self._listener = _socket(place)
+        self._listener.bind(_address(place))
         self._listener.listen(16)
         self._threads = [self._begin(self._accept)]
+
+    @property
+    def port(self) -> int:
+        """Where it listens, of a host."""
+        return int(self._listener.getsockname()[1])
 
     def close(self) -> None:
         """End it."""
@@ -49,12 +55,15 @@ class Cutting:
         with contextlib.suppress(OSError):
             while True:
                 ours, _ = self._listener.accept()
-                theirs = socket.socket(socket.AF_UNIX)
+                theirs = _socket(self._daemon)
                 try:
-                    theirs.connect(str(self._daemon))
+                    theirs.connect(_address(self._daemon))
                 except OSError:
                     ours.close()
                     continue
+                for each in (ours, theirs):
+                    if each.family == socket.AF_INET:
+                        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     self._open += [ours, theirs]
                 self._threads.append(self._begin(self._hand_on, ours, theirs, True))
@@ -92,10 +101,18 @@ class Cutting:
 
 
 @contextlib.contextmanager
-def cutting(place: Path, daemon: Path, cuts: Sequence[int] = ()) -> Iterator[Cutting]:
+def cutting(place: At, daemon: At, cuts: Sequence[int] = ()) -> Iterator[Cutting]:
     """Run one."""
     line = Cutting(place, daemon, cuts)
     try:
         yield line
     finally:
         line.close()
+
+
+def _socket(at: At) -> socket.socket:
+    return socket.socket(socket.AF_UNIX if isinstance(at, Path) else socket.AF_INET)
+
+
+def _address(at: At) -> str | tuple[str, int]:
+    return str(at) if isinstance(at, Path) else at

@@ -13,6 +13,7 @@ from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from ftctl import status
 from ftctl.testing import FakeDaemon
 from tests.contract.conftest import real
+from tests.fakes import doors
 from tests.fakes.archives import BOMB, HOSTILE, bomb, pack, refusal
 from tests.fakes.cutting import cutting
 
@@ -82,6 +83,22 @@ def test_photos_arrive_whole_over_a_line_that_is_cut_five_times(socket, place, c
     assert files_of(place)  # the control of what is looked at below
     assert content <= MOST_AGAIN
     assert wire <= MOST_AGAIN
+
+
+async def test_photos_arrive_whole_over_tls_that_is_cut_five_times(line, cars, tmp_path):
+    pair, seen = doors.certificate(tmp_path / "tls"), []
+    async with doors.opened(line, pair) as door:
+        daemon = ("127.0.0.1", int(door.server.partition(":")[2]))
+        with cutting(("127.0.0.1", 0), daemon, CUTS) as proxy:
+            told = {**door.arguments(), "server": f"localhost:{proxy.port}"}
+            async with ftctl.AsyncClient(**told) as client:
+                made = await client.push_dataset("cars", cars, on_progress=seen.append)
+
+    content = seen[-1].sent_bytes / made.size_bytes - 1
+    print(f"\nby TLS, {proxy.done} cuts; sent again: {content:.2%} of the bytes of files")
+    assert (proxy.done, made.user) == (5, "alice")
+    assert made.digest == digest_of(cars)
+    assert content <= MOST_AGAIN
 
 
 def files_of(place):
