@@ -17,6 +17,7 @@ from tests.e2e.recipes import small
 from tests.e2e.serving import Serving
 from tests.fakes.listening import details
 from tests.fakes.pushing import Pusher, digest
+from tests.wait import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,3 +126,16 @@ async def test_what_a_recipe_says_wrongly_of_a_data_set_is_named(
 
     found = details(error.value)["BadRequest"].field_violations
     assert [(each.field, each.description) for each in found] == [(field, fault)]
+
+
+async def test_the_files_of_a_deleted_data_set_go(
+    daemon: Serving, channel: grpc.aio.Channel
+) -> None:
+    pusher = Pusher(channel=channel)
+    made = await pusher.push({"a.txt": b"only here"}, "brief")
+    place = daemon.state / "datasets" / "versions" / made.digest
+    assert place.exists()
+
+    await pusher.delete("brief")
+
+    await wait_until(lambda: not place.exists())

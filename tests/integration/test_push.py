@@ -270,3 +270,15 @@ async def test_a_content_with_all_links_that_can_be_is_copied(
     made = await pusher.push(FLOWERS)
 
     assert tree(version(tmp_path, made.digest)) == FLOWERS
+
+
+async def test_a_stream_that_stays_silent_is_ended(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftd.rpc.pushing.SILENCE_S", 0.01)
+    call = pusher.stub.SendFiles()
+
+    assert await refusal(call) == (
+        "INVALID_ARGUMENT",
+        "nothing came for 0 s; begin again, what has arrived is kept",
+    )
