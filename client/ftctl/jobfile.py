@@ -37,6 +37,8 @@ class JobFile:
     """Field paths that were set beside the file."""
     _part: str = ""
     """Which of several jobs of its file it is, as messages say it after a place."""
+    _relative: tuple[tuple[str, str], ...] = ()
+    """Fields whose paths were made absolute, and what they said."""
 
     @classmethod
     def read(cls, source: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -100,17 +102,33 @@ class JobFile:
     ) -> Self:
         for field, new in overrides.items():
             _override(value, field, new)
-        for parts in _PATHS:
-            _make_absolute(value, parts, _folder_of(parts, folder, overrides))
+        relative = [
+            (".".join(parts), said)
+            for parts in _PATHS
+            if (said := _make_absolute(value, parts, _folder_of(parts, folder, overrides)))
+        ]
         file = cls(
             request=request.build(value),
             faults=(),
             _label=label,
             _document=document,
             _overrides=tuple(overrides),
+            _relative=tuple(relative),
         )
         twice = [] if document is None else _twice(document)
         return replace(file, faults=file.located((*twice, *request.faults_of(value))))
+
+    def for_another_machine(self) -> Self:
+        """Return it for a daemon elsewhere, to which our folders mean nothing."""
+        faults = [
+            Fault(
+                field=field,
+                description=f"`{said}` is relative, and the daemon is on another machine; say the "
+                "absolute path there, or push the data with `ftctl dataset push`",
+            )
+            for field, said in self._relative
+        ]
+        return replace(self, faults=self.located((*self.faults, *faults))) if faults else self
 
     def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         """Return the faults with their places in the file, in the file's order."""
@@ -272,20 +290,21 @@ def _folder_of(parts: tuple[str, ...], folder: Path | None, overrides: Mapping[s
     return folder
 
 
-def _make_absolute(value: dict[str, Any], parts: tuple[str, ...], folder: Path) -> None:
+def _make_absolute(value: dict[str, Any], parts: tuple[str, ...], folder: Path) -> str:
     """Make a path of the recipe absolute: the daemon runs in a folder of its own.
 
-    Links stay as they are: the daemon may see other ones.
+    Links stay as they are: the daemon may see other ones. Returns the path where it was relative.
     """
     holder: Any = value
     for part in parts[:-1]:
         holder = holder.get(part) if isinstance(holder, dict) else None
     if not isinstance(holder, dict) or not isinstance(text := holder.get(parts[-1]), str):
-        return
+        return ""
     scheme, path = ("file:", text[5:]) if text.startswith("file:") else ("", text)
     if not path or (parts[-1] == "weights" and not scheme):
-        return
+        return ""
     holder[parts[-1]] = f"{scheme}{os.path.normpath(folder / _expanded(Path(path)))}"
+    return "" if Path(path).is_absolute() else path
 
 
 def _expanded(path: Path) -> Path:

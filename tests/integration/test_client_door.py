@@ -50,6 +50,35 @@ async def finish(door, job):
     await door.line.office.move(job.id, JobState.SUCCEEDED, outcome=DONE)
 
 
+# --- paths ----------------------------------------------------------------------------------
+
+
+async def test_relative_paths_mean_nothing_to_a_daemon_elsewhere(door, tmp_path):
+    file = tmp_path / "job.yaml"
+    file.write_text(JOB.replace("{digits: {}}", "{folder: {path: photos}}"))
+
+    async with ftctl.AsyncClient(**door.arguments()) as client:
+        with pytest.raises(ftctl.InvalidJob) as refused:
+            await client.submit(file, overrides={"model.weights": "file:w.pth"})
+
+    told = [str(fault) for fault in refused.value.faults]
+    which = "is relative, and the daemon is on another machine; say the absolute path there, or "
+    which += "push the data with `ftctl dataset push`"
+    assert told[0] == f"{file}:2:17: data.folder.path: `photos` {which}"
+    assert told[1].startswith("--set model.weights: `w.pth` is relative, and the daemon is on")
+
+
+async def test_without_data_roots_a_user_pushes_his_data(door, file):
+    async with ftctl.AsyncClient(**door.arguments()) as client:
+        with pytest.raises(ftctl.InvalidJob) as refused:
+            await client.submit(file, overrides={"data": {"folder": {"path": "/data"}}})
+
+    assert [str(fault) for fault in refused.value.faults] == [
+        "--set data: data.folder.path: paths of the daemon's machine are for its admins; push "
+        "the data with `ftctl dataset push`, or ask for a data root (`ftd serve --data-roots`)"
+    ]
+
+
 # --- the clients ----------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from ftctl._async.datasets import AsyncDatasets
 from ftctl._async.machine import AsyncMachine
 from ftctl._async.predicting import AsyncModels
 from ftctl._async.stream import OnGap
-from ftctl.address import Socket
+from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
 from ftctl.predictions import Prediction
@@ -254,6 +254,8 @@ class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels):
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool
     ) -> models.Job:
         file = job_file(source, overrides)
+        if isinstance(self.address, Server):
+            file = file.for_another_machine()
         if file.faults:
             raise InvalidJob(await self._all_faults(file))
         deadline_s = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
@@ -267,7 +269,10 @@ class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels):
         try:
             await self._send(file, validate_only=True, deadline_s=channel.CALL_DEADLINE_S)
         except InvalidJob as error:
-            return file.located((*file.faults, *error.faults))
+            # What is known of a field to be wrong here explains what the daemon makes of it.
+            told = {fault.field for fault in file.faults if fault.field}
+            others = (fault for fault in error.faults if fault.field not in told)
+            return file.located((*file.faults, *others))
         except FtctlError:
             # Whatever keeps the daemon from an answer: the file has to be mended first.
             return file.faults

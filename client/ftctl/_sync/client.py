@@ -17,7 +17,7 @@ from ftctl._sync.datasets import SyncDatasets
 from ftctl._sync.machine import Machine
 from ftctl._sync.predicting import Models
 from ftctl._sync.stream import OnGap
-from ftctl.address import Socket
+from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
 from ftctl.jobfile import JobFile
 from ftctl.predictions import Prediction
@@ -249,6 +249,8 @@ class Client(Artifacts, SyncDatasets, Machine, Models):
         self, source: JobSource, overrides: Mapping[str, Any] | None, *, validate_only: bool
     ) -> models.Job:
         file = job_file(source, overrides)
+        if isinstance(self.address, Server):
+            file = file.for_another_machine()
         if file.faults:
             raise InvalidJob(self._all_faults(file))
         deadline_s = channel.PLAN_DEADLINE_S if validate_only else channel.CALL_DEADLINE_S
@@ -262,7 +264,10 @@ class Client(Artifacts, SyncDatasets, Machine, Models):
         try:
             self._send(file, validate_only=True, deadline_s=channel.CALL_DEADLINE_S)
         except InvalidJob as error:
-            return file.located((*file.faults, *error.faults))
+            # What is known of a field to be wrong here explains what the daemon makes of it.
+            told = {fault.field for fault in file.faults if fault.field}
+            others = (fault for fault in error.faults if fault.field not in told)
+            return file.located((*file.faults, *others))
         except FtctlError:
             # Whatever keeps the daemon from an answer: the file has to be mended first.
             return file.faults
