@@ -106,4 +106,4 @@ async def test_another_shell_is_bad_input(daemon):
     _, err = await process.communicate()
 
     assert process.returncode == 2
-    assert b"argument SHELL: invalid choice: 'tcsh'" in err
+    assert b"argument SHELL: `tcsh` is unknown; known: bash, zsh, fish" in err

@@ -163,7 +163,7 @@ async def test_wrong_arguments_are_bad_input(daemon):
     _, err = await process.communicate()
 
     assert process.returncode == 2
-    assert b"argument --state: invalid choice: 'dead'" in err
+    assert b"argument --state: `dead` is unknown; known: queued" in err
 
 
 async def test_a_daemon_that_goes_away_writes_no_foreign_lines(daemon):
