@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.text import Text
-
 from ftctl._async.client import AsyncClient
 from ftctl.cli import codes, reach
 from ftctl.errors import BadInput
 from ftctl.models import ArtifactFile
-from ftctl.view import console, grid, text
+from ftctl.view import artifacts, console
 from ftctl.view.transfer import Transfer
 
 CHECKPOINTS = "checkpoint/"
@@ -49,14 +47,9 @@ async def run(args: Namespace) -> int:
     if args.format == "json":
         sys.stdout.write(json.dumps([asdict(each) for each in found], indent=2) + "\n")
     else:
-        console.show(console.out(), _lines(found))
+        out = console.out()
+        console.show(out, artifacts.lines(found, console=out))
     return codes.DONE
-
-
-def _lines(found: Sequence[ArtifactFile]) -> list[Text]:
-    rows: list[list[str | Text]] = [[Text(title, "label") for title in ("kind", "size", "file")]]
-    rows += [[each.kind, text.memory(each.size_bytes), text.clean(each.path)] for each in found]
-    return grid.lines(rows, aligns="<><")
 
 
 async def _pull(client: AsyncClient, args: Namespace) -> int:

@@ -34,5 +34,9 @@ async def run(args: Namespace) -> int:
         held = text.duration(timedelta(seconds=each.device_seconds))
         counts = [text.count(number) for number in (each.queued, each.running, each.ended)]
         rows.append([text.clean(each.user), *counts, held])
-    console.show(console.out(), grid.lines(rows, aligns="<>>>>"))
+    out = console.out()
+    width = out.width if out.is_terminal else None
+    spare = [TITLES.index("ended"), TITLES.index("device time")]
+    told = grid.lines(rows, aligns="<>>>>", width=width, flexible=[(0, 8)], spare=spare)
+    console.show(out, told)
     return codes.DONE

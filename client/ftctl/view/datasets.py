@@ -24,7 +24,8 @@ def lines(datasets: Sequence[Dataset], *, now: datetime, width: int | None) -> l
     rows: list[list[str | Text]] = [[Text(title, "label") for title in titles]]
     rows += [_row(dataset, now, with_user=is_many) for dataset in datasets]
     aligns = f"<{'<' if is_many else ''}>><>"
-    return grid.lines(rows, aligns=aligns, width=width, flexible=[(0, 12)])
+    spare = [titles.index("digest"), titles.index("files")]
+    return grid.lines(rows, aligns=aligns, width=width, flexible=[(0, 12)], spare=spare)
 
 
 def _row(dataset: Dataset, now: datetime, *, with_user: bool) -> list[str | Text]:

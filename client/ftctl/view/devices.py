@@ -18,6 +18,8 @@ LEAST_BAR, MOST_BAR = 10, 40
 TITLES = ("device", "name", "state", "memory", "", "util", "temp", "jobs")
 ALIGNS = "<<<<>>><"
 NAME, BAR, JOBS = TITLES.index("name"), TITLES.index("memory"), TITLES.index("jobs")
+# Where a terminal has no room for all: the columns that are left out, one after the other.
+SPARE = tuple(TITLES.index(title) for title in ("temp", "memory", "util"))
 MAKER = "NVIDIA "
 # More are told below as well: the table cuts what has no room.
 COLUMN_JOBS = 2
@@ -67,6 +69,7 @@ def table(
             aligns="".join(ALIGNS[column] for column in kept),
             width=room if is_cut else None,
             flexible=[(kept.index(column), 8) for column in (JOBS, NAME) if column in kept],
+            spare=[kept.index(column) for column in SPARE],
         )
     ]
 

@@ -1,6 +1,6 @@
 """The epoch table: one line per epoch, as wide as the terminal has room for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -77,14 +77,16 @@ COLUMNS = (
 def chosen(width: int) -> tuple[Column, ...]:
     """Return the columns that fit a terminal."""
     columns = list(COLUMNS)
-    while _width(columns) > width and any(column.needed for column in columns):
+    while len(MARGIN) + span(columns) + len(BEST) > width and any(
+        column.needed for column in columns
+    ):
         columns.remove(max(columns, key=lambda column: column.needed))
     return tuple(columns)
 
 
-def _width(columns: list[Column]) -> int:
-    cells = sum(column.width for column in columns)
-    return len(MARGIN) + cells + len(GAP) * (len(columns) - 1) + len(BEST)
+def span(columns: Sequence[Column]) -> int:
+    """Return how far it is from the first column's left edge to the last one's right edge."""
+    return sum(column.width for column in columns) + len(GAP) * (len(columns) - 1)
 
 
 def heading(columns: tuple[Column, ...]) -> list[Text]:
@@ -98,8 +100,7 @@ def heading(columns: tuple[Column, ...]) -> list[Text]:
             above.append(gap + " " * column.width)
         elif column.group not in groups[:index]:
             members = [member for member in columns if member.group == column.group]
-            width = sum(member.width for member in members) + len(GAP) * (len(members) - 1)
-            above.append(gap + f" {column.group} ".center(width, "─"))
+            above.append(gap + f" {column.group} ".center(span(members), "─"))
     above.rstrip()
     return [above, titles]
 

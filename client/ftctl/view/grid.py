@@ -1,6 +1,6 @@
 """Rows of cells as aligned lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import OverflowMethod
 from rich.text import Text
@@ -14,6 +14,7 @@ def lines(
     aligns: str,
     width: int | None = None,
     flexible: Sequence[tuple[int, int]] = (),
+    spare: Sequence[int] = (),
 ) -> list[Text]:
     """Return one line per row.
 
@@ -22,17 +23,36 @@ def lines(
         aligns: One of `<` and `>` per column.
         width: Columns of the terminal. None: nothing is cut.
         flexible: Which column is cut to fit, and to how little; then the next.
+        spare: Columns that are left out, one after the other, where that is not enough.
     """
     if not rows:
         return []
     cells = [[_text(cell) for cell in row] for row in rows]
+    if width is None:
+        return [_line(row, natural(cells), aligns, "ignore") for row in cells]
+    kept = _kept(natural(cells), width, dict(flexible), spare)
+    cells = [[row[column] for column in kept] for row in cells]
     widths = natural(cells)
-    if width is not None:
-        for column, least in flexible:
-            excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-            widths[column] -= max(min(excess, widths[column] - least), 0)
-    overflow: OverflowMethod = "ignore" if width is None else "ellipsis"
-    return [_line(row, widths, aligns, overflow) for row in cells]
+    for column, least in flexible:
+        if column in kept:
+            at = kept.index(column)
+            widths[at] -= max(min(_sum(widths) - width, widths[at] - least), 0)
+    aligns = "".join(aligns[column] for column in kept)
+    return [_line(row, widths, aligns, "ellipsis") for row in cells]
+
+
+def _kept(
+    widths: Sequence[int], width: int, least: Mapping[int, int], spare: Sequence[int]
+) -> list[int]:
+    """Return the columns for which there is room, each as narrow as it may be."""
+    kept, going = list(range(len(widths))), list(spare)
+    while going and _sum([min(widths[c], least.get(c, widths[c])) for c in kept]) > width:
+        kept.remove(going.pop(0))
+    return kept
+
+
+def _sum(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def natural(rows: Sequence[Sequence[str | Text]]) -> list[int]:
@@ -45,7 +65,7 @@ def room(
 ) -> int:
     """Return how wide a column may be where no other one is cut."""
     taken = natural(rows)
-    others = sum(taken) - taken[column] + len(GAP) * (len(taken) - 1)
+    others = _sum(taken) - taken[column]
     return min(max(width - others, least), most)
 
 

@@ -19,7 +19,6 @@ from ftctl.view.labels import labelled
 from ftctl.view.standing import Standing
 
 FRAMES_PER_SECOND = 6
-BAR_COLUMNS = 76
 GAP = "  "
 _DOING = {
     Phase.SETUP: "loading data, weights and net",
@@ -36,15 +35,16 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         self, *, name: str, job_id: str, recipe: Mapping[str, Any], console: Console
     ) -> None:
         self.standing = Standing()
-        self._title = Text.assemble(" ", (name, "title"), ("  " + text.short_id(job_id), "label"))
+        self.title = Text.assemble(" ", (name, "title"), ("  " + text.short_id(job_id), "label"))
         self._recipe = recipe
         self._console = console
-        self._columns: tuple[epochs.Column, ...] = ()
+        self._columns = epochs.chosen(console.width)
+        self._is_headed = False
         self._absence = ""
         # One for all frames: a new one would begin to turn anew.
         self._wheel = Spinner("dots", style="accent")
         self._live = Live(
-            get_renderable=self._footer,
+            get_renderable=self.footer,
             console=console,
             refresh_per_second=FRAMES_PER_SECOND,
             transient=True,
@@ -52,7 +52,7 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
 
     def __enter__(self) -> Callable[[Event], None]:
         """Return what draws an event."""
-        self._console.print(self._title)
+        self._console.print(self.title)
         self._live.start()
         return self.show
 
@@ -93,15 +93,16 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         return notice.message in (self.standing.plan or {}).get("notices", ())
 
     def _epoch(self, event: EpochEnded) -> Iterator[Text]:
-        if not self._columns:
-            self._columns = epochs.chosen(self._console.width)
+        if not self._is_headed:
+            self._is_headed = True
             yield Text()
             yield from epochs.heading(self._columns)
         yield epochs.row(event.epoch, self._columns)
 
     # --- the part that moves ----------------------------------------------------------------
 
-    def _footer(self) -> RenderableType:
+    def footer(self) -> RenderableType:
+        """Return the lines below all that stays."""
         progress = self.standing.progress
         if self.standing.outcome is not None:
             return Text(end="")
@@ -110,7 +111,7 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         bar = ProgressBar(
             total=max(progress.steps, 1),
             completed=progress.step,
-            width=min(self._console.width - 2, BAR_COLUMNS),
+            width=min(self._console.width - 2, epochs.span(self._columns)),
         )
         return Group("", _indented(bar), self._away() or self._numbers(progress))
 
@@ -123,23 +124,28 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         return _indented(self._wheel)
 
     def _numbers(self, progress: Progress) -> Text:
-        where = [
-            f"epoch {progress.epoch} of {progress.epochs}",
-            f"step {text.count(progress.step)} of {text.count(progress.steps)}",
-        ]
         left = self.standing.seconds_left
         time = [] if left is None else [f"{text.clock(left)} left"]
         facts = _facts(progress)
-        line = f" {GAP.join(where + facts + time)}"
+        line = " " + GAP.join([*_where(progress), *facts, *time])
         while facts and len(line) > self._console.width:
             facts.pop()
-            line = f" {GAP.join(where + facts + time)}"
+            line = " " + GAP.join([*_where(progress), *facts, *time])
+        if len(line) > self._console.width:
+            line = line.replace(" of ", "/")
         return Text(line, no_wrap=True, overflow="ellipsis")
 
     def _away(self) -> Text | None:
         if not self._absence:
             return None
         return Text(f" {self._absence}", "warn", no_wrap=True, overflow="ellipsis")
+
+
+def _where(progress: Progress) -> list[str]:
+    return [
+        f"epoch {progress.epoch} of {progress.epochs}",
+        f"step {text.count(progress.step)} of {text.count(progress.steps)}",
+    ]
 
 
 def _facts(progress: Progress) -> list[str]:

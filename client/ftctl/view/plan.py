@@ -9,7 +9,7 @@ from rich.text import Text
 from ftctl.models import Job
 from ftctl.view import console as out
 from ftctl.view import grid, text
-from ftctl.view.labels import labelled
+from ftctl.view.labels import LABEL_COLUMNS, labelled
 
 NOT_SUBMITTED = "nothing was submitted"
 SHOWN_CLASSES = 6
@@ -29,7 +29,8 @@ def show(job: Job, console: Console) -> None:
 def card(plan: Card, recipe: Card, console: Console) -> list[Text]:
     """Return the card of a plan."""
     try:
-        facts = _facts(plan, recipe)
+        room = console.width - LABEL_COLUMNS if console.is_terminal else None
+        facts = _facts(plan, recipe, room)
     except (KeyError, TypeError, IndexError):
         # A plan belongs to the engine; that of another version may look otherwise.
         facts = [("plan", ["of another version; `ftctl get -o json` shows it whole"])]
@@ -45,13 +46,13 @@ def net_name(recipe: Card) -> str:
     return " ".join(["cnn", "-".join(str(width) for width in channels)]).strip() if model else ""
 
 
-def _facts(plan: Card, recipe: Card) -> list[tuple[str, Sequence[str | Text]]]:
+def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequence[str | Text]]]:
     return [
         ("data", _data(plan["data"])),
         ("net", _net(plan, recipe)),
         ("weights", _weights(plan["weights"])),
         ("input", _input(plan["preprocess"])),
-        ("trains", _groups(plan["groups"])),
+        ("trains", _groups(plan["groups"], room)),
         ("frozen", _frozen(plan)),
         ("steps", _steps(plan)),
         ("runs on", _machine(plan)),
@@ -104,10 +105,10 @@ def _input(card: Card) -> list[str]:
     return [f"{', '.join([*parts, 'normalised'])} {origin}"]
 
 
-def _groups(groups: Sequence[Card]) -> list[Text]:
-    titles = [Text(title, "label") for title in ("group", "tensors", "parameters", "lr", "decay")]
-    rows: list[list[Text | str]] = [[*titles]]
-    rows += [
+def _groups(groups: Sequence[Card], room: int | None) -> list[Text]:
+    """Return a row for each group; where there is no room for rows, a sentence."""
+    titles = ("group", "tensors", "parameters", "lr", "decay")
+    cells = [
         [
             text.clean(group["name"]),
             text.count(group["tensors"]),
@@ -117,7 +118,11 @@ def _groups(groups: Sequence[Card]) -> list[Text]:
         ]
         for group in groups
     ]
-    return grid.lines(rows, aligns="<>>>>")
+    rows = grid.lines([[Text(title, "label") for title in titles], *cells], aligns="<>>>>")
+    if room is None or max(row.cell_len for row in rows) <= room:
+        return rows
+    said = "{}: {} tensors, {} parameters, lr {}, decay {}"
+    return [Text(said.format(*row)) for row in cells]
 
 
 def _frozen(plan: Card) -> list[str]:

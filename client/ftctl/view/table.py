@@ -17,6 +17,8 @@ FLEXIBLE = tuple(
     (TITLES.index(title), least)
     for title, least in (("progress", 20), ("name", 12), ("user", 8), ("progress", 8), ("name", 8))
 )
+# Where that is not enough: the columns that are left out.
+SPARE = tuple(TITLES.index(title) for title in ("user", "age", "progress", "best %"))
 
 
 def lines(jobs: Sequence[Job], *, now: datetime, width: int | None) -> list[Text]:
@@ -27,11 +29,12 @@ def lines(jobs: Sequence[Job], *, now: datetime, width: int | None) -> list[Text
     rows: list[list[str | Text]] = [[Text(title, "label") for title in TITLES]]
     rows += [_row(job, now) for job in jobs]
     if len({job.user for job in jobs}) > 1:
-        return grid.lines(rows, aligns=ALIGNS, width=width, flexible=FLEXIBLE)
+        return grid.lines(rows, aligns=ALIGNS, width=width, flexible=FLEXIBLE, spare=SPARE)
     rows = [row[:USER] + row[USER + 1 :] for row in rows]
     flexible = [(column - (column > USER), least) for column, least in FLEXIBLE if column != USER]
+    spare = [column - (column > USER) for column in SPARE if column != USER]
     aligns = ALIGNS[:USER] + ALIGNS[USER + 1 :]
-    return grid.lines(rows, aligns=aligns, width=width, flexible=flexible)
+    return grid.lines(rows, aligns=aligns, width=width, flexible=flexible, spare=spare)
 
 
 def _row(job: Job, now: datetime) -> list[str | Text]:

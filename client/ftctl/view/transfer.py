@@ -1,5 +1,6 @@
 """A line that says how far a transfer is: on a terminal alone, and gone when it is done."""
 
+import shutil
 import time
 from types import TracebackType
 from typing import Self, TextIO
@@ -41,5 +42,7 @@ class Transfer:
         share = moved / max(whole, 1)
         bar = bars.progress(share, _BAR).plain
         told = f"{bar}  {text.memory_of(moved, whole)}  {text.clean(self._name)}"
-        self._stream.write(f"\r\x1b[K{told[:78]}")
+        # A line that is wrapped cannot be taken back.
+        room = shutil.get_terminal_size().columns - 1
+        self._stream.write(f"\r\x1b[K{told[:room]}")
         self._stream.flush()
