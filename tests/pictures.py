@@ -1,5 +1,6 @@
-"""Draw what `ftctl top` and `ftctl devices` look like into docs/pictures, from a scripted machine.
+"""Draw what the command looks like on terminals into docs/pictures.
 
+`ftctl top` and `ftctl devices` show a scripted machine, `ftctl submit --watch` a recorded job.
 Run as `python -m tests.pictures`; with `--check` it only says whether they are fresh.
 """
 
@@ -15,7 +16,8 @@ from rich.text import Text
 
 from ftctl import devicewire, wire
 from ftctl.view import console, devices, top
-from tests.fakes import fleet
+from ftctl.view.live import LiveView
+from tests.fakes import fleet, recorded
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 # Columns and lines of the terminals.
@@ -47,7 +49,19 @@ def pictures() -> dict[str, str]:
         drawn[f"top-{width}.svg"] = _svg(frame, out, "ftctl top")
         out = _terminal(width)
         drawn[f"devices-{width}.svg"] = _svg(devices.lines(machine, out), out, "ftctl devices")
+        drawn[f"live-{width}.svg"] = _live(_terminal(width))
     return drawn
+
+
+def _live(out: Console) -> str:
+    """Draw a job as it trains: what has come to stay, and below it what moves."""
+    job, events = recorded.job()
+    view = LiveView(name=job.name, job_id=job.id, recipe=job.recipe, console=out)
+    out.print(view.title)
+    for event in events:
+        view.show(event)
+    out.print(view.footer())
+    return _svg([], out, f"ftctl submit {job.name}.yaml --watch")
 
 
 def _terminal(width: int) -> Console:
@@ -63,6 +77,8 @@ def _svg(lines: Iterable[Text], out: Console, title: str) -> str:
     # A page should load nothing from elsewhere: the reader's own typewriter face will do.
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    # Some drawers leave out spaces at the start of a text, even those that may not be broken.
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     return re.sub(r"[ \t]+\n", "\n", svg.replace("Fira Code", "DejaVu Sans Mono"))
 
 

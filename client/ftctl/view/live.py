@@ -19,6 +19,8 @@ from ftctl.view.labels import labelled
 from ftctl.view.standing import Standing
 
 FRAMES_PER_SECOND = 6
+# The bar is as long as the table is wide, and this at least.
+BAR_COLUMNS = 76
 GAP = "  "
 _DOING = {
     Phase.SETUP: "loading data, weights and net",
@@ -111,7 +113,7 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         bar = ProgressBar(
             total=max(progress.steps, 1),
             completed=progress.step,
-            width=min(self._console.width - 2, epochs.span(self._columns)),
+            width=min(self._console.width - 2, max(BAR_COLUMNS, epochs.span(self._columns))),
         )
         return Group("", _indented(bar), self._away() or self._numbers(progress))
 
@@ -126,14 +128,9 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
     def _numbers(self, progress: Progress) -> Text:
         left = self.standing.seconds_left
         time = [] if left is None else [f"{text.clock(left)} left"]
-        facts = _facts(progress)
-        line = " " + GAP.join([*_where(progress), *facts, *time])
-        while facts and len(line) > self._console.width:
-            facts.pop()
-            line = " " + GAP.join([*_where(progress), *facts, *time])
-        if len(line) > self._console.width:
-            line = line.replace(" of ", "/")
-        return Text(line, no_wrap=True, overflow="ellipsis")
+        told = (" " + GAP.join([*shown, *time]) for shown in _shorter(progress))
+        fits = (line for line in told if len(line) <= self._console.width)
+        return Text(next(fits, ""), no_wrap=True, overflow="ellipsis")
 
     def _away(self) -> Text | None:
         if not self._absence:
@@ -141,11 +138,14 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         return Text(f" {self._absence}", "warn", no_wrap=True, overflow="ellipsis")
 
 
-def _where(progress: Progress) -> list[str]:
-    return [
-        f"epoch {progress.epoch} of {progress.epochs}",
-        f"step {text.count(progress.step)} of {text.count(progress.steps)}",
-    ]
+def _shorter(progress: Progress) -> Iterator[list[str]]:
+    """Yield what is shown of a worker: all of it, then ever less."""
+    epoch = f"epoch {progress.epoch} of {progress.epochs}"
+    step = f"step {text.count(progress.step)} of {text.count(progress.steps)}"
+    facts = _facts(progress)
+    yield from ([epoch, step, *facts[:count]] for count in range(len(facts), -1, -1))
+    short = epoch.replace(" of ", "/")
+    yield from ([short, step.replace(" of ", "/")], [short], [])
 
 
 def _facts(progress: Progress) -> list[str]:
