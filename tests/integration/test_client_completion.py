@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 
@@ -82,23 +83,79 @@ async def test_each_shell_takes_its_script(daemon, shell):
         assert check.returncode == 0
 
 
-async def test_bash_offers_live_names(full, tmp_path):
-    command = tmp_path / "ftctl"
+@pytest.fixture
+def at_home(full, tmp_path):
+    """Where a shell finds the command, its daemon, a file, and a folder that is called as a job."""
+    command = tmp_path / "bin" / "ftctl"
+    command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m ftctl "$@"\n')
     command.chmod(0o755)
+    (tmp_path / "photos.yaml").touch()
+    (tmp_path / "ants-bees").mkdir()
+    environment = {
+        **os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
+        "FTCTL_SOCKET": str(full.socket), "TERM": "xterm-256color",
+    }  # fmt: skip
+
+    async def run(*words, given=None):
+        process = await asyncio.create_subprocess_exec(
+            *words, env=environment, cwd=tmp_path,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        return (await process.communicate(given))[0].decode()
+
+    return run
+
+
+def wanted(shell):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+
+
+# What is typed, and what stands there once Tab was pressed.
+LINES = (
+    ("ftctl canc", "ftctl cancel"),
+    ("ftctl get ants-b", "ftctl get ants-bees"),
+    ("ftctl devices drain gpu1", "ftctl devices drain gpu1"),
+    ("ftctl submit pho", "ftctl submit photos.yaml"),
+    ("ftctl submit photos.yaml --wat", "ftctl submit photos.yaml --watch"),
+)
+
+
+async def test_bash_offers_live_names(at_home):
     script = (
         'eval "$(ftctl completion bash)"\n'
         'COMP_WORDS=(ftctl get ants-b); COMP_CWORD=2; _ftctl; echo "${COMPREPLY[@]}"'
     )
-    environment = {
-        **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "FTCTL_SOCKET": str(full.socket)
-    }  # fmt: skip
 
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-c", script, env=environment, stdout=asyncio.subprocess.PIPE
-    )
+    assert await at_home("bash", "-c", script) == "ants-bees\n"
 
-    assert (await process.communicate())[0] == b"ants-bees\n"
+
+async def test_zsh_completes_lines(at_home):
+    wanted("zsh")
+    typed = ['autoload -U compinit; compinit -u; eval "$(ftctl completion zsh)"\n']
+    # Ctrl-A and `echo` before the line, so that it is printed and not run.
+    typed += [f"{line}\t\x01echo is: \n" for line, _ in LINES]
+
+    # With a terminal of its own, or there is no line to edit.
+    drawn = await at_home(
+        sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", "zsh", "-f", "-i",
+        given="".join([*typed, "exit\n"]).encode(),
+    )  # fmt: skip
+
+    printed = re.findall(r"^is: (.*?)\s*$", drawn.replace("\r", ""), re.MULTILINE)
+    assert printed == [line for _, line in LINES]
+
+
+async def test_fish_completes_lines(at_home):
+    wanted("fish")
+    asked = "\n".join(f"complete --do-complete '{line}'; echo ." for line, _ in LINES)
+
+    told = await at_home("fish", "--no-config", "-c", f"ftctl completion fish | source\n{asked}")
+
+    assert [each.split("\t")[0].split() for each in told.split(".\n")[:-1]] == [
+        [line.split()[-1]] for _, line in LINES
+    ]
 
 
 async def test_another_shell_is_bad_input(daemon):

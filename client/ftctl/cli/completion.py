@@ -55,10 +55,14 @@ compdef _ftctl ftctl
     "fish": """\
 function __ftctl_complete
   set -l words (commandline -opc) (commandline -ct)
-  ftctl completion __complete $words[2..-1] 2>/dev/null
+  set -l found (ftctl completion __complete $words[2..-1] 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
 complete -c ftctl -f -a '(__ftctl_complete)'
-complete -c ftctl -n '__fish_seen_subcommand_from submit dataset predict' -F
 """,
 }
 
