@@ -91,6 +91,7 @@ figures: $(READY)
 
 docs: $(READY)
 	@$(PY) -m tests.house.reference --check
+	@$(PY) -m tests.house.commands --check
 	@$(PY) -m tests.house.metrics --check
 	@$(PY) -m tests.house.settings --check
 	@$(PY) -m tests.house.failures --check
@@ -116,6 +117,7 @@ fmt: $(READY) ## Format the code
 	$(VENV)/bin/ruff check --fix $(CODE)
 	$(VENV)/bin/ruff format $(CODE)
 	@$(PY) -m tests.house.reference
+	@$(PY) -m tests.house.commands
 	@$(PY) -m tests.house.metrics
 	@$(PY) -m tests.house.settings
 	@$(PY) -m tests.house.failures

@@ -1,4 +1,4 @@
-"""Write docs/recipe.md, the list of every key of a recipe, from the schema itself.
+"""Write docs/recipes.md, the list of every key of a recipe, from the schema itself.
 
 Run as `python -m tests.house.reference`; with `--check` it only says whether the page is fresh.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from fttrain.spec.recipe import schema
 
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "recipe.md"
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "recipes.md"
 HEAD = """\
 # The recipe, key by key
 
@@ -28,10 +28,10 @@ def main(arguments: list[str]) -> int:
     if "--check" not in arguments:
         PAGE.write_text(text)
     elif not PAGE.exists() or PAGE.read_text() != text:
-        print("docs/recipe.md is stale: make fmt", file=sys.stderr)
+        print("docs/recipes.md is stale: make fmt", file=sys.stderr)
         return 1
     else:
-        print("docs/recipe.md: fresh")
+        print("docs/recipes.md: fresh")
     return 0
 
 

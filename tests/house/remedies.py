@@ -21,7 +21,7 @@ REASONS = {
             "The job file or its recipe has faults. All of them are listed, each with its field "
             "and, where it came from a file, with line and column.",
             "Mend what is listed and submit again; nothing was submitted. "
-            "[recipe.md](recipe.md) has every key, and `ftctl schema` tells your editor.",
+            "[recipes.md](recipes.md) has every key, and `ftctl schema` tells your editor.",
         ),
         "JOB_NOT_FOUND": _advice(
             "No job has this id or name, or it is another user's. A name means the latest job that "
