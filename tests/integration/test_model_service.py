@@ -201,6 +201,20 @@ async def test_requests_out_of_order_are_refused(
     assert (reason(error), error.details()) == ("INVALID_ARGUMENT", message)
 
 
+async def test_a_caller_who_never_begins_is_let_go(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "QUIET_S", 0.05)
+
+    async def silent() -> AsyncIterator[pb.PredictImagesRequest]:
+        await asyncio.Event().wait()
+        yield pb.PredictImagesRequest()
+
+    _, error = await refused(line.models.PredictImages(silent()))
+
+    assert error.details() == "job: nothing came for 0 s; the first request names it"
+
+
 async def test_a_caller_who_falls_silent_is_let_go(
     line: Line, ants: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

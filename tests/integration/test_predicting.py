@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from ftd.errors import ArtifactNotFound, BadImage, DaemonError, PredictorUnavailable
-from ftd.jobs import predicting
+from ftd.jobs import disk, predicting
 from ftd.jobs.intake import Part
 from ftd.jobs.predicting import Answer, Predicting
 from ftd.jobs.zygote import Zygote
@@ -192,6 +192,20 @@ async def test_a_disk_that_takes_nothing_is_told(faulty: Zygote, tmp_path: Path)
         "the daemon cannot keep the images: No such file or directory; its disk or folder needs "
         "a look"
     )
+
+
+async def test_images_leave_the_daemon_room_on_its_disk(
+    faulty: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: disk.RESERVE_BYTES - 1)
+
+    error = await refused(Predicting(faulty, folder=tmp_path), Path("/model"))
+
+    assert str(error) == (
+        "the daemon's disk has no room for images; make room there, and ask again"
+    )
+    assert errors.status_of(error).code.name == "RESOURCE_EXHAUSTED"
+    assert left_behind(tmp_path) == []
 
 
 async def test_a_daemon_takes_away_what_an_earlier_one_left(tmp_path: Path) -> None:

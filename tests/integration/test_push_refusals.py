@@ -8,7 +8,7 @@ import pytest
 from finetuned.v1 import dataset_pb2
 from finetuned.v1 import dataset_service_pb2 as pb
 from ftd.datasets import filelist
-from ftd.jobs.depot import RESERVE_BYTES
+from ftd.jobs.disk import RESERVE_BYTES
 from tests.fakes.listening import Line, details, reason
 from tests.fakes.pushing import FLOWERS, Pusher, listed, pieces, stream
 
@@ -126,6 +126,37 @@ async def test_a_push_that_the_disk_cannot_hold_is_refused(line: Line, tmp_path:
         "or jobs there, or push less"
     )
     assert written(tmp_path) == []
+
+
+async def test_pushes_that_fitted_one_by_one_leave_the_daemon_its_room(line: Line) -> None:
+    pusher = Pusher(channel=line.channel)
+    begun = await pusher.begin(FLOWERS)
+    line.office.datasets.free_bytes = lambda _folder: RESERVE_BYTES
+
+    told = []
+    for call in (
+        pusher.send_pieces(pieces(begun.push_id, 0, b"one")),
+        pusher.begin_listed([listed("a", b"")], "other"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await call
+        told.append((reason(error.value), error.value.details()))
+
+    full = "the daemon's disk is full; what has arrived stays: remove data sets or jobs there, and "
+    assert told == [("DISK_FULL", f"{full}push again")] * 2
+
+
+async def test_a_list_for_which_the_disk_has_no_room_is_told(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smallest = filelist._TABLES.replace("BEGIN;", "PRAGMA max_page_count = 1; BEGIN;")
+    monkeypatch.setattr(filelist, "_TABLES", smallest)
+    names = (f"{number}" * 200 for number in range(1000))
+
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await pusher.begin_listed([listed(name[:200], b"") for name in names])
+
+    assert reason(error.value) == "DISK_FULL"
 
 
 async def test_a_size_that_cannot_be_is_refused(pusher: Pusher) -> None:

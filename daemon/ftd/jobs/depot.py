@@ -5,9 +5,8 @@ All that touches files runs in threads of its own, so that nothing else waits fo
 
 import asyncio
 import contextlib
-import errno
 import itertools
-import shutil
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -26,7 +25,9 @@ from ftd.datasets.filelist import Entry, FileList, Summary
 from ftd.datasets.pushes import Push, Pushes
 from ftd.datasets.versions import Versions
 from ftd.errors import DiskFull, InvalidDataset
+from ftd.jobs import disk
 from ftd.jobs.callers import Caller
+from ftd.jobs.disk import RESERVE_BYTES
 from ftd.jobs.sharing import Shared
 from ftd.jobs.store.datasets import Dataset, Datasets
 from fttrain.spec import rundir
@@ -36,15 +37,16 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 LIMIT_BYTES = 2**40
-RESERVE_BYTES = 2**30
-"""What a push leaves free on the disk, for checkpoints and the store."""
 AGAIN_S = 3600.0
 """What nobody needs any more is looked for at least this often."""
 THREADS = 4
 MOST_TOLD = 1000
 """Missing files in one reply."""
 _MIB = 2**20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (
+    "the daemon's disk is full; what has arrived stays: remove data sets or jobs there, and push "
+    "again"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class Depot:
         records: Datasets,
         *,
         limit_bytes: int = LIMIT_BYTES,
-        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+        free_bytes: Callable[[Path], int] = disk.free_bytes,
     ) -> None:
         """`limit_bytes` is the most that one data set may have."""
         self.versions = folder / "versions"
@@ -92,7 +94,7 @@ class Depot:
         """
         async with self._open(self._pushes.incoming()) as (place, files):
             async for part in parts:
-                await self._run(files.add, part)
+                await self._run(self._list, files, part)
             async with self._files.used():
                 # In two steps: of a list that was cut off gRPC says first that it ended, and
                 # right after that its caller is gone. Half a list must be no push.
@@ -116,7 +118,7 @@ class Depot:
         received = 0
         async with self._open(self._pushes.opened(push_id, caller.user)) as push:
             async for piece in pieces:
-                await self._exclusively(push_id, arrivals.append, push, self._blobs, piece)
+                await self._exclusively(push_id, self._append, push, piece)
                 received += len(piece.data)
         return received
 
@@ -170,6 +172,22 @@ class Depot:
 
     # --- in threads -----------------------------------------------------------------------
 
+    def _list(self, files: FileList, part: Sequence[Entry]) -> None:
+        self._refuse_where_full()
+        files.add(part)
+
+    def _append(self, push: Push, piece: Piece) -> None:
+        self._refuse_where_full()
+        arrivals.append(push, self._blobs, piece)
+
+    def _refuse_where_full(self) -> None:
+        # Each time: there was room for each of several pushes, and not for all of them.
+        if not self._spare_bytes():
+            raise DiskFull(_FULL)
+
+    def _spare_bytes(self) -> int:
+        return max(self.free_bytes(self._folder) - RESERVE_BYTES, 0)
+
     def _seal(self, files: FileList, name: str, user: str) -> Summary:
         summary = files.seal(self.limit_bytes)
         self._refuse_too_large(files, summary, name, user)
@@ -186,7 +204,7 @@ class Depot:
                 raise InvalidDataset([Fault(field=f"files[{number}].size_bytes", description=what)])
             if size is None:
                 needed += entry.size_bytes - self._pushes.arrived_bytes(push_id, entry.sha256)
-        free = max(self.free_bytes(self._folder) - RESERVE_BYTES, 0)
+        free = self._spare_bytes()
         if needed > free:
             raise DiskFull(
                 f"the push needs {_size(needed)}, of which the daemon's disk has {_size(free)} to "
@@ -228,13 +246,10 @@ class Depot:
         except asyncio.CancelledError:
             await asyncio.wait([future])
             raise
-        except OSError as error:
-            if error.errno not in _FULL:
+        except (OSError, sqlite3.Error) as error:
+            if not disk.is_full(error):
                 raise
-            raise DiskFull(
-                "the daemon's disk is full; what has arrived stays: remove data sets or jobs "
-                "there, and push again"
-            ) from error
+            raise DiskFull(_FULL) from error
 
     @contextlib.asynccontextmanager
     async def _open(self, manager: AbstractContextManager[T]) -> AsyncIterator[T]:

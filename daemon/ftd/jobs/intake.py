@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ftd.errors import InvalidRequest, PredictorUnavailable
+from ftd.errors import DiskFull, InvalidRequest, PredictorUnavailable
+from ftd.jobs import disk
 
 MOST_IMAGES = 10_000
 MOST_IMAGE_BYTES = 64 * 2**20
@@ -54,13 +55,13 @@ class Intake:
 
         Raises:
             InvalidRequest: at the first image that is beyond a limit or without an end.
-            PredictorUnavailable: where the images cannot be kept.
+            DiskFull, PredictorUnavailable: where the images cannot be kept.
         """
         batch = Batch(folder=self._folder / f"from-{self._images + 1}", first=self._images + 1)
         size, self._size = self._size, min(2 * self._size, LARGEST_BATCH)
         full = self._bytes + MOST_BATCH_BYTES
         try:
-            await asyncio.to_thread(batch.folder.mkdir)
+            await asyncio.to_thread(_make, batch.folder)
             while len(batch.images) < size and self._bytes < full:
                 name = f"image-{self._images + 1}"
                 if not await self._image(batch.folder / name):
@@ -116,6 +117,13 @@ class Intake:
             raise InvalidRequest(
                 f"image {place}: a call takes at most {MOST_BYTES // 2**30} GiB; make several"
             )
+
+
+def _make(folder: Path) -> None:
+    # At each batch: many calls at a time have many.
+    if disk.free_bytes(folder.parent) < disk.RESERVE_BYTES:
+        raise DiskFull("the daemon's disk has no room for images; make room there, and ask again")
+    folder.mkdir()
 
 
 def _append(path: Path, data: bytes) -> None:

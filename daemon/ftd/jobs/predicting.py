@@ -101,6 +101,7 @@ class Predicting:
             BadImage: at the first image that cannot be read, after the answers before it.
             InvalidRequest: at the first batch with an image beyond the limits.
             ArtifactNotFound: where the model is gone, or damaged.
+            DiskFull: where the disk has no room for the images.
             PredictorUnavailable: where nobody answers.
         """
         with self._workplace() as place:

@@ -1,5 +1,6 @@
 """ModelService: decode, call, encode."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from finetuned.v1 import model_service_pb2 as pb
 from finetuned.v1 import model_service_pb2_grpc
 from ftd.errors import InvalidRequest
-from ftd.jobs import predicting
+from ftd.jobs import intake, predicting
 from ftd.jobs.intake import Part
 from ftd.jobs.predicting import Answer
 from ftd.rpc import callers, checks
@@ -24,7 +25,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self, requests: AsyncIterator[pb.PredictImagesRequest], context: Any
     ) -> AsyncGenerator[pb.PredictImagesResponse, None]:
         """Stream what a job's model says of images."""
-        first = await anext(requests, pb.PredictImagesRequest())
+        first = await _first(requests)
         ref, only_of = checks.job_ref(first.job), callers.current().only_of
         model = predicting.model_of(await self._office.store.get(ref, only_of=only_of))
         if first.data or first.is_last:
@@ -33,6 +34,16 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         async with aclosing(answered) as answers:
             async for answer in answers:
                 yield _to_proto(answer)
+
+
+async def _first(requests: AsyncIterator[pb.PredictImagesRequest]) -> pb.PredictImagesRequest:
+    try:
+        async with asyncio.timeout(intake.QUIET_S):
+            return await anext(requests, pb.PredictImagesRequest())
+    except TimeoutError:
+        raise InvalidRequest(
+            f"job: nothing came for {intake.QUIET_S:.0f} s; the first request names it"
+        ) from None
 
 
 async def _parts(requests: AsyncIterator[pb.PredictImagesRequest]) -> AsyncIterator[Part]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
+from ftd.errors import DiskFull
 from ftd.jobs.store.engine import open_engines
 from ftd.jobs.store.writer import LARGEST_BATCH, Writer
 from tests.wait import wait_until
@@ -120,6 +121,26 @@ async def test_where_sqlite_gives_the_transaction_up_all_its_writes_fail(engine:
     assert [type(result) for result in results] == [LookupError] * 3
     assert later == 4
     assert lines(engine) == [4]
+
+
+async def test_a_full_disk_is_told_and_takes_nothing(engine: Engine) -> None:
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no more than there are
+        connection.exec_driver_sql("CREATE TABLE more (text TEXT)")
+        connection.exec_driver_sql("INSERT INTO more VALUES (hex(zeroblob(1000000)))")
+
+    writer = Writer(engine, lambda seconds: None)
+
+    with pytest.raises(DiskFull) as error:
+        await writer.run(fill)
+    await writer.run(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 9999"))
+    await writer.run(add(1))
+    await writer.close()
+
+    assert str(error.value) == (
+        "the daemon's disk is full, and it cannot note this down; make room there, then try again"
+    )
+    assert lines(engine) == [1]
 
 
 async def test_a_caller_that_gives_up_does_not_take_its_write_back(engine: Engine) -> None:

@@ -9,6 +9,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from ftd.errors import DiskFull
+from ftd.jobs import disk
 
 T = TypeVar("T")
 
@@ -49,6 +53,9 @@ class Writer:
         """Return what the write returns, after it is committed.
 
         A caller that is cancelled does not take its write back.
+
+        Raises:
+            DiskFull: where the disk takes no more; nothing is written then.
         """
         async with self._room:
             if self._is_closed:
@@ -56,7 +63,15 @@ class Writer:
             loop = asyncio.get_running_loop()
             done: asyncio.Future[T] = loop.create_future()
             self._waiting.put(_Write(run=write, done=done, loop=loop))
-            return await done
+            try:
+                return await done
+            except DBAPIError as error:
+                if not disk.is_full(error.orig):
+                    raise
+                raise DiskFull(
+                    "the daemon's disk is full, and it cannot note this down; make room there, "
+                    "then try again"
+                ) from error
 
     async def close(self) -> None:
         """Commit what is waiting and end the thread."""

@@ -19,7 +19,6 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -32,14 +31,16 @@ class ModelServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
-    PredictImages: _grpc.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]
+    PredictImages: _grpc.StreamStreamMultiCallable[
+        _model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse
+    ]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
     request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
     read, after the answers before it.
@@ -56,11 +57,13 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PredictImages: _aio.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]  # type: ignore[assignment]
+    PredictImages: _aio.StreamStreamMultiCallable[
+        _model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse
+    ]  # type: ignore[assignment]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
     request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
     read, after the answers before it.
@@ -76,7 +79,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod
@@ -84,7 +87,10 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_model_service_pb2.PredictImagesRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_model_service_pb2.PredictImagesResponse], _abc.AsyncIterator[_model_service_pb2.PredictImagesResponse]]:
+    ) -> _typing.Union[
+        _abc.Iterator[_model_service_pb2.PredictImagesResponse],
+        _abc.AsyncIterator[_model_service_pb2.PredictImagesResponse],
+    ]:
         """Says what the model of a job makes of images that the caller sends, in their order. The first
         request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
         read, after the answers before it.
@@ -94,4 +100,6 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
         """
 
-def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_ModelServiceServicer_to_server(
+    servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
+) -> None: ...
