@@ -93,7 +93,7 @@ def _is_shown(action: Action) -> bool:
 
 
 def _usage(action: Action) -> str:
-    value = action.metavar or "|".join(action.choices or ()) or action.dest
+    value = str(action.metavar)
     if not action.option_strings:
         return {"+": f"{value} [{value} ...]", "*": f"[{value} ...]", "?": f"[{value}]"}.get(
             str(action.nargs), f"{value} ..." if isinstance(action, _SubParsersAction) else value

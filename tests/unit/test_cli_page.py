@@ -32,7 +32,7 @@ def test_what_every_verb_takes_is_told_once_and_what_one_takes_where_it_is_taken
     told = commands.page()
 
     assert told.count("--socket PATH") == 1
-    assert "ftctl context add --server HOST:PORT [--ca FILE] NAME\n" in told
+    assert "ftctl context add NAME --server HOST:PORT [--ca FILE]\n" in told
 
 
 def test_a_bar_in_a_table_is_no_edge_of_a_cell():
