@@ -4,15 +4,18 @@
 # source: finetuned/v1/daemon_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/daemon_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/daemon_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,31 +25,29 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n!finetuned/v1/daemon_service.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto"\x12\n\x10GetDaemonRequest"9\n\x11GetDaemonResponse\x12$\n\x06\x64\x61\x65mon\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Daemon"\xe6\x01\n\x06\x44\x61\x65mon\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64isk_free_bytes\x18\x04 \x01(\x03\x12\x12\n\ndisk_bytes\x18\x05 \x01(\x03\x12\x0c\n\x04user\x18\x06 \x01(\t\x12\x10\n\x08is_admin\x18\x07 \x01(\x08\x12\x12\n\ndata_roots\x18\x08 \x03(\t\x12\x10\n\x08\x61ny_path\x18\t \x01(\x08"\x12\n\x10ListUsageRequest";\n\x11ListUsageResponse\x12&\n\x05users\x18\x01 \x03(\x0b\x32\x17.finetuned.v1.UserUsage"a\n\tUserUsage\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06queued\x18\x02 \x01(\x05\x12\x0f\n\x07running\x18\x03 \x01(\x05\x12\r\n\x05\x65nded\x18\x04 \x01(\x05\x12\x16\n\x0e\x64\x65vice_seconds\x18\x05 \x01(\x01\x32\xb5\x01\n\rDaemonService\x12Q\n\tGetDaemon\x12\x1e.finetuned.v1.GetDaemonRequest\x1a\x1f.finetuned.v1.GetDaemonResponse"\x03\x90\x02\x01\x12Q\n\tListUsage\x12\x1e.finetuned.v1.ListUsageRequest\x1a\x1f.finetuned.v1.ListUsageResponse"\x03\x90\x02\x01\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!finetuned/v1/daemon_service.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetDaemonRequest\"9\n\x11GetDaemonResponse\x12$\n\x06\x64\x61\x65mon\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Daemon\"\xe6\x01\n\x06\x44\x61\x65mon\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64isk_free_bytes\x18\x04 \x01(\x03\x12\x12\n\ndisk_bytes\x18\x05 \x01(\x03\x12\x0c\n\x04user\x18\x06 \x01(\t\x12\x10\n\x08is_admin\x18\x07 \x01(\x08\x12\x12\n\ndata_roots\x18\x08 \x03(\t\x12\x10\n\x08\x61ny_path\x18\t \x01(\x08\"\x12\n\x10ListUsageRequest\";\n\x11ListUsageResponse\x12&\n\x05users\x18\x01 \x03(\x0b\x32\x17.finetuned.v1.UserUsage\"a\n\tUserUsage\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06queued\x18\x02 \x01(\x05\x12\x0f\n\x07running\x18\x03 \x01(\x05\x12\r\n\x05\x65nded\x18\x04 \x01(\x05\x12\x16\n\x0e\x64\x65vice_seconds\x18\x05 \x01(\x01\x32\xb5\x01\n\rDaemonService\x12Q\n\tGetDaemon\x12\x1e.finetuned.v1.GetDaemonRequest\x1a\x1f.finetuned.v1.GetDaemonResponse\"\x03\x90\x02\x01\x12Q\n\tListUsage\x12\x1e.finetuned.v1.ListUsageRequest\x1a\x1f.finetuned.v1.ListUsageResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.daemon_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.daemon_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_DAEMONSERVICE"].methods_by_name["GetDaemon"]._loaded_options = None
-    _globals["_DAEMONSERVICE"].methods_by_name["GetDaemon"]._serialized_options = b"\220\002\001"
-    _globals["_DAEMONSERVICE"].methods_by_name["ListUsage"]._loaded_options = None
-    _globals["_DAEMONSERVICE"].methods_by_name["ListUsage"]._serialized_options = b"\220\002\001"
-    _globals["_GETDAEMONREQUEST"]._serialized_start = 84
-    _globals["_GETDAEMONREQUEST"]._serialized_end = 102
-    _globals["_GETDAEMONRESPONSE"]._serialized_start = 104
-    _globals["_GETDAEMONRESPONSE"]._serialized_end = 161
-    _globals["_DAEMON"]._serialized_start = 164
-    _globals["_DAEMON"]._serialized_end = 394
-    _globals["_LISTUSAGEREQUEST"]._serialized_start = 396
-    _globals["_LISTUSAGEREQUEST"]._serialized_end = 414
-    _globals["_LISTUSAGERESPONSE"]._serialized_start = 416
-    _globals["_LISTUSAGERESPONSE"]._serialized_end = 475
-    _globals["_USERUSAGE"]._serialized_start = 477
-    _globals["_USERUSAGE"]._serialized_end = 574
-    _globals["_DAEMONSERVICE"]._serialized_start = 577
-    _globals["_DAEMONSERVICE"]._serialized_end = 758
+  DESCRIPTOR._loaded_options = None
+  _globals['_DAEMONSERVICE'].methods_by_name['GetDaemon']._loaded_options = None
+  _globals['_DAEMONSERVICE'].methods_by_name['GetDaemon']._serialized_options = b'\220\002\001'
+  _globals['_DAEMONSERVICE'].methods_by_name['ListUsage']._loaded_options = None
+  _globals['_DAEMONSERVICE'].methods_by_name['ListUsage']._serialized_options = b'\220\002\001'
+  _globals['_GETDAEMONREQUEST']._serialized_start=84
+  _globals['_GETDAEMONREQUEST']._serialized_end=102
+  _globals['_GETDAEMONRESPONSE']._serialized_start=104
+  _globals['_GETDAEMONRESPONSE']._serialized_end=161
+  _globals['_DAEMON']._serialized_start=164
+  _globals['_DAEMON']._serialized_end=394
+  _globals['_LISTUSAGEREQUEST']._serialized_start=396
+  _globals['_LISTUSAGEREQUEST']._serialized_end=414
+  _globals['_LISTUSAGERESPONSE']._serialized_start=416
+  _globals['_LISTUSAGERESPONSE']._serialized_end=475
+  _globals['_USERUSAGE']._serialized_start=477
+  _globals['_USERUSAGE']._serialized_end=574
+  _globals['_DAEMONSERVICE']._serialized_start=577
+  _globals['_DAEMONSERVICE']._serialized_end=758
 # @@protoc_insertion_point(module_scope)

@@ -114,26 +114,7 @@ class Daemon(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "any_path",
-        b"any_path",
-        "data_roots",
-        b"data_roots",
-        "disk_bytes",
-        b"disk_bytes",
-        "disk_free_bytes",
-        b"disk_free_bytes",
-        "is_admin",
-        b"is_admin",
-        "start_time",
-        b"start_time",
-        "time",
-        b"time",
-        "user",
-        b"user",
-        "version",
-        b"version",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_path", b"any_path", "data_roots", b"data_roots", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "is_admin", b"is_admin", "start_time", b"start_time", "time", b"time", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,18 +193,7 @@ class UserUsage(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "device_seconds",
-        b"device_seconds",
-        "ended",
-        b"ended",
-        "queued",
-        b"queued",
-        "running",
-        b"running",
-        "user",
-        b"user",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_seconds", b"device_seconds", "ended", b"ended", "queued", b"queued", "running", b"running", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -36,13 +37,9 @@ class DaemonServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DaemonServiceAsyncStub: ...
-    GetDaemon: _grpc.UnaryUnaryMultiCallable[
-        _daemon_service_pb2.GetDaemonRequest, _daemon_service_pb2.GetDaemonResponse
-    ]
+    GetDaemon: _grpc.UnaryUnaryMultiCallable[_daemon_service_pb2.GetDaemonRequest, _daemon_service_pb2.GetDaemonResponse]
     """Gets the daemon: its version, its clock, its disk, and who the caller is to it."""
-    ListUsage: _grpc.UnaryUnaryMultiCallable[
-        _daemon_service_pb2.ListUsageRequest, _daemon_service_pb2.ListUsageResponse
-    ]
+    ListUsage: _grpc.UnaryUnaryMultiCallable[_daemon_service_pb2.ListUsageRequest, _daemon_service_pb2.ListUsageResponse]
     """Lists what each user has of the machine: the caller alone, or everybody for an admin."""
 
 @_typing.type_check_only
@@ -54,13 +51,9 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetDaemon: _aio.UnaryUnaryMultiCallable[
-        _daemon_service_pb2.GetDaemonRequest, _daemon_service_pb2.GetDaemonResponse
-    ]  # type: ignore[assignment]
+    GetDaemon: _aio.UnaryUnaryMultiCallable[_daemon_service_pb2.GetDaemonRequest, _daemon_service_pb2.GetDaemonResponse]  # type: ignore[assignment]
     """Gets the daemon: its version, its clock, its disk, and who the caller is to it."""
-    ListUsage: _aio.UnaryUnaryMultiCallable[
-        _daemon_service_pb2.ListUsageRequest, _daemon_service_pb2.ListUsageResponse
-    ]  # type: ignore[assignment]
+    ListUsage: _aio.UnaryUnaryMultiCallable[_daemon_service_pb2.ListUsageRequest, _daemon_service_pb2.ListUsageResponse]  # type: ignore[assignment]
     """Lists what each user has of the machine: the caller alone, or everybody for an admin."""
 
 class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,9 +68,7 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _daemon_service_pb2.GetDaemonRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _daemon_service_pb2.GetDaemonResponse, _abc.Awaitable[_daemon_service_pb2.GetDaemonResponse]
-    ]:
+    ) -> _typing.Union[_daemon_service_pb2.GetDaemonResponse, _abc.Awaitable[_daemon_service_pb2.GetDaemonResponse]]:
         """Gets the daemon: its version, its clock, its disk, and who the caller is to it."""
 
     @_abc_1.abstractmethod
@@ -85,11 +76,7 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _daemon_service_pb2.ListUsageRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _daemon_service_pb2.ListUsageResponse, _abc.Awaitable[_daemon_service_pb2.ListUsageResponse]
-    ]:
+    ) -> _typing.Union[_daemon_service_pb2.ListUsageResponse, _abc.Awaitable[_daemon_service_pb2.ListUsageResponse]]:
         """Lists what each user has of the machine: the caller alone, or everybody for an admin."""
 
-def add_DaemonServiceServicer_to_server(
-    servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_DaemonServiceServicer_to_server(servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

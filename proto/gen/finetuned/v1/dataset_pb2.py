@@ -4,15 +4,18 @@
 # source: finetuned/v1/dataset.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/dataset.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/dataset.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,19 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x1a\x66inetuned/v1/dataset.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto"\xc8\x01\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\r\n\x05\x66iles\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66olders\x18\x07 \x03(\x0b\x32\x1b.finetuned.v1.DatasetFolder\x12\x0f\n\x07used_by\x18\x08 \x03(\t"@\n\rDatasetFolder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03"?\n\x0b\x44\x61tasetFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66inetuned/v1/dataset.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x01\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\r\n\x05\x66iles\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66olders\x18\x07 \x03(\x0b\x32\x1b.finetuned.v1.DatasetFolder\x12\x0f\n\x07used_by\x18\x08 \x03(\t\"@\n\rDatasetFolder\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"?\n\x0b\x44\x61tasetFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.dataset_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.dataset_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_DATASET"]._serialized_start = 78
-    _globals["_DATASET"]._serialized_end = 278
-    _globals["_DATASETFOLDER"]._serialized_start = 280
-    _globals["_DATASETFOLDER"]._serialized_end = 344
-    _globals["_DATASETFILE"]._serialized_start = 346
-    _globals["_DATASETFILE"]._serialized_end = 409
+  DESCRIPTOR._loaded_options = None
+  _globals['_DATASET']._serialized_start=78
+  _globals['_DATASET']._serialized_end=278
+  _globals['_DATASETFOLDER']._serialized_start=280
+  _globals['_DATASETFOLDER']._serialized_end=344
+  _globals['_DATASETFILE']._serialized_start=346
+  _globals['_DATASETFILE']._serialized_end=409
 # @@protoc_insertion_point(module_scope)

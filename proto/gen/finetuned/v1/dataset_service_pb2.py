@@ -4,15 +4,18 @@
 # source: finetuned/v1/dataset_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/dataset_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/dataset_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,51 +25,47 @@ _sym_db = _symbol_database.Default()
 from finetuned.v1 import dataset_pb2 as finetuned_dot_v1_dot_dataset__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n"finetuned/v1/dataset_service.proto\x12\x0c\x66inetuned.v1\x1a\x1a\x66inetuned/v1/dataset.proto"J\n\x10\x42\x65ginPushRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x19.finetuned.v1.DatasetFile"P\n\x11\x42\x65ginPushResponse\x12\x0f\n\x07push_id\x18\x01 \x01(\t\x12*\n\x07missing\x18\x02 \x03(\x0b\x32\x19.finetuned.v1.MissingFile",\n\x0bMissingFile\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06offset\x18\x02 \x01(\x03"P\n\x10SendFilesRequest\x12\x0f\n\x07push_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c"+\n\x11SendFilesResponse\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03"$\n\x11\x46inishPushRequest\x12\x0f\n\x07push_id\x18\x01 \x01(\t"<\n\x12\x46inishPushResponse\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.Dataset"$\n\x11GetDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t"<\n\x12GetDatasetResponse\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.Dataset"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.finetuned.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t"\'\n\x14\x44\x65leteDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t"\x17\n\x15\x44\x65leteDatasetResponse2\x99\x04\n\x0e\x44\x61tasetService\x12U\n\tBeginPush\x12\x1e.finetuned.v1.BeginPushRequest\x1a\x1f.finetuned.v1.BeginPushResponse"\x03\x90\x02\x02(\x01\x30\x01\x12N\n\tSendFiles\x12\x1e.finetuned.v1.SendFilesRequest\x1a\x1f.finetuned.v1.SendFilesResponse(\x01\x12T\n\nFinishPush\x12\x1f.finetuned.v1.FinishPushRequest\x1a .finetuned.v1.FinishPushResponse"\x03\x90\x02\x02\x12T\n\nGetDataset\x12\x1f.finetuned.v1.GetDatasetRequest\x1a .finetuned.v1.GetDatasetResponse"\x03\x90\x02\x01\x12Z\n\x0cListDatasets\x12!.finetuned.v1.ListDatasetsRequest\x1a".finetuned.v1.ListDatasetsResponse"\x03\x90\x02\x01\x12X\n\rDeleteDataset\x12".finetuned.v1.DeleteDatasetRequest\x1a#.finetuned.v1.DeleteDatasetResponseb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"finetuned/v1/dataset_service.proto\x12\x0c\x66inetuned.v1\x1a\x1a\x66inetuned/v1/dataset.proto\"J\n\x10\x42\x65ginPushRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x19.finetuned.v1.DatasetFile\"P\n\x11\x42\x65ginPushResponse\x12\x0f\n\x07push_id\x18\x01 \x01(\t\x12*\n\x07missing\x18\x02 \x03(\x0b\x32\x19.finetuned.v1.MissingFile\",\n\x0bMissingFile\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"P\n\x10SendFilesRequest\x12\x0f\n\x07push_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"+\n\x11SendFilesResponse\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\"$\n\x11\x46inishPushRequest\x12\x0f\n\x07push_id\x18\x01 \x01(\t\"<\n\x12\x46inishPushResponse\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.Dataset\"$\n\x11GetDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\"<\n\x12GetDatasetResponse\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.Dataset\"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.finetuned.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x14\x44\x65leteDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteDatasetResponse2\x99\x04\n\x0e\x44\x61tasetService\x12U\n\tBeginPush\x12\x1e.finetuned.v1.BeginPushRequest\x1a\x1f.finetuned.v1.BeginPushResponse\"\x03\x90\x02\x02(\x01\x30\x01\x12N\n\tSendFiles\x12\x1e.finetuned.v1.SendFilesRequest\x1a\x1f.finetuned.v1.SendFilesResponse(\x01\x12T\n\nFinishPush\x12\x1f.finetuned.v1.FinishPushRequest\x1a .finetuned.v1.FinishPushResponse\"\x03\x90\x02\x02\x12T\n\nGetDataset\x12\x1f.finetuned.v1.GetDatasetRequest\x1a .finetuned.v1.GetDatasetResponse\"\x03\x90\x02\x01\x12Z\n\x0cListDatasets\x12!.finetuned.v1.ListDatasetsRequest\x1a\".finetuned.v1.ListDatasetsResponse\"\x03\x90\x02\x01\x12X\n\rDeleteDataset\x12\".finetuned.v1.DeleteDatasetRequest\x1a#.finetuned.v1.DeleteDatasetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.dataset_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.dataset_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_DATASETSERVICE"].methods_by_name["BeginPush"]._loaded_options = None
-    _globals["_DATASETSERVICE"].methods_by_name["BeginPush"]._serialized_options = b"\220\002\002"
-    _globals["_DATASETSERVICE"].methods_by_name["FinishPush"]._loaded_options = None
-    _globals["_DATASETSERVICE"].methods_by_name["FinishPush"]._serialized_options = b"\220\002\002"
-    _globals["_DATASETSERVICE"].methods_by_name["GetDataset"]._loaded_options = None
-    _globals["_DATASETSERVICE"].methods_by_name["GetDataset"]._serialized_options = b"\220\002\001"
-    _globals["_DATASETSERVICE"].methods_by_name["ListDatasets"]._loaded_options = None
-    _globals["_DATASETSERVICE"].methods_by_name[
-        "ListDatasets"
-    ]._serialized_options = b"\220\002\001"
-    _globals["_BEGINPUSHREQUEST"]._serialized_start = 80
-    _globals["_BEGINPUSHREQUEST"]._serialized_end = 154
-    _globals["_BEGINPUSHRESPONSE"]._serialized_start = 156
-    _globals["_BEGINPUSHRESPONSE"]._serialized_end = 236
-    _globals["_MISSINGFILE"]._serialized_start = 238
-    _globals["_MISSINGFILE"]._serialized_end = 282
-    _globals["_SENDFILESREQUEST"]._serialized_start = 284
-    _globals["_SENDFILESREQUEST"]._serialized_end = 364
-    _globals["_SENDFILESRESPONSE"]._serialized_start = 366
-    _globals["_SENDFILESRESPONSE"]._serialized_end = 409
-    _globals["_FINISHPUSHREQUEST"]._serialized_start = 411
-    _globals["_FINISHPUSHREQUEST"]._serialized_end = 447
-    _globals["_FINISHPUSHRESPONSE"]._serialized_start = 449
-    _globals["_FINISHPUSHRESPONSE"]._serialized_end = 509
-    _globals["_GETDATASETREQUEST"]._serialized_start = 511
-    _globals["_GETDATASETREQUEST"]._serialized_end = 547
-    _globals["_GETDATASETRESPONSE"]._serialized_start = 549
-    _globals["_GETDATASETRESPONSE"]._serialized_end = 609
-    _globals["_LISTDATASETSREQUEST"]._serialized_start = 611
-    _globals["_LISTDATASETSREQUEST"]._serialized_end = 671
-    _globals["_LISTDATASETSRESPONSE"]._serialized_start = 673
-    _globals["_LISTDATASETSRESPONSE"]._serialized_end = 761
-    _globals["_DELETEDATASETREQUEST"]._serialized_start = 763
-    _globals["_DELETEDATASETREQUEST"]._serialized_end = 802
-    _globals["_DELETEDATASETRESPONSE"]._serialized_start = 804
-    _globals["_DELETEDATASETRESPONSE"]._serialized_end = 827
-    _globals["_DATASETSERVICE"]._serialized_start = 830
-    _globals["_DATASETSERVICE"]._serialized_end = 1367
+  DESCRIPTOR._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['BeginPush']._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['BeginPush']._serialized_options = b'\220\002\002'
+  _globals['_DATASETSERVICE'].methods_by_name['FinishPush']._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['FinishPush']._serialized_options = b'\220\002\002'
+  _globals['_DATASETSERVICE'].methods_by_name['GetDataset']._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['GetDataset']._serialized_options = b'\220\002\001'
+  _globals['_DATASETSERVICE'].methods_by_name['ListDatasets']._loaded_options = None
+  _globals['_DATASETSERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\220\002\001'
+  _globals['_BEGINPUSHREQUEST']._serialized_start=80
+  _globals['_BEGINPUSHREQUEST']._serialized_end=154
+  _globals['_BEGINPUSHRESPONSE']._serialized_start=156
+  _globals['_BEGINPUSHRESPONSE']._serialized_end=236
+  _globals['_MISSINGFILE']._serialized_start=238
+  _globals['_MISSINGFILE']._serialized_end=282
+  _globals['_SENDFILESREQUEST']._serialized_start=284
+  _globals['_SENDFILESREQUEST']._serialized_end=364
+  _globals['_SENDFILESRESPONSE']._serialized_start=366
+  _globals['_SENDFILESRESPONSE']._serialized_end=409
+  _globals['_FINISHPUSHREQUEST']._serialized_start=411
+  _globals['_FINISHPUSHREQUEST']._serialized_end=447
+  _globals['_FINISHPUSHRESPONSE']._serialized_start=449
+  _globals['_FINISHPUSHRESPONSE']._serialized_end=509
+  _globals['_GETDATASETREQUEST']._serialized_start=511
+  _globals['_GETDATASETREQUEST']._serialized_end=547
+  _globals['_GETDATASETRESPONSE']._serialized_start=549
+  _globals['_GETDATASETRESPONSE']._serialized_end=609
+  _globals['_LISTDATASETSREQUEST']._serialized_start=611
+  _globals['_LISTDATASETSREQUEST']._serialized_end=671
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=673
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=761
+  _globals['_DELETEDATASETREQUEST']._serialized_start=763
+  _globals['_DELETEDATASETREQUEST']._serialized_end=802
+  _globals['_DELETEDATASETRESPONSE']._serialized_start=804
+  _globals['_DELETEDATASETRESPONSE']._serialized_end=827
+  _globals['_DATASETSERVICE']._serialized_start=830
+  _globals['_DATASETSERVICE']._serialized_end=1367
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -42,33 +43,21 @@ class DatasetServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DatasetServiceAsyncStub: ...
-    BeginPush: _grpc.StreamStreamMultiCallable[
-        _dataset_service_pb2.BeginPushRequest, _dataset_service_pb2.BeginPushResponse
-    ]
+    BeginPush: _grpc.StreamStreamMultiCallable[_dataset_service_pb2.BeginPushRequest, _dataset_service_pb2.BeginPushResponse]
     """Begins a push, or goes on with one. The requests bring the files, each once, at most 1,000,000
     in all; the replies say which of them are missing, wholly or from a position on.
     INVALID_ARGUMENT with INVALID_DATASET where a path is absolute, holds `..`, is another's but
     for its case, or where the whole is too large. Nothing is written then.
     """
-    SendFiles: _grpc.StreamUnaryMultiCallable[
-        _dataset_service_pb2.SendFilesRequest, _dataset_service_pb2.SendFilesResponse
-    ]
+    SendFiles: _grpc.StreamUnaryMultiCallable[_dataset_service_pb2.SendFilesRequest, _dataset_service_pb2.SendFilesResponse]
     """Sends the content of files. What has arrived when it breaks off stays."""
-    FinishPush: _grpc.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.FinishPushRequest, _dataset_service_pb2.FinishPushResponse
-    ]
+    FinishPush: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.FinishPushRequest, _dataset_service_pb2.FinishPushResponse]
     """Makes the data set of a push that has all of its files. Idempotent while the push is known."""
-    GetDataset: _grpc.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse
-    ]
+    GetDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse]
     """Gets one data set."""
-    ListDatasets: _grpc.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.ListDatasetsRequest, _dataset_service_pb2.ListDatasetsResponse
-    ]
+    ListDatasets: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.ListDatasetsRequest, _dataset_service_pb2.ListDatasetsResponse]
     """Lists data sets by name: the caller's own, or everybody's for an admin."""
-    DeleteDataset: _grpc.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.DeleteDatasetRequest, _dataset_service_pb2.DeleteDatasetResponse
-    ]
+    DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.DeleteDatasetRequest, _dataset_service_pb2.DeleteDatasetResponse]
     """Deletes a data set. FAILED_PRECONDITION where a job that has not ended uses it."""
 
 @_typing.type_check_only
@@ -86,33 +75,21 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    BeginPush: _aio.StreamStreamMultiCallable[
-        _dataset_service_pb2.BeginPushRequest, _dataset_service_pb2.BeginPushResponse
-    ]  # type: ignore[assignment]
+    BeginPush: _aio.StreamStreamMultiCallable[_dataset_service_pb2.BeginPushRequest, _dataset_service_pb2.BeginPushResponse]  # type: ignore[assignment]
     """Begins a push, or goes on with one. The requests bring the files, each once, at most 1,000,000
     in all; the replies say which of them are missing, wholly or from a position on.
     INVALID_ARGUMENT with INVALID_DATASET where a path is absolute, holds `..`, is another's but
     for its case, or where the whole is too large. Nothing is written then.
     """
-    SendFiles: _aio.StreamUnaryMultiCallable[
-        _dataset_service_pb2.SendFilesRequest, _dataset_service_pb2.SendFilesResponse
-    ]  # type: ignore[assignment]
+    SendFiles: _aio.StreamUnaryMultiCallable[_dataset_service_pb2.SendFilesRequest, _dataset_service_pb2.SendFilesResponse]  # type: ignore[assignment]
     """Sends the content of files. What has arrived when it breaks off stays."""
-    FinishPush: _aio.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.FinishPushRequest, _dataset_service_pb2.FinishPushResponse
-    ]  # type: ignore[assignment]
+    FinishPush: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.FinishPushRequest, _dataset_service_pb2.FinishPushResponse]  # type: ignore[assignment]
     """Makes the data set of a push that has all of its files. Idempotent while the push is known."""
-    GetDataset: _aio.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse
-    ]  # type: ignore[assignment]
+    GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse]  # type: ignore[assignment]
     """Gets one data set."""
-    ListDatasets: _aio.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.ListDatasetsRequest, _dataset_service_pb2.ListDatasetsResponse
-    ]  # type: ignore[assignment]
+    ListDatasets: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.ListDatasetsRequest, _dataset_service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
     """Lists data sets by name: the caller's own, or everybody's for an admin."""
-    DeleteDataset: _aio.UnaryUnaryMultiCallable[
-        _dataset_service_pb2.DeleteDatasetRequest, _dataset_service_pb2.DeleteDatasetResponse
-    ]  # type: ignore[assignment]
+    DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.DeleteDatasetRequest, _dataset_service_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
     """Deletes a data set. FAILED_PRECONDITION where a job that has not ended uses it."""
 
 class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -133,10 +110,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_dataset_service_pb2.BeginPushRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_dataset_service_pb2.BeginPushResponse],
-        _abc.AsyncIterator[_dataset_service_pb2.BeginPushResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_dataset_service_pb2.BeginPushResponse], _abc.AsyncIterator[_dataset_service_pb2.BeginPushResponse]]:
         """Begins a push, or goes on with one. The requests bring the files, each once, at most 1,000,000
         in all; the replies say which of them are missing, wholly or from a position on.
         INVALID_ARGUMENT with INVALID_DATASET where a path is absolute, holds `..`, is another's but
@@ -148,10 +122,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_dataset_service_pb2.SendFilesRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _dataset_service_pb2.SendFilesResponse,
-        _abc.Awaitable[_dataset_service_pb2.SendFilesResponse],
-    ]:
+    ) -> _typing.Union[_dataset_service_pb2.SendFilesResponse, _abc.Awaitable[_dataset_service_pb2.SendFilesResponse]]:
         """Sends the content of files. What has arrived when it breaks off stays."""
 
     @_abc_1.abstractmethod
@@ -159,10 +130,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _dataset_service_pb2.FinishPushRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _dataset_service_pb2.FinishPushResponse,
-        _abc.Awaitable[_dataset_service_pb2.FinishPushResponse],
-    ]:
+    ) -> _typing.Union[_dataset_service_pb2.FinishPushResponse, _abc.Awaitable[_dataset_service_pb2.FinishPushResponse]]:
         """Makes the data set of a push that has all of its files. Idempotent while the push is known."""
 
     @_abc_1.abstractmethod
@@ -170,10 +138,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _dataset_service_pb2.GetDatasetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _dataset_service_pb2.GetDatasetResponse,
-        _abc.Awaitable[_dataset_service_pb2.GetDatasetResponse],
-    ]:
+    ) -> _typing.Union[_dataset_service_pb2.GetDatasetResponse, _abc.Awaitable[_dataset_service_pb2.GetDatasetResponse]]:
         """Gets one data set."""
 
     @_abc_1.abstractmethod
@@ -181,10 +146,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _dataset_service_pb2.ListDatasetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _dataset_service_pb2.ListDatasetsResponse,
-        _abc.Awaitable[_dataset_service_pb2.ListDatasetsResponse],
-    ]:
+    ) -> _typing.Union[_dataset_service_pb2.ListDatasetsResponse, _abc.Awaitable[_dataset_service_pb2.ListDatasetsResponse]]:
         """Lists data sets by name: the caller's own, or everybody's for an admin."""
 
     @_abc_1.abstractmethod
@@ -192,12 +154,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _dataset_service_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _dataset_service_pb2.DeleteDatasetResponse,
-        _abc.Awaitable[_dataset_service_pb2.DeleteDatasetResponse],
-    ]:
+    ) -> _typing.Union[_dataset_service_pb2.DeleteDatasetResponse, _abc.Awaitable[_dataset_service_pb2.DeleteDatasetResponse]]:
         """Deletes a data set. FAILED_PRECONDITION where a job that has not ended uses it."""
 
-def add_DatasetServiceServicer_to_server(
-    servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_DatasetServiceServicer_to_server(servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

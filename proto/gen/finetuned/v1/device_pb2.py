@@ -4,15 +4,18 @@
 # source: finetuned/v1/device.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/device.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/device.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,27 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x19\x66inetuned/v1/device.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto"\x98\x05\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04uuid\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.finetuned.v1.DeviceKind\x12\x0c\n\x04name\x18\x04 \x01(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.finetuned.v1.DeviceState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0c\n\x04\x63pus\x18\x07 \x01(\x05\x12\x1a\n\x12memory_total_bytes\x18\x08 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\t \x01(\x03\x12\x1d\n\x15memory_reserved_bytes\x18\n \x01(\x03\x12\x1c\n\x14memory_foreign_bytes\x18\x0b \x01(\x03\x12-\n\x07\x66oreign\x18\x0c \x03(\x0b\x32\x1c.finetuned.v1.ForeignProcess\x12%\n\x04jobs\x18\r \x03(\x0b\x32\x17.finetuned.v1.DeviceJob\x12\x18\n\x0butilization\x18\x0e \x01(\x01H\x00\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x0f \x01(\x01H\x01\x88\x01\x01\x12\x1a\n\renergy_joules\x18\x10 \x01(\x01H\x02\x88\x01\x01\x12\x37\n\nxid_errors\x18\x11 \x03(\x0b\x32#.finetuned.v1.Device.XidErrorsEntry\x12/\n\x0bsample_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x30\n\x0eXidErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x0e\n\x0c_utilizationB\x16\n\x14_temperature_celsiusB\x10\n\x0e_energy_joules"U\n\tDeviceJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_memory_bytes"A\n\x0e\x46oreignProcess\x12\x0b\n\x03pid\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03*\x83\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45VICE_KIND_GPU\x10\x01\x12\x13\n\x0f\x44\x45VICE_KIND_MIG\x10\x02\x12\x13\n\x0f\x44\x45VICE_KIND_CPU\x10\x03\x12\x19\n\x15\x44\x45VICE_KIND_SIMULATED\x10\x04*\xaa\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x45VICE_STATE_FREE\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x02\x12\x19\n\x15\x44\x45VICE_STATE_DRAINING\x10\x03\x12\x18\n\x14\x44\x45VICE_STATE_DRAINED\x10\x04\x12\x1a\n\x16\x44\x45VICE_STATE_UNHEALTHY\x10\x05\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66inetuned/v1/device.proto\x12\x0c\x66inetuned.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x05\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04uuid\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.finetuned.v1.DeviceKind\x12\x0c\n\x04name\x18\x04 \x01(\t\x12(\n\x05state\x18\x05 \x01(\x0e\x32\x19.finetuned.v1.DeviceState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0c\n\x04\x63pus\x18\x07 \x01(\x05\x12\x1a\n\x12memory_total_bytes\x18\x08 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\t \x01(\x03\x12\x1d\n\x15memory_reserved_bytes\x18\n \x01(\x03\x12\x1c\n\x14memory_foreign_bytes\x18\x0b \x01(\x03\x12-\n\x07\x66oreign\x18\x0c \x03(\x0b\x32\x1c.finetuned.v1.ForeignProcess\x12%\n\x04jobs\x18\r \x03(\x0b\x32\x17.finetuned.v1.DeviceJob\x12\x18\n\x0butilization\x18\x0e \x01(\x01H\x00\x88\x01\x01\x12 \n\x13temperature_celsius\x18\x0f \x01(\x01H\x01\x88\x01\x01\x12\x1a\n\renergy_joules\x18\x10 \x01(\x01H\x02\x88\x01\x01\x12\x37\n\nxid_errors\x18\x11 \x03(\x0b\x32#.finetuned.v1.Device.XidErrorsEntry\x12/\n\x0bsample_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x30\n\x0eXidErrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42\x0e\n\x0c_utilizationB\x16\n\x14_temperature_celsiusB\x10\n\x0e_energy_joules\"U\n\tDeviceJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_memory_bytes\"A\n\x0e\x46oreignProcess\x12\x0b\n\x03pid\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03*\x83\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45VICE_KIND_GPU\x10\x01\x12\x13\n\x0f\x44\x45VICE_KIND_MIG\x10\x02\x12\x13\n\x0f\x44\x45VICE_KIND_CPU\x10\x03\x12\x19\n\x15\x44\x45VICE_KIND_SIMULATED\x10\x04*\xaa\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x45VICE_STATE_FREE\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x02\x12\x19\n\x15\x44\x45VICE_STATE_DRAINING\x10\x03\x12\x18\n\x14\x44\x45VICE_STATE_DRAINED\x10\x04\x12\x1a\n\x16\x44\x45VICE_STATE_UNHEALTHY\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.device_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.device_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_DEVICE_XIDERRORSENTRY"]._loaded_options = None
-    _globals["_DEVICE_XIDERRORSENTRY"]._serialized_options = b"8\001"
-    _globals["_DEVICEKIND"]._serialized_start = 898
-    _globals["_DEVICEKIND"]._serialized_end = 1029
-    _globals["_DEVICESTATE"]._serialized_start = 1032
-    _globals["_DEVICESTATE"]._serialized_end = 1202
-    _globals["_DEVICE"]._serialized_start = 77
-    _globals["_DEVICE"]._serialized_end = 741
-    _globals["_DEVICE_XIDERRORSENTRY"]._serialized_start = 635
-    _globals["_DEVICE_XIDERRORSENTRY"]._serialized_end = 683
-    _globals["_DEVICEJOB"]._serialized_start = 743
-    _globals["_DEVICEJOB"]._serialized_end = 828
-    _globals["_FOREIGNPROCESS"]._serialized_start = 830
-    _globals["_FOREIGNPROCESS"]._serialized_end = 895
+  DESCRIPTOR._loaded_options = None
+  _globals['_DEVICE_XIDERRORSENTRY']._loaded_options = None
+  _globals['_DEVICE_XIDERRORSENTRY']._serialized_options = b'8\001'
+  _globals['_DEVICEKIND']._serialized_start=898
+  _globals['_DEVICEKIND']._serialized_end=1029
+  _globals['_DEVICESTATE']._serialized_start=1032
+  _globals['_DEVICESTATE']._serialized_end=1202
+  _globals['_DEVICE']._serialized_start=77
+  _globals['_DEVICE']._serialized_end=741
+  _globals['_DEVICE_XIDERRORSENTRY']._serialized_start=635
+  _globals['_DEVICE_XIDERRORSENTRY']._serialized_end=683
+  _globals['_DEVICEJOB']._serialized_start=743
+  _globals['_DEVICEJOB']._serialized_end=828
+  _globals['_FOREIGNPROCESS']._serialized_start=830
+  _globals['_FOREIGNPROCESS']._serialized_end=895
 # @@protoc_insertion_point(module_scope)

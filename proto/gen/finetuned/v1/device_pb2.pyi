@@ -24,9 +24,7 @@ class _DeviceKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _DeviceKindEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_DeviceKind.ValueType], _builtins.type
-):
+class _DeviceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeviceKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEVICE_KIND_UNSPECIFIED: _DeviceKind.ValueType  # 0
     """Never sent."""
@@ -58,9 +56,7 @@ class _DeviceState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _DeviceStateEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_DeviceState.ValueType], _builtins.type
-):
+class _DeviceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeviceState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEVICE_STATE_UNSPECIFIED: _DeviceState.ValueType  # 0
     """Never sent."""
@@ -204,90 +200,22 @@ class Device(_message.Message):
         xid_errors: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
         sample_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_energy_joules",
-        b"_energy_joules",
-        "_temperature_celsius",
-        b"_temperature_celsius",
-        "_utilization",
-        b"_utilization",
-        "energy_joules",
-        b"energy_joules",
-        "sample_time",
-        b"sample_time",
-        "temperature_celsius",
-        b"temperature_celsius",
-        "utilization",
-        b"utilization",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules", "_temperature_celsius", b"_temperature_celsius", "_utilization", b"_utilization", "energy_joules", b"energy_joules", "sample_time", b"sample_time", "temperature_celsius", b"temperature_celsius", "utilization", b"utilization"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_energy_joules",
-        b"_energy_joules",
-        "_temperature_celsius",
-        b"_temperature_celsius",
-        "_utilization",
-        b"_utilization",
-        "cpus",
-        b"cpus",
-        "energy_joules",
-        b"energy_joules",
-        "foreign",
-        b"foreign",
-        "id",
-        b"id",
-        "jobs",
-        b"jobs",
-        "kind",
-        b"kind",
-        "memory_foreign_bytes",
-        b"memory_foreign_bytes",
-        "memory_reserved_bytes",
-        b"memory_reserved_bytes",
-        "memory_total_bytes",
-        b"memory_total_bytes",
-        "memory_used_bytes",
-        b"memory_used_bytes",
-        "name",
-        b"name",
-        "reason",
-        b"reason",
-        "sample_time",
-        b"sample_time",
-        "state",
-        b"state",
-        "temperature_celsius",
-        b"temperature_celsius",
-        "utilization",
-        b"utilization",
-        "uuid",
-        b"uuid",
-        "xid_errors",
-        b"xid_errors",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules", "_temperature_celsius", b"_temperature_celsius", "_utilization", b"_utilization", "cpus", b"cpus", "energy_joules", b"energy_joules", "foreign", b"foreign", "id", b"id", "jobs", b"jobs", "kind", b"kind", "memory_foreign_bytes", b"memory_foreign_bytes", "memory_reserved_bytes", b"memory_reserved_bytes", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "name", b"name", "reason", b"reason", "sample_time", b"sample_time", "state", b"state", "temperature_celsius", b"temperature_celsius", "utilization", b"utilization", "uuid", b"uuid", "xid_errors", b"xid_errors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__energy_joules: _TypeAlias = _typing.Literal["energy_joules"]  # noqa: Y015
-    _WhichOneofArgType__energy_joules: _TypeAlias = _typing.Literal[
-        "_energy_joules", b"_energy_joules"
-    ]  # noqa: Y015
+    _WhichOneofArgType__energy_joules: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules"]  # noqa: Y015
     _WhichOneofReturnType__temperature_celsius: _TypeAlias = _typing.Literal["temperature_celsius"]  # noqa: Y015
-    _WhichOneofArgType__temperature_celsius: _TypeAlias = _typing.Literal[
-        "_temperature_celsius", b"_temperature_celsius"
-    ]  # noqa: Y015
+    _WhichOneofArgType__temperature_celsius: _TypeAlias = _typing.Literal["_temperature_celsius", b"_temperature_celsius"]  # noqa: Y015
     _WhichOneofReturnType__utilization: _TypeAlias = _typing.Literal["utilization"]  # noqa: Y015
     _WhichOneofArgType__utilization: _TypeAlias = _typing.Literal["_utilization", b"_utilization"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__energy_joules
-    ) -> _WhichOneofReturnType__energy_joules | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__energy_joules) -> _WhichOneofReturnType__energy_joules | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__temperature_celsius
-    ) -> _WhichOneofReturnType__temperature_celsius | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature_celsius) -> _WhichOneofReturnType__temperature_celsius | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__utilization
-    ) -> _WhichOneofReturnType__utilization | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__utilization) -> _WhichOneofReturnType__utilization | None: ...
 
 Global___Device: _TypeAlias = Device  # noqa: Y015
 
@@ -313,28 +241,13 @@ class DeviceJob(_message.Message):
         name: _builtins.str = ...,
         memory_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_memory_bytes", b"_memory_bytes", "memory_bytes", b"memory_bytes"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes", "memory_bytes", b"memory_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_memory_bytes",
-        b"_memory_bytes",
-        "job_id",
-        b"job_id",
-        "memory_bytes",
-        b"memory_bytes",
-        "name",
-        b"name",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes", "job_id", b"job_id", "memory_bytes", b"memory_bytes", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__memory_bytes: _TypeAlias = _typing.Literal["memory_bytes"]  # noqa: Y015
-    _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal[
-        "_memory_bytes", b"_memory_bytes"
-    ]  # noqa: Y015
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__memory_bytes
-    ) -> _WhichOneofReturnType__memory_bytes | None: ...
+    _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
 
 Global___DeviceJob: _TypeAlias = DeviceJob  # noqa: Y015
 
@@ -362,9 +275,7 @@ class ForeignProcess(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "memory_bytes", b"memory_bytes", "name", b"name", "pid", b"pid"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_bytes", b"memory_bytes", "name", b"name", "pid", b"pid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

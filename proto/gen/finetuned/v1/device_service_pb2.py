@@ -4,15 +4,18 @@
 # source: finetuned/v1/device_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/device_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/device_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -22,33 +25,31 @@ _sym_db = _symbol_database.Default()
 from finetuned.v1 import device_pb2 as finetuned_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n!finetuned/v1/device_service.proto\x12\x0c\x66inetuned.v1\x1a\x19\x66inetuned/v1/device.proto"\x14\n\x12ListDevicesRequest"<\n\x13ListDevicesResponse\x12%\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.finetuned.v1.Device"4\n\x12\x44rainDeviceRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t";\n\x13\x44rainDeviceResponse\x12$\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Device"%\n\x13ResumeDeviceRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t"<\n\x14ResumeDeviceResponse\x12$\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Device2\x9d\x02\n\rDeviceService\x12W\n\x0bListDevices\x12 .finetuned.v1.ListDevicesRequest\x1a!.finetuned.v1.ListDevicesResponse"\x03\x90\x02\x01\x12W\n\x0b\x44rainDevice\x12 .finetuned.v1.DrainDeviceRequest\x1a!.finetuned.v1.DrainDeviceResponse"\x03\x90\x02\x02\x12Z\n\x0cResumeDevice\x12!.finetuned.v1.ResumeDeviceRequest\x1a".finetuned.v1.ResumeDeviceResponse"\x03\x90\x02\x02\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!finetuned/v1/device_service.proto\x12\x0c\x66inetuned.v1\x1a\x19\x66inetuned/v1/device.proto\"\x14\n\x12ListDevicesRequest\"<\n\x13ListDevicesResponse\x12%\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x14.finetuned.v1.Device\"4\n\x12\x44rainDeviceRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\x13\x44rainDeviceResponse\x12$\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Device\"%\n\x13ResumeDeviceRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"<\n\x14ResumeDeviceResponse\x12$\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x14.finetuned.v1.Device2\x9d\x02\n\rDeviceService\x12W\n\x0bListDevices\x12 .finetuned.v1.ListDevicesRequest\x1a!.finetuned.v1.ListDevicesResponse\"\x03\x90\x02\x01\x12W\n\x0b\x44rainDevice\x12 .finetuned.v1.DrainDeviceRequest\x1a!.finetuned.v1.DrainDeviceResponse\"\x03\x90\x02\x02\x12Z\n\x0cResumeDevice\x12!.finetuned.v1.ResumeDeviceRequest\x1a\".finetuned.v1.ResumeDeviceResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.device_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.device_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_DEVICESERVICE"].methods_by_name["ListDevices"]._loaded_options = None
-    _globals["_DEVICESERVICE"].methods_by_name["ListDevices"]._serialized_options = b"\220\002\001"
-    _globals["_DEVICESERVICE"].methods_by_name["DrainDevice"]._loaded_options = None
-    _globals["_DEVICESERVICE"].methods_by_name["DrainDevice"]._serialized_options = b"\220\002\002"
-    _globals["_DEVICESERVICE"].methods_by_name["ResumeDevice"]._loaded_options = None
-    _globals["_DEVICESERVICE"].methods_by_name["ResumeDevice"]._serialized_options = b"\220\002\002"
-    _globals["_LISTDEVICESREQUEST"]._serialized_start = 78
-    _globals["_LISTDEVICESREQUEST"]._serialized_end = 98
-    _globals["_LISTDEVICESRESPONSE"]._serialized_start = 100
-    _globals["_LISTDEVICESRESPONSE"]._serialized_end = 160
-    _globals["_DRAINDEVICEREQUEST"]._serialized_start = 162
-    _globals["_DRAINDEVICEREQUEST"]._serialized_end = 214
-    _globals["_DRAINDEVICERESPONSE"]._serialized_start = 216
-    _globals["_DRAINDEVICERESPONSE"]._serialized_end = 275
-    _globals["_RESUMEDEVICEREQUEST"]._serialized_start = 277
-    _globals["_RESUMEDEVICEREQUEST"]._serialized_end = 314
-    _globals["_RESUMEDEVICERESPONSE"]._serialized_start = 316
-    _globals["_RESUMEDEVICERESPONSE"]._serialized_end = 376
-    _globals["_DEVICESERVICE"]._serialized_start = 379
-    _globals["_DEVICESERVICE"]._serialized_end = 664
+  DESCRIPTOR._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['ListDevices']._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['ListDevices']._serialized_options = b'\220\002\001'
+  _globals['_DEVICESERVICE'].methods_by_name['DrainDevice']._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['DrainDevice']._serialized_options = b'\220\002\002'
+  _globals['_DEVICESERVICE'].methods_by_name['ResumeDevice']._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['ResumeDevice']._serialized_options = b'\220\002\002'
+  _globals['_LISTDEVICESREQUEST']._serialized_start=78
+  _globals['_LISTDEVICESREQUEST']._serialized_end=98
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=100
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=160
+  _globals['_DRAINDEVICEREQUEST']._serialized_start=162
+  _globals['_DRAINDEVICEREQUEST']._serialized_end=214
+  _globals['_DRAINDEVICERESPONSE']._serialized_start=216
+  _globals['_DRAINDEVICERESPONSE']._serialized_end=275
+  _globals['_RESUMEDEVICEREQUEST']._serialized_start=277
+  _globals['_RESUMEDEVICEREQUEST']._serialized_end=314
+  _globals['_RESUMEDEVICERESPONSE']._serialized_start=316
+  _globals['_RESUMEDEVICERESPONSE']._serialized_end=376
+  _globals['_DEVICESERVICE']._serialized_start=379
+  _globals['_DEVICESERVICE']._serialized_end=664
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -32,19 +33,13 @@ class DeviceServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DeviceServiceAsyncStub: ...
-    ListDevices: _grpc.UnaryUnaryMultiCallable[
-        _device_service_pb2.ListDevicesRequest, _device_service_pb2.ListDevicesResponse
-    ]
+    ListDevices: _grpc.UnaryUnaryMultiCallable[_device_service_pb2.ListDevicesRequest, _device_service_pb2.ListDevicesResponse]
     """Lists all devices, always in the same order."""
-    DrainDevice: _grpc.UnaryUnaryMultiCallable[
-        _device_service_pb2.DrainDeviceRequest, _device_service_pb2.DrainDeviceResponse
-    ]
+    DrainDevice: _grpc.UnaryUnaryMultiCallable[_device_service_pb2.DrainDeviceRequest, _device_service_pb2.DrainDeviceResponse]
     """Has a device take no more jobs; those on it go on. Lasts until it is resumed, restarts of the
     daemon included. Idempotent; a new reason replaces the old one. NOT_FOUND where there is none.
     """
-    ResumeDevice: _grpc.UnaryUnaryMultiCallable[
-        _device_service_pb2.ResumeDeviceRequest, _device_service_pb2.ResumeDeviceResponse
-    ]
+    ResumeDevice: _grpc.UnaryUnaryMultiCallable[_device_service_pb2.ResumeDeviceRequest, _device_service_pb2.ResumeDeviceResponse]
     """Has a drained device take jobs again. Idempotent. NOT_FOUND where there is none."""
 
 @_typing.type_check_only
@@ -52,19 +47,13 @@ class DeviceServiceAsyncStub(DeviceServiceStub):
     """Shows the devices of the machine and takes them out of use."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListDevices: _aio.UnaryUnaryMultiCallable[
-        _device_service_pb2.ListDevicesRequest, _device_service_pb2.ListDevicesResponse
-    ]  # type: ignore[assignment]
+    ListDevices: _aio.UnaryUnaryMultiCallable[_device_service_pb2.ListDevicesRequest, _device_service_pb2.ListDevicesResponse]  # type: ignore[assignment]
     """Lists all devices, always in the same order."""
-    DrainDevice: _aio.UnaryUnaryMultiCallable[
-        _device_service_pb2.DrainDeviceRequest, _device_service_pb2.DrainDeviceResponse
-    ]  # type: ignore[assignment]
+    DrainDevice: _aio.UnaryUnaryMultiCallable[_device_service_pb2.DrainDeviceRequest, _device_service_pb2.DrainDeviceResponse]  # type: ignore[assignment]
     """Has a device take no more jobs; those on it go on. Lasts until it is resumed, restarts of the
     daemon included. Idempotent; a new reason replaces the old one. NOT_FOUND where there is none.
     """
-    ResumeDevice: _aio.UnaryUnaryMultiCallable[
-        _device_service_pb2.ResumeDeviceRequest, _device_service_pb2.ResumeDeviceResponse
-    ]  # type: ignore[assignment]
+    ResumeDevice: _aio.UnaryUnaryMultiCallable[_device_service_pb2.ResumeDeviceRequest, _device_service_pb2.ResumeDeviceResponse]  # type: ignore[assignment]
     """Has a drained device take jobs again. Idempotent. NOT_FOUND where there is none."""
 
 class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,10 +64,7 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _device_service_pb2.ListDevicesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _device_service_pb2.ListDevicesResponse,
-        _abc.Awaitable[_device_service_pb2.ListDevicesResponse],
-    ]:
+    ) -> _typing.Union[_device_service_pb2.ListDevicesResponse, _abc.Awaitable[_device_service_pb2.ListDevicesResponse]]:
         """Lists all devices, always in the same order."""
 
     @_abc_1.abstractmethod
@@ -86,10 +72,7 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _device_service_pb2.DrainDeviceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _device_service_pb2.DrainDeviceResponse,
-        _abc.Awaitable[_device_service_pb2.DrainDeviceResponse],
-    ]:
+    ) -> _typing.Union[_device_service_pb2.DrainDeviceResponse, _abc.Awaitable[_device_service_pb2.DrainDeviceResponse]]:
         """Has a device take no more jobs; those on it go on. Lasts until it is resumed, restarts of the
         daemon included. Idempotent; a new reason replaces the old one. NOT_FOUND where there is none.
         """
@@ -99,12 +82,7 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _device_service_pb2.ResumeDeviceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _device_service_pb2.ResumeDeviceResponse,
-        _abc.Awaitable[_device_service_pb2.ResumeDeviceResponse],
-    ]:
+    ) -> _typing.Union[_device_service_pb2.ResumeDeviceResponse, _abc.Awaitable[_device_service_pb2.ResumeDeviceResponse]]:
         """Has a drained device take jobs again. Idempotent. NOT_FOUND where there is none."""
 
-def add_DeviceServiceServicer_to_server(
-    servicer: DeviceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -90,61 +90,13 @@ class JobEvent(_message.Message):
         notice: Global___Notice | None = ...,
         artifact: _job_pb2.Artifact | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "artifact",
-        b"artifact",
-        "checkpoint_saved",
-        b"checkpoint_saved",
-        "epoch",
-        b"epoch",
-        "event",
-        b"event",
-        "notice",
-        b"notice",
-        "planned",
-        b"planned",
-        "progress",
-        b"progress",
-        "state_changed",
-        b"state_changed",
-        "time",
-        b"time",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "event", b"event", "notice", b"notice", "planned", b"planned", "progress", b"progress", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "artifact",
-        b"artifact",
-        "attempt",
-        b"attempt",
-        "checkpoint_saved",
-        b"checkpoint_saved",
-        "epoch",
-        b"epoch",
-        "event",
-        b"event",
-        "job_id",
-        b"job_id",
-        "notice",
-        b"notice",
-        "planned",
-        b"planned",
-        "progress",
-        b"progress",
-        "sequence",
-        b"sequence",
-        "state_changed",
-        b"state_changed",
-        "time",
-        b"time",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "attempt", b"attempt", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "event", b"event", "job_id", b"job_id", "notice", b"notice", "planned", b"planned", "progress", b"progress", "sequence", b"sequence", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal[
-        "state_changed", "planned", "progress", "epoch", "checkpoint_saved", "notice", "artifact"
-    ]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state_changed", "planned", "progress", "epoch", "checkpoint_saved", "notice", "artifact"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType_event
-    ) -> _WhichOneofReturnType_event | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___JobEvent: _TypeAlias = JobEvent  # noqa: Y015
 
@@ -174,9 +126,7 @@ class StateChanged(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "outcome", b"outcome", "reason", b"reason", "state", b"state"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "reason", b"reason", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,9 +186,7 @@ class CheckpointSaved(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "epoch", b"epoch", "kind", b"kind", "path", b"path", "sha256", b"sha256", "step", b"step"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "kind", b"kind", "path", b"path", "sha256", b"sha256", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,15 +4,18 @@
 # source: finetuned/v1/job.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/job.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/job.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -23,45 +26,43 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n\x16\x66inetuned/v1/job.proto\x12\x0c\x66inetuned.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb7\x02\n\x07JobSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\tresources\x18\x02 \x01(\x0b\x32\x17.finetuned.v1.Resources\x12\x10\n\x08priority\x18\x03 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x04 \x03(\t\x12\x31\n\x06labels\x18\x05 \x03(\x0b\x32!.finetuned.v1.JobSpec.LabelsEntry\x12\x13\n\x0brecipe_json\x18\x06 \x01(\t\x12.\n\nnot_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01"Y\n\tResources\x12\x14\n\x07\x64\x65vices\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x42\n\n\x08_devicesB\x0f\n\r_memory_bytes"\xfe\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x04spec\x18\x02 \x01(\x0b\x32\x15.finetuned.v1.JobSpec\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.finetuned.v1.JobState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07outcome\x18\x08 \x01(\x0b\x32\x18.finetuned.v1.JobOutcome\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x15\n\rlast_sequence\x18\n \x01(\x03\x12(\n\x08progress\x18\x0b \x01(\x0b\x32\x16.finetuned.v1.Progress\x12#\n\x06\x65pochs\x18\x0c \x03(\x0b\x32\x13.finetuned.v1.Epoch\x12\x11\n\tplan_json\x18\r \x01(\t\x12)\n\tartifacts\x18\x0e \x03(\x0b\x32\x16.finetuned.v1.Artifact\x12\x0f\n\x07run_dir\x18\x0f \x01(\t\x12\'\n\x08\x61ttempts\x18\x10 \x03(\x0b\x32\x15.finetuned.v1.Attempt\x12\x16\n\x0e\x64\x65vice_seconds\x18\x11 \x01(\x01\x12\x0c\n\x04user\x18\x12 \x01(\t\x12*\n\x08\x64\x61tasets\x18\x13 \x03(\x0b\x32\x18.finetuned.v1.DatasetUse\x12\x14\n\x0cis_finishing\x18\x14 \x01(\x08"*\n\nDatasetUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t"\x88\x01\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp"\xdd\x01\n\nJobOutcome\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.finetuned.v1.OutcomeReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x16\n\texit_code\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x08log_tail\x18\x06 \x03(\t\x12)\n\x06\x66\x61ults\x18\x07 \x03(\x0b\x32\x19.finetuned.v1.RecipeFaultB\x0c\n\n_exit_codeB\t\n\x07_signal"1\n\x0bRecipeFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t"\x93\x01\n\x08Progress\x12\r\n\x05\x65poch\x18\x01 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x05\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\r\n\x05steps\x18\x04 \x01(\x03\x12\x0c\n\x04loss\x18\x05 \x01(\x01\x12\x19\n\x11images_per_second\x18\x06 \x01(\x01\x12"\n\x05phase\x18\x07 \x01(\x0e\x32\x13.finetuned.v1.Phase"\xc7\x01\n\x05\x45poch\x12\r\n\x05\x65poch\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12"\n\x05train\x18\x03 \x01(\x0b\x32\x13.finetuned.v1.Score\x12 \n\x03val\x18\x04 \x01(\x0b\x32\x13.finetuned.v1.Score\x12\x0b\n\x03lrs\x18\x05 \x03(\x01\x12\x19\n\x11images_per_second\x18\x06 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x12\x0f\n\x07seconds\x18\x08 \x01(\x01\x12\x0c\n\x04\x62\x65st\x18\t \x01(\x08"t\n\x05Score\x12\x0c\n\x04loss\x18\x01 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0f\n\x07\x63orrect\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x05 \x01(\x01\x12\x15\n\raccuracy_high\x18\x06 \x01(\x01"&\n\x08\x41rtifact\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t*\xe2\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x16\n\x12JOB_STATE_STARTING\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x14\n\x10JOB_STATE_PAUSED\x10\x04\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x05\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x06\x12\x14\n\x10JOB_STATE_FAILED\x10\x07\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x08*\xbb\x03\n\rOutcomeReason\x12\x1e\n\x1aOUTCOME_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTCOME_REASON_COMPLETED\x10\x01\x12\x1d\n\x19OUTCOME_REASON_BAD_RECIPE\x10\x02\x12$\n OUTCOME_REASON_DEPENDENCY_FAILED\x10\x03\x12\x1f\n\x1bOUTCOME_REASON_START_FAILED\x10\x04\x12\x1f\n\x1bOUTCOME_REASON_WORKER_ERROR\x10\x05\x12#\n\x1fOUTCOME_REASON_KILLED_BY_SIGNAL\x10\x06\x12\x17\n\x13OUTCOME_REASON_LOST\x10\x07\x12"\n\x1eOUTCOME_REASON_NON_FINITE_LOSS\x10\x08\x12\x1b\n\x17OUTCOME_REASON_BAD_DATA\x10\t\x12$\n OUTCOME_REASON_CANCELLED_BY_USER\x10\n\x12\x1c\n\x18OUTCOME_REASON_TIMED_OUT\x10\x0b\x12"\n\x1eOUTCOME_REASON_STOPPED_BY_USER\x10\x0c*\x87\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPHASE_SETUP\x10\x01\x12\x12\n\x0ePHASE_TRAINING\x10\x02\x12\x14\n\x10PHASE_EVALUATING\x10\x03\x12\x17\n\x13PHASE_CHECKPOINTING\x10\x04\x12\x13\n\x0fPHASE_EXPORTING\x10\x05\x62\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x66inetuned/v1/job.proto\x12\x0c\x66inetuned.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x02\n\x07JobSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\tresources\x18\x02 \x01(\x0b\x32\x17.finetuned.v1.Resources\x12\x10\n\x08priority\x18\x03 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x04 \x03(\t\x12\x31\n\x06labels\x18\x05 \x03(\x0b\x32!.finetuned.v1.JobSpec.LabelsEntry\x12\x13\n\x0brecipe_json\x18\x06 \x01(\t\x12.\n\nnot_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Y\n\tResources\x12\x14\n\x07\x64\x65vices\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0cmemory_bytes\x18\x02 \x01(\x03H\x01\x88\x01\x01\x42\n\n\x08_devicesB\x0f\n\r_memory_bytes\"\xfe\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x04spec\x18\x02 \x01(\x0b\x32\x15.finetuned.v1.JobSpec\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.finetuned.v1.JobState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07outcome\x18\x08 \x01(\x0b\x32\x18.finetuned.v1.JobOutcome\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x15\n\rlast_sequence\x18\n \x01(\x03\x12(\n\x08progress\x18\x0b \x01(\x0b\x32\x16.finetuned.v1.Progress\x12#\n\x06\x65pochs\x18\x0c \x03(\x0b\x32\x13.finetuned.v1.Epoch\x12\x11\n\tplan_json\x18\r \x01(\t\x12)\n\tartifacts\x18\x0e \x03(\x0b\x32\x16.finetuned.v1.Artifact\x12\x0f\n\x07run_dir\x18\x0f \x01(\t\x12\'\n\x08\x61ttempts\x18\x10 \x03(\x0b\x32\x15.finetuned.v1.Attempt\x12\x16\n\x0e\x64\x65vice_seconds\x18\x11 \x01(\x01\x12\x0c\n\x04user\x18\x12 \x01(\t\x12*\n\x08\x64\x61tasets\x18\x13 \x03(\x0b\x32\x18.finetuned.v1.DatasetUse\x12\x14\n\x0cis_finishing\x18\x14 \x01(\x08\"*\n\nDatasetUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x88\x01\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdd\x01\n\nJobOutcome\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.finetuned.v1.OutcomeReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x16\n\texit_code\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x08log_tail\x18\x06 \x03(\t\x12)\n\x06\x66\x61ults\x18\x07 \x03(\x0b\x32\x19.finetuned.v1.RecipeFaultB\x0c\n\n_exit_codeB\t\n\x07_signal\"1\n\x0bRecipeFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\x93\x01\n\x08Progress\x12\r\n\x05\x65poch\x18\x01 \x01(\x05\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x05\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\r\n\x05steps\x18\x04 \x01(\x03\x12\x0c\n\x04loss\x18\x05 \x01(\x01\x12\x19\n\x11images_per_second\x18\x06 \x01(\x01\x12\"\n\x05phase\x18\x07 \x01(\x0e\x32\x13.finetuned.v1.Phase\"\xc7\x01\n\x05\x45poch\x12\r\n\x05\x65poch\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\"\n\x05train\x18\x03 \x01(\x0b\x32\x13.finetuned.v1.Score\x12 \n\x03val\x18\x04 \x01(\x0b\x32\x13.finetuned.v1.Score\x12\x0b\n\x03lrs\x18\x05 \x03(\x01\x12\x19\n\x11images_per_second\x18\x06 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x12\x0f\n\x07seconds\x18\x08 \x01(\x01\x12\x0c\n\x04\x62\x65st\x18\t \x01(\x08\"t\n\x05Score\x12\x0c\n\x04loss\x18\x01 \x01(\x01\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0f\n\x07\x63orrect\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x14\n\x0c\x61\x63\x63uracy_low\x18\x05 \x01(\x01\x12\x15\n\raccuracy_high\x18\x06 \x01(\x01\"&\n\x08\x41rtifact\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t*\xe2\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x16\n\x12JOB_STATE_STARTING\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x14\n\x10JOB_STATE_PAUSED\x10\x04\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x05\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x06\x12\x14\n\x10JOB_STATE_FAILED\x10\x07\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x08*\xbb\x03\n\rOutcomeReason\x12\x1e\n\x1aOUTCOME_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTCOME_REASON_COMPLETED\x10\x01\x12\x1d\n\x19OUTCOME_REASON_BAD_RECIPE\x10\x02\x12$\n OUTCOME_REASON_DEPENDENCY_FAILED\x10\x03\x12\x1f\n\x1bOUTCOME_REASON_START_FAILED\x10\x04\x12\x1f\n\x1bOUTCOME_REASON_WORKER_ERROR\x10\x05\x12#\n\x1fOUTCOME_REASON_KILLED_BY_SIGNAL\x10\x06\x12\x17\n\x13OUTCOME_REASON_LOST\x10\x07\x12\"\n\x1eOUTCOME_REASON_NON_FINITE_LOSS\x10\x08\x12\x1b\n\x17OUTCOME_REASON_BAD_DATA\x10\t\x12$\n OUTCOME_REASON_CANCELLED_BY_USER\x10\n\x12\x1c\n\x18OUTCOME_REASON_TIMED_OUT\x10\x0b\x12\"\n\x1eOUTCOME_REASON_STOPPED_BY_USER\x10\x0c*\x87\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPHASE_SETUP\x10\x01\x12\x12\n\x0ePHASE_TRAINING\x10\x02\x12\x14\n\x10PHASE_EVALUATING\x10\x03\x12\x17\n\x13PHASE_CHECKPOINTING\x10\x04\x12\x13\n\x0fPHASE_EXPORTING\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.job_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_JOBSPEC_LABELSENTRY"]._loaded_options = None
-    _globals["_JOBSPEC_LABELSENTRY"]._serialized_options = b"8\001"
-    _globals["_JOBSTATE"]._serialized_start = 2120
-    _globals["_JOBSTATE"]._serialized_end = 2346
-    _globals["_OUTCOMEREASON"]._serialized_start = 2349
-    _globals["_OUTCOMEREASON"]._serialized_end = 2792
-    _globals["_PHASE"]._serialized_start = 2795
-    _globals["_PHASE"]._serialized_end = 2930
-    _globals["_JOBSPEC"]._serialized_start = 106
-    _globals["_JOBSPEC"]._serialized_end = 417
-    _globals["_JOBSPEC_LABELSENTRY"]._serialized_start = 372
-    _globals["_JOBSPEC_LABELSENTRY"]._serialized_end = 417
-    _globals["_RESOURCES"]._serialized_start = 419
-    _globals["_RESOURCES"]._serialized_end = 508
-    _globals["_JOB"]._serialized_start = 511
-    _globals["_JOB"]._serialized_end = 1149
-    _globals["_DATASETUSE"]._serialized_start = 1151
-    _globals["_DATASETUSE"]._serialized_end = 1193
-    _globals["_ATTEMPT"]._serialized_start = 1196
-    _globals["_ATTEMPT"]._serialized_end = 1332
-    _globals["_JOBOUTCOME"]._serialized_start = 1335
-    _globals["_JOBOUTCOME"]._serialized_end = 1556
-    _globals["_RECIPEFAULT"]._serialized_start = 1558
-    _globals["_RECIPEFAULT"]._serialized_end = 1607
-    _globals["_PROGRESS"]._serialized_start = 1610
-    _globals["_PROGRESS"]._serialized_end = 1757
-    _globals["_EPOCH"]._serialized_start = 1760
-    _globals["_EPOCH"]._serialized_end = 1959
-    _globals["_SCORE"]._serialized_start = 1961
-    _globals["_SCORE"]._serialized_end = 2077
-    _globals["_ARTIFACT"]._serialized_start = 2079
-    _globals["_ARTIFACT"]._serialized_end = 2117
+  DESCRIPTOR._loaded_options = None
+  _globals['_JOBSPEC_LABELSENTRY']._loaded_options = None
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_JOBSTATE']._serialized_start=2120
+  _globals['_JOBSTATE']._serialized_end=2346
+  _globals['_OUTCOMEREASON']._serialized_start=2349
+  _globals['_OUTCOMEREASON']._serialized_end=2792
+  _globals['_PHASE']._serialized_start=2795
+  _globals['_PHASE']._serialized_end=2930
+  _globals['_JOBSPEC']._serialized_start=106
+  _globals['_JOBSPEC']._serialized_end=417
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=372
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=417
+  _globals['_RESOURCES']._serialized_start=419
+  _globals['_RESOURCES']._serialized_end=508
+  _globals['_JOB']._serialized_start=511
+  _globals['_JOB']._serialized_end=1149
+  _globals['_DATASETUSE']._serialized_start=1151
+  _globals['_DATASETUSE']._serialized_end=1193
+  _globals['_ATTEMPT']._serialized_start=1196
+  _globals['_ATTEMPT']._serialized_end=1332
+  _globals['_JOBOUTCOME']._serialized_start=1335
+  _globals['_JOBOUTCOME']._serialized_end=1556
+  _globals['_RECIPEFAULT']._serialized_start=1558
+  _globals['_RECIPEFAULT']._serialized_end=1607
+  _globals['_PROGRESS']._serialized_start=1610
+  _globals['_PROGRESS']._serialized_end=1757
+  _globals['_EPOCH']._serialized_start=1760
+  _globals['_EPOCH']._serialized_end=1959
+  _globals['_SCORE']._serialized_start=1961
+  _globals['_SCORE']._serialized_end=2077
+  _globals['_ARTIFACT']._serialized_start=2079
+  _globals['_ARTIFACT']._serialized_end=2117
 # @@protoc_insertion_point(module_scope)

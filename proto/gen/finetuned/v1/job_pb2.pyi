@@ -25,9 +25,7 @@ class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _JobStateEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_JobState.ValueType], _builtins.type
-):
+class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
     """Never sent."""
@@ -75,9 +73,7 @@ class _OutcomeReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _OutcomeReasonEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_OutcomeReason.ValueType], _builtins.type
-):
+class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OUTCOME_REASON_UNSPECIFIED: _OutcomeReason.ValueType  # 0
     """Never sent."""
@@ -256,28 +252,9 @@ class JobSpec(_message.Message):
         not_before: _timestamp_pb2.Timestamp | None = ...,
         timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "not_before", b"not_before", "resources", b"resources", "timeout", b"timeout"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before", b"not_before", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "after",
-        b"after",
-        "labels",
-        b"labels",
-        "name",
-        b"name",
-        "not_before",
-        b"not_before",
-        "priority",
-        b"priority",
-        "recipe_json",
-        b"recipe_json",
-        "resources",
-        b"resources",
-        "timeout",
-        b"timeout",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "labels", b"labels", "name", b"name", "not_before", b"not_before", "priority", b"priority", "recipe_json", b"recipe_json", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,42 +281,18 @@ class Resources(_message.Message):
         devices: _builtins.int | None = ...,
         memory_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_devices",
-        b"_devices",
-        "_memory_bytes",
-        b"_memory_bytes",
-        "devices",
-        b"devices",
-        "memory_bytes",
-        b"memory_bytes",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "_memory_bytes", b"_memory_bytes", "devices", b"devices", "memory_bytes", b"memory_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_devices",
-        b"_devices",
-        "_memory_bytes",
-        b"_memory_bytes",
-        "devices",
-        b"devices",
-        "memory_bytes",
-        b"memory_bytes",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_devices", b"_devices", "_memory_bytes", b"_memory_bytes", "devices", b"devices", "memory_bytes", b"memory_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__devices: _TypeAlias = _typing.Literal["devices"]  # noqa: Y015
     _WhichOneofArgType__devices: _TypeAlias = _typing.Literal["_devices", b"_devices"]  # noqa: Y015
     _WhichOneofReturnType__memory_bytes: _TypeAlias = _typing.Literal["memory_bytes"]  # noqa: Y015
-    _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal[
-        "_memory_bytes", b"_memory_bytes"
-    ]  # noqa: Y015
+    _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__devices
-    ) -> _WhichOneofReturnType__devices | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__devices) -> _WhichOneofReturnType__devices | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__memory_bytes
-    ) -> _WhichOneofReturnType__memory_bytes | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
 
 Global___Resources: _TypeAlias = Resources  # noqa: Y015
 
@@ -453,63 +406,9 @@ class Job(_message.Message):
         datasets: _abc.Iterable[Global___DatasetUse] | None = ...,
         is_finishing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "create_time",
-        b"create_time",
-        "end_time",
-        b"end_time",
-        "outcome",
-        b"outcome",
-        "progress",
-        b"progress",
-        "spec",
-        b"spec",
-        "start_time",
-        b"start_time",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "artifacts",
-        b"artifacts",
-        "attempt",
-        b"attempt",
-        "attempts",
-        b"attempts",
-        "create_time",
-        b"create_time",
-        "datasets",
-        b"datasets",
-        "device_seconds",
-        b"device_seconds",
-        "end_time",
-        b"end_time",
-        "epochs",
-        b"epochs",
-        "id",
-        b"id",
-        "is_finishing",
-        b"is_finishing",
-        "last_sequence",
-        b"last_sequence",
-        "outcome",
-        b"outcome",
-        "plan_json",
-        b"plan_json",
-        "progress",
-        b"progress",
-        "reason",
-        b"reason",
-        "run_dir",
-        b"run_dir",
-        "spec",
-        b"spec",
-        "start_time",
-        b"start_time",
-        "state",
-        b"state",
-        "user",
-        b"user",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -573,20 +472,9 @@ class Attempt(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "end_time", b"end_time", "start_time", b"start_time"
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "devices",
-        b"devices",
-        "end_time",
-        b"end_time",
-        "number",
-        b"number",
-        "start_time",
-        b"start_time",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "end_time", b"end_time", "number", b"number", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -634,50 +522,18 @@ class JobOutcome(_message.Message):
         log_tail: _abc.Iterable[_builtins.str] | None = ...,
         faults: _abc.Iterable[Global___RecipeFault] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_exit_code",
-        b"_exit_code",
-        "_signal",
-        b"_signal",
-        "exit_code",
-        b"exit_code",
-        "signal",
-        b"signal",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "signal", b"signal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_exit_code",
-        b"_exit_code",
-        "_signal",
-        b"_signal",
-        "exit_code",
-        b"exit_code",
-        "faults",
-        b"faults",
-        "log_tail",
-        b"log_tail",
-        "message",
-        b"message",
-        "reason",
-        b"reason",
-        "remedy",
-        b"remedy",
-        "signal",
-        b"signal",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "faults", b"faults", "log_tail", b"log_tail", "message", b"message", "reason", b"reason", "remedy", b"remedy", "signal", b"signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     _WhichOneofReturnType__signal: _TypeAlias = _typing.Literal["signal"]  # noqa: Y015
     _WhichOneofArgType__signal: _TypeAlias = _typing.Literal["_signal", b"_signal"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__exit_code
-    ) -> _WhichOneofReturnType__exit_code | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__signal
-    ) -> _WhichOneofReturnType__signal | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signal) -> _WhichOneofReturnType__signal | None: ...
 
 Global___JobOutcome: _TypeAlias = JobOutcome  # noqa: Y015
 
@@ -701,9 +557,7 @@ class RecipeFault(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "description", b"description", "field", b"field"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -749,22 +603,7 @@ class Progress(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "epoch",
-        b"epoch",
-        "epochs",
-        b"epochs",
-        "images_per_second",
-        b"images_per_second",
-        "loss",
-        b"loss",
-        "phase",
-        b"phase",
-        "step",
-        b"step",
-        "steps",
-        b"steps",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "epochs", b"epochs", "images_per_second", b"images_per_second", "loss", b"loss", "phase", b"phase", "step", b"step", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -824,26 +663,7 @@ class Epoch(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["train", b"train", "val", b"val"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "best",
-        b"best",
-        "epoch",
-        b"epoch",
-        "images_per_second",
-        b"images_per_second",
-        "lrs",
-        b"lrs",
-        "memory_bytes",
-        b"memory_bytes",
-        "seconds",
-        b"seconds",
-        "step",
-        b"step",
-        "train",
-        b"train",
-        "val",
-        b"val",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "epoch", b"epoch", "images_per_second", b"images_per_second", "lrs", b"lrs", "memory_bytes", b"memory_bytes", "seconds", b"seconds", "step", b"step", "train", b"train", "val", b"val"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -885,20 +705,7 @@ class Score(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "accuracy",
-        b"accuracy",
-        "accuracy_high",
-        b"accuracy_high",
-        "accuracy_low",
-        b"accuracy_low",
-        "correct",
-        b"correct",
-        "count",
-        b"count",
-        "loss",
-        b"loss",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_high", b"accuracy_high", "accuracy_low", b"accuracy_low", "correct", b"correct", "count", b"count", "loss", b"loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -39,53 +40,35 @@ class JobServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
-    SubmitJob: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.SubmitJobRequest, _job_service_pb2.SubmitJobResponse
-    ]
+    SubmitJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.SubmitJobRequest, _job_service_pb2.SubmitJobResponse]
     """Submits a job. Durable before the reply. Idempotent by `request_id`.
     INVALID_ARGUMENT with all faults of the schema at once; ALREADY_EXISTS where a job of that
     name has not ended.
     """
-    GetJob: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse
-    ]
+    GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
     """Gets one job. NOT_FOUND where there is none."""
-    ListJobs: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse
-    ]
+    ListJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]
     """Lists jobs, the latest first."""
-    CancelJob: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse
-    ]
+    CancelJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]
     """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
     a job that has ended is returned as it is. Idempotent.
     With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
     with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
     """
-    DeleteJob: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse
-    ]
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]
     """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
     FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
     """
-    ListArtifacts: _grpc.UnaryUnaryMultiCallable[
-        _job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse
-    ]
+    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse]
     """Lists the files that a job has made, with their sizes."""
-    PullArtifact: _grpc.UnaryStreamMultiCallable[
-        _job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse
-    ]
+    PullArtifact: _grpc.UnaryStreamMultiCallable[_job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse]
     """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
-    WatchJob: _grpc.UnaryStreamMultiCallable[
-        _job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse
-    ]
+    WatchJob: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]
     """Streams the events of a job from a position on, ending after the terminal one.
     RESOURCE_EXHAUSTED cuts a reader that falls behind; it resumes with `after_sequence`.
     UNAVAILABLE when the daemon stops; the job goes on.
     """
-    TailLog: _grpc.UnaryStreamMultiCallable[
-        _job_service_pb2.TailLogRequest, _job_service_pb2.TailLogResponse
-    ]
+    TailLog: _grpc.UnaryStreamMultiCallable[_job_service_pb2.TailLogRequest, _job_service_pb2.TailLogResponse]
     """Streams the log of a job's attempt from a byte position on."""
 
 @_typing.type_check_only
@@ -100,53 +83,35 @@ class JobServiceAsyncStub(JobServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    SubmitJob: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.SubmitJobRequest, _job_service_pb2.SubmitJobResponse
-    ]  # type: ignore[assignment]
+    SubmitJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.SubmitJobRequest, _job_service_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Submits a job. Durable before the reply. Idempotent by `request_id`.
     INVALID_ARGUMENT with all faults of the schema at once; ALREADY_EXISTS where a job of that
     name has not ended.
     """
-    GetJob: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse
-    ]  # type: ignore[assignment]
+    GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """Gets one job. NOT_FOUND where there is none."""
-    ListJobs: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse
-    ]  # type: ignore[assignment]
+    ListJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists jobs, the latest first."""
-    CancelJob: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse
-    ]  # type: ignore[assignment]
+    CancelJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CancelJobRequest, _job_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
     a job that has ended is returned as it is. Idempotent.
     With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
     with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
     """
-    DeleteJob: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse
-    ]  # type: ignore[assignment]
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
     FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
     """
-    ListArtifacts: _aio.UnaryUnaryMultiCallable[
-        _job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse
-    ]  # type: ignore[assignment]
+    ListArtifacts: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListArtifactsRequest, _job_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Lists the files that a job has made, with their sizes."""
-    PullArtifact: _aio.UnaryStreamMultiCallable[
-        _job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse
-    ]  # type: ignore[assignment]
+    PullArtifact: _aio.UnaryStreamMultiCallable[_job_service_pb2.PullArtifactRequest, _job_service_pb2.PullArtifactResponse]  # type: ignore[assignment]
     """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
-    WatchJob: _aio.UnaryStreamMultiCallable[
-        _job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse
-    ]  # type: ignore[assignment]
+    WatchJob: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Streams the events of a job from a position on, ending after the terminal one.
     RESOURCE_EXHAUSTED cuts a reader that falls behind; it resumes with `after_sequence`.
     UNAVAILABLE when the daemon stops; the job goes on.
     """
-    TailLog: _aio.UnaryStreamMultiCallable[
-        _job_service_pb2.TailLogRequest, _job_service_pb2.TailLogResponse
-    ]  # type: ignore[assignment]
+    TailLog: _aio.UnaryStreamMultiCallable[_job_service_pb2.TailLogRequest, _job_service_pb2.TailLogResponse]  # type: ignore[assignment]
     """Streams the log of a job's attempt from a byte position on."""
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -164,9 +129,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.SubmitJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.SubmitJobResponse, _abc.Awaitable[_job_service_pb2.SubmitJobResponse]
-    ]:
+    ) -> _typing.Union[_job_service_pb2.SubmitJobResponse, _abc.Awaitable[_job_service_pb2.SubmitJobResponse]]:
         """Submits a job. Durable before the reply. Idempotent by `request_id`.
         INVALID_ARGUMENT with all faults of the schema at once; ALREADY_EXISTS where a job of that
         name has not ended.
@@ -177,9 +140,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.GetJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.GetJobResponse, _abc.Awaitable[_job_service_pb2.GetJobResponse]
-    ]:
+    ) -> _typing.Union[_job_service_pb2.GetJobResponse, _abc.Awaitable[_job_service_pb2.GetJobResponse]]:
         """Gets one job. NOT_FOUND where there is none."""
 
     @_abc_1.abstractmethod
@@ -187,9 +148,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.ListJobsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.ListJobsResponse, _abc.Awaitable[_job_service_pb2.ListJobsResponse]
-    ]:
+    ) -> _typing.Union[_job_service_pb2.ListJobsResponse, _abc.Awaitable[_job_service_pb2.ListJobsResponse]]:
         """Lists jobs, the latest first."""
 
     @_abc_1.abstractmethod
@@ -197,9 +156,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.CancelJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.CancelJobResponse, _abc.Awaitable[_job_service_pb2.CancelJobResponse]
-    ]:
+    ) -> _typing.Union[_job_service_pb2.CancelJobResponse, _abc.Awaitable[_job_service_pb2.CancelJobResponse]]:
         """Cancels a job and ends its processes. Returns at once with the job CANCELLING or CANCELLED;
         a job that has ended is returned as it is. Idempotent.
         With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
@@ -211,9 +168,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.DeleteJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.DeleteJobResponse, _abc.Awaitable[_job_service_pb2.DeleteJobResponse]
-    ]:
+    ) -> _typing.Union[_job_service_pb2.DeleteJobResponse, _abc.Awaitable[_job_service_pb2.DeleteJobResponse]]:
         """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
         FAILED_PRECONDITION where it has not ended, or where a job that has not ended needs it.
         """
@@ -223,10 +178,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.ListArtifactsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _job_service_pb2.ListArtifactsResponse,
-        _abc.Awaitable[_job_service_pb2.ListArtifactsResponse],
-    ]:
+    ) -> _typing.Union[_job_service_pb2.ListArtifactsResponse, _abc.Awaitable[_job_service_pb2.ListArtifactsResponse]]:
         """Lists the files that a job has made, with their sizes."""
 
     @_abc_1.abstractmethod
@@ -234,10 +186,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.PullArtifactRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_job_service_pb2.PullArtifactResponse],
-        _abc.AsyncIterator[_job_service_pb2.PullArtifactResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.PullArtifactResponse], _abc.AsyncIterator[_job_service_pb2.PullArtifactResponse]]:
         """Streams one of them from a byte position on. NOT_FOUND where the job has made none of that kind."""
 
     @_abc_1.abstractmethod
@@ -245,10 +194,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.WatchJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_job_service_pb2.WatchJobResponse],
-        _abc.AsyncIterator[_job_service_pb2.WatchJobResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobResponse]]:
         """Streams the events of a job from a position on, ending after the terminal one.
         RESOURCE_EXHAUSTED cuts a reader that falls behind; it resumes with `after_sequence`.
         UNAVAILABLE when the daemon stops; the job goes on.
@@ -259,12 +205,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _job_service_pb2.TailLogRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_job_service_pb2.TailLogResponse],
-        _abc.AsyncIterator[_job_service_pb2.TailLogResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.TailLogResponse], _abc.AsyncIterator[_job_service_pb2.TailLogResponse]]:
         """Streams the log of a job's attempt from a byte position on."""
 
-def add_JobServiceServicer_to_server(
-    servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

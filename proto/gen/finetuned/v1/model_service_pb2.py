@@ -4,36 +4,39 @@
 # source: finetuned/v1/model_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/model_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/model_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n finetuned/v1/model_service.proto\x12\x0c\x66inetuned.v1"B\n\x14PredictImagesRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0f\n\x07is_last\x18\x03 \x01(\x08"h\n\x15PredictImagesResponse\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12+\n\x03top\x18\x03 \x03(\x0b\x32\x1e.finetuned.v1.ClassProbability"6\n\x10\x43lassProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x32l\n\x0cModelService\x12\\\n\rPredictImages\x12".finetuned.v1.PredictImagesRequest\x1a#.finetuned.v1.PredictImagesResponse(\x01\x30\x01\x62\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n finetuned/v1/model_service.proto\x12\x0c\x66inetuned.v1\"B\n\x14PredictImagesRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"h\n\x15PredictImagesResponse\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12+\n\x03top\x18\x03 \x03(\x0b\x32\x1e.finetuned.v1.ClassProbability\"6\n\x10\x43lassProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x32l\n\x0cModelService\x12\\\n\rPredictImages\x12\".finetuned.v1.PredictImagesRequest\x1a#.finetuned.v1.PredictImagesResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.model_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_PREDICTIMAGESREQUEST"]._serialized_start = 50
-    _globals["_PREDICTIMAGESREQUEST"]._serialized_end = 116
-    _globals["_PREDICTIMAGESRESPONSE"]._serialized_start = 118
-    _globals["_PREDICTIMAGESRESPONSE"]._serialized_end = 222
-    _globals["_CLASSPROBABILITY"]._serialized_start = 224
-    _globals["_CLASSPROBABILITY"]._serialized_end = 278
-    _globals["_MODELSERVICE"]._serialized_start = 280
-    _globals["_MODELSERVICE"]._serialized_end = 388
+  DESCRIPTOR._loaded_options = None
+  _globals['_PREDICTIMAGESREQUEST']._serialized_start=50
+  _globals['_PREDICTIMAGESREQUEST']._serialized_end=116
+  _globals['_PREDICTIMAGESRESPONSE']._serialized_start=118
+  _globals['_PREDICTIMAGESRESPONSE']._serialized_end=222
+  _globals['_CLASSPROBABILITY']._serialized_start=224
+  _globals['_CLASSPROBABILITY']._serialized_end=278
+  _globals['_MODELSERVICE']._serialized_start=280
+  _globals['_MODELSERVICE']._serialized_end=388
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -38,9 +39,7 @@ class ModelServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
-    PredictImages: _grpc.StreamStreamMultiCallable[
-        _model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse
-    ]
+    PredictImages: _grpc.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
     request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
     read, after the answers before it.
@@ -61,9 +60,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PredictImages: _aio.StreamStreamMultiCallable[
-        _model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse
-    ]  # type: ignore[assignment]
+    PredictImages: _aio.StreamStreamMultiCallable[_model_service_pb2.PredictImagesRequest, _model_service_pb2.PredictImagesResponse]  # type: ignore[assignment]
     """Says what the model of a job makes of images that the caller sends, in their order. The first
     request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
     read, after the answers before it.
@@ -87,10 +84,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_model_service_pb2.PredictImagesRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_model_service_pb2.PredictImagesResponse],
-        _abc.AsyncIterator[_model_service_pb2.PredictImagesResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_model_service_pb2.PredictImagesResponse], _abc.AsyncIterator[_model_service_pb2.PredictImagesResponse]]:
         """Says what the model of a job makes of images that the caller sends, in their order. The first
         request names the job, the others bring images. BAD_IMAGE at the first image that cannot be
         read, after the answers before it.
@@ -100,6 +94,4 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         and 2 GiB, an image at most 64 MiB; a caller that sends nothing for a minute is let go.
         """
 
-def add_ModelServiceServicer_to_server(
-    servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,44 +4,45 @@
 # source: finetuned/v1/recipe_service.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "finetuned/v1/recipe_service.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'finetuned/v1/recipe_service.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n!finetuned/v1/recipe_service.proto\x12\x0c\x66inetuned.v1"\x18\n\x16GetRecipeSchemaRequest".\n\x17GetRecipeSchemaResponse\x12\x13\n\x0bschema_json\x18\x01 \x01(\t"(\n\x11PlanRecipeRequest\x12\x13\n\x0brecipe_json\x18\x01 \x01(\t"\'\n\x12PlanRecipeResponse\x12\x11\n\tplan_json\x18\x01 \x01(\t2\xca\x01\n\rRecipeService\x12\x63\n\x0fGetRecipeSchema\x12$.finetuned.v1.GetRecipeSchemaRequest\x1a%.finetuned.v1.GetRecipeSchemaResponse"\x03\x90\x02\x01\x12T\n\nPlanRecipe\x12\x1f.finetuned.v1.PlanRecipeRequest\x1a .finetuned.v1.PlanRecipeResponse"\x03\x90\x02\x01\x62\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!finetuned/v1/recipe_service.proto\x12\x0c\x66inetuned.v1\"\x18\n\x16GetRecipeSchemaRequest\".\n\x17GetRecipeSchemaResponse\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"(\n\x11PlanRecipeRequest\x12\x13\n\x0brecipe_json\x18\x01 \x01(\t\"\'\n\x12PlanRecipeResponse\x12\x11\n\tplan_json\x18\x01 \x01(\t2\xca\x01\n\rRecipeService\x12\x63\n\x0fGetRecipeSchema\x12$.finetuned.v1.GetRecipeSchemaRequest\x1a%.finetuned.v1.GetRecipeSchemaResponse\"\x03\x90\x02\x01\x12T\n\nPlanRecipe\x12\x1f.finetuned.v1.PlanRecipeRequest\x1a .finetuned.v1.PlanRecipeResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "finetuned.v1.recipe_service_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.recipe_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_RECIPESERVICE"].methods_by_name["GetRecipeSchema"]._loaded_options = None
-    _globals["_RECIPESERVICE"].methods_by_name[
-        "GetRecipeSchema"
-    ]._serialized_options = b"\220\002\001"
-    _globals["_RECIPESERVICE"].methods_by_name["PlanRecipe"]._loaded_options = None
-    _globals["_RECIPESERVICE"].methods_by_name["PlanRecipe"]._serialized_options = b"\220\002\001"
-    _globals["_GETRECIPESCHEMAREQUEST"]._serialized_start = 51
-    _globals["_GETRECIPESCHEMAREQUEST"]._serialized_end = 75
-    _globals["_GETRECIPESCHEMARESPONSE"]._serialized_start = 77
-    _globals["_GETRECIPESCHEMARESPONSE"]._serialized_end = 123
-    _globals["_PLANRECIPEREQUEST"]._serialized_start = 125
-    _globals["_PLANRECIPEREQUEST"]._serialized_end = 165
-    _globals["_PLANRECIPERESPONSE"]._serialized_start = 167
-    _globals["_PLANRECIPERESPONSE"]._serialized_end = 206
-    _globals["_RECIPESERVICE"]._serialized_start = 209
-    _globals["_RECIPESERVICE"]._serialized_end = 411
+  DESCRIPTOR._loaded_options = None
+  _globals['_RECIPESERVICE'].methods_by_name['GetRecipeSchema']._loaded_options = None
+  _globals['_RECIPESERVICE'].methods_by_name['GetRecipeSchema']._serialized_options = b'\220\002\001'
+  _globals['_RECIPESERVICE'].methods_by_name['PlanRecipe']._loaded_options = None
+  _globals['_RECIPESERVICE'].methods_by_name['PlanRecipe']._serialized_options = b'\220\002\001'
+  _globals['_GETRECIPESCHEMAREQUEST']._serialized_start=51
+  _globals['_GETRECIPESCHEMAREQUEST']._serialized_end=75
+  _globals['_GETRECIPESCHEMARESPONSE']._serialized_start=77
+  _globals['_GETRECIPESCHEMARESPONSE']._serialized_end=123
+  _globals['_PLANRECIPEREQUEST']._serialized_start=125
+  _globals['_PLANRECIPEREQUEST']._serialized_end=165
+  _globals['_PLANRECIPERESPONSE']._serialized_start=167
+  _globals['_PLANRECIPERESPONSE']._serialized_end=206
+  _globals['_RECIPESERVICE']._serialized_start=209
+  _globals['_RECIPESERVICE']._serialized_end=411
 # @@protoc_insertion_point(module_scope)

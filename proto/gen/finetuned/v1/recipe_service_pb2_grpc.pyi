@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -32,13 +33,9 @@ class RecipeServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecipeServiceAsyncStub: ...
-    GetRecipeSchema: _grpc.UnaryUnaryMultiCallable[
-        _recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse
-    ]
+    GetRecipeSchema: _grpc.UnaryUnaryMultiCallable[_recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse]
     """Gets the JSON Schema of the recipe that this daemon understands."""
-    PlanRecipe: _grpc.UnaryUnaryMultiCallable[
-        _recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse
-    ]
+    PlanRecipe: _grpc.UnaryUnaryMultiCallable[_recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse]
     """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
 @_typing.type_check_only
@@ -46,13 +43,9 @@ class RecipeServiceAsyncStub(RecipeServiceStub):
     """Answers what a recipe may say and how the daemon would run one."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetRecipeSchema: _aio.UnaryUnaryMultiCallable[
-        _recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse
-    ]  # type: ignore[assignment]
+    GetRecipeSchema: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse]  # type: ignore[assignment]
     """Gets the JSON Schema of the recipe that this daemon understands."""
-    PlanRecipe: _aio.UnaryUnaryMultiCallable[
-        _recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse
-    ]  # type: ignore[assignment]
+    PlanRecipe: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse]  # type: ignore[assignment]
     """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
 class RecipeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,10 +56,7 @@ class RecipeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _recipe_service_pb2.GetRecipeSchemaRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _recipe_service_pb2.GetRecipeSchemaResponse,
-        _abc.Awaitable[_recipe_service_pb2.GetRecipeSchemaResponse],
-    ]:
+    ) -> _typing.Union[_recipe_service_pb2.GetRecipeSchemaResponse, _abc.Awaitable[_recipe_service_pb2.GetRecipeSchemaResponse]]:
         """Gets the JSON Schema of the recipe that this daemon understands."""
 
     @_abc_1.abstractmethod
@@ -74,12 +64,7 @@ class RecipeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _recipe_service_pb2.PlanRecipeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _recipe_service_pb2.PlanRecipeResponse,
-        _abc.Awaitable[_recipe_service_pb2.PlanRecipeResponse],
-    ]:
+    ) -> _typing.Union[_recipe_service_pb2.PlanRecipeResponse, _abc.Awaitable[_recipe_service_pb2.PlanRecipeResponse]]:
         """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
-def add_RecipeServiceServicer_to_server(
-    servicer: RecipeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_RecipeServiceServicer_to_server(servicer: RecipeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
