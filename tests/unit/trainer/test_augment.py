@@ -9,8 +9,9 @@ import torch
 import torchvision.transforms as T
 from PIL import Image
 
+from fttrain.data.augment.crops import random_resized as crop_box
 from fttrain.data.chance import Draws, normals, words
-from fttrain.data.view import TrainView, crop_box
+from fttrain.data.view import TrainView
 from fttrain.spec.augmentation import Augmentation, HorizontalFlip, RandomResizedCrop
 from fttrain.spec.images import Preprocess
 
@@ -121,7 +122,7 @@ def test_without_augmentation_training_sees_what_evaluation_sees() -> None:
 def test_a_random_crop_is_torchvisions_of_the_drawn_box(interpolation: str) -> None:
     image, stated = noise(), FRAMED.model_copy(update={"interpolation": interpolation})
     for index in range(20):
-        left, top, width, height = crop_box((90, 60), CROP, Draws(7, 3, index, 0))
+        left, top, width, height = crop_box((90, 60), CROP, Draws(7, 3, index, 0, 0))
 
         seen = TrainView(stated, [crop(32)], seed=7)(image, epoch=3, index=index)
 
@@ -185,7 +186,7 @@ def test_a_list_is_applied_in_its_order() -> None:
 
     seen = TrainView(PLAIN, [flip(1.0), crop(32)], seed=7)(image, epoch=1, index=2)
 
-    box = crop_box((90, 60), CROP, Draws(7, 1, 2, 1))
+    box = crop_box((90, 60), CROP, Draws(7, 1, 2, 1, 0))
     cropped = Image.fromarray(image[:, ::-1]).crop(
         (box[0], box[1], box[0] + box[2], box[1] + box[3])
     )

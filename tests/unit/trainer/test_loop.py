@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from fttrain import assembly, loop
 from fttrain.data import sources
 from fttrain.data.order import batches, epoch_order
-from fttrain.data.stream import Batch, Stream
+from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, normalise
 from fttrain.loop import NonFiniteLoss, Step, Training
 from fttrain.spec.plan import Plan
@@ -73,7 +73,7 @@ def epoch_batches(recipe: Recipe, plan: Plan, epoch: int) -> Iterator[Batch]:
     source = sources.load(recipe.data)
     with Stream(source.train, EvalView(plan.preprocess.steps), 0) as stream:
         order = epoch_order(len(source.train), 0, epoch)
-        yield from stream.run([(epoch, part) for part in batches(order, BATCH, True)])
+        yield from stream.run([Task(epoch, part) for part in batches(order, BATCH, True)])
 
 
 def steps_of_the_loop(recipe: Recipe, plan: Plan, training: Training) -> list[Step]:

@@ -39,11 +39,11 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 def plan(samples: Samples, epochs: int = 2) -> Iterator[Task]:
     for epoch in range(1, epochs + 1):
         for indices in batches(epoch_order(len(samples), 0, epoch), 4, True):
-            yield epoch, indices
+            yield Task(epoch, indices)
 
 
 def in_order(samples: Samples) -> list[Task]:
-    return [(0, indices) for indices in batches(np.arange(len(samples)), 4, False)]
+    return [Task(0, indices) for indices in batches(np.arange(len(samples)), 4, False)]
 
 
 def facts(stream_of: Iterator[Batch]) -> list[tuple[int, list[int], list[int], bytes]]:
@@ -88,7 +88,7 @@ def test_real_photos_are_the_same_from_processes_after_parallel_operators(
 ) -> None:
     real = sources.load(Data(folder=Folder(path=str(hymenoptera)))).val
     view = TrainView(Preprocess(resize=64, crop=56, mean=[0.5], std=[0.5]), AUGMENT, seed=1)
-    tasks = [(1, indices) for indices in batches(epoch_order(len(real), 0, 1)[:48], 16, False)]
+    tasks = [Task(1, indices) for indices in batches(epoch_order(len(real), 0, 1)[:48], 16, False)]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -220,7 +220,7 @@ def test_a_fault_of_our_own_in_a_process_is_in_the_log(
     def run() -> None:
         beyond = np.array([len(samples) + 7])
         with Stream(samples, EvalView(FRAMED), workers=1) as stream:
-            list(stream.run([(1, beyond)]))
+            list(stream.run([Task(1, beyond)]))
 
     with pytest.raises(LoaderDied) as caught:
         run()

@@ -5,6 +5,7 @@ numpy either: only raw words are taken from it, whose stream it keeps stable.
 """
 
 import hashlib
+import math
 import struct
 
 import numpy as np
@@ -36,6 +37,33 @@ class Draws:
     def below(self, limit: int) -> int:
         """Return the next whole number, evenly from 0 to limit - 1."""
         return self._word() * limit >> 64
+
+    def normal(self) -> float:
+        """Return a number of the standard normal distribution, by Box and Muller."""
+        radius = math.sqrt(-2.0 * math.log1p(-self.uniform()))
+        return radius * math.cos(2.0 * math.pi * self.uniform())
+
+    def dirichlet(self, alpha: float, count: int) -> list[float]:
+        """Return shares that sum to 1; of two, each is of Beta(alpha, alpha)."""
+        logs = [self._log_gamma(alpha) for _ in range(count)]
+        most = max(logs)  # A small alpha makes numbers that are no floats; their logarithms are.
+        parts = [math.exp(log - most) for log in logs]
+        return [part / sum(parts) for part in parts]
+
+    def _log_gamma(self, shape: float) -> float:
+        """Return the logarithm of a number of Gamma(shape), by Marsaglia and Tsang."""
+        if shape < 1:
+            return self._log_gamma(shape + 1) + math.log1p(-self.uniform()) / shape
+        d = shape - 1 / 3
+        while True:
+            x = self.normal()
+            v = (1 + x / math.sqrt(9 * d)) ** 3
+            if v > 0 and math.log1p(-self.uniform()) < x * x / 2 + d - d * v + d * math.log(v):
+                return math.log(d * v)
+
+    def words(self, count: int) -> tuple[int, ...]:
+        """Return the next random words of 64 bits, a key to numbers by the thousand."""
+        return tuple(self._word() for _ in range(count))
 
 
 def words(count: int, *, seed: int, part: int, purpose: int) -> NDArray[np.uint64]:

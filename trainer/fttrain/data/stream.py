@@ -1,10 +1,12 @@
 """Batches of images in a stated order, made here or by loader processes, bit for bit the same."""
 
+import itertools
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -16,8 +18,14 @@ from fttrain.data.order import Indices
 from fttrain.data.samples import Samples
 from fttrain.data.view import View
 
-Task = tuple[int, Indices]
-"""An epoch and the indices of one batch."""
+
+class Task(NamedTuple):
+    """What one batch is made of."""
+
+    epoch: int
+    indices: Indices
+    repeats: Indices | None = None
+    """How often each index stood in the epoch before; None: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +82,36 @@ class Stream:
             self._loaders.close()
 
     def _batch(self, task: Task, images: Tensor) -> Batch:
-        epoch, indices = task
         return Batch(
-            epoch=epoch,
-            indices=indices,
+            epoch=task.epoch,
+            indices=task.indices,
             images=images,
-            labels=torch.from_numpy(self._samples.labels[indices]),
+            labels=torch.from_numpy(self._samples.labels[task.indices]),
         )
 
     def _make(self, task: Task, room: Room) -> Pixels:
         """Make the images of one batch. Runs in loader processes, too: Pillow and numpy alone."""
-        epoch, indices = task
         batch: Pixels | None = None
-        for position, index in enumerate(indices.tolist()):
-            pixels = self._view.pixels(self._samples.picture(index), epoch=epoch, index=index)
+        for position, pixels in enumerate(self._seen(task)):
             height, width, channels = pixels.shape
             if batch is None:
-                batch = room((len(indices), channels, height, width))
+                batch = room((len(task.indices), channels, height, width))
             if (channels, height, width) != batch.shape[1:]:
-                raise BadImage(Path(self._samples.name(index)), _odd_size(pixels, batch))
+                name = self._samples.name(int(task.indices[position]))
+                raise BadImage(Path(name), _odd_size(pixels, batch))
             batch[position] = pixels.transpose(2, 0, 1)
         assert batch is not None, "a batch has images"
         return batch
+
+    def _seen(self, task: Task) -> Iterator[Pixels]:
+        count = len(task.indices)
+        repeats = task.repeats.tolist() if task.repeats is not None else itertools.repeat(0, count)
+        numbered = zip(task.indices.tolist(), repeats, strict=True)
+        # Repeats of an image stand in a row: it is read once.
+        for index, row in itertools.groupby(numbered, key=operator.itemgetter(0)):
+            picture = self._samples.picture(index)
+            for _, repeat in row:
+                yield self._view.pixels(picture, epoch=task.epoch, index=index, repeat=repeat)
 
 
 def _room(shape: tuple[int, ...]) -> Pixels:
