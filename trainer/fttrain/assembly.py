@@ -1,19 +1,16 @@
 """From recipe and plan to all that the loop needs."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from fttrain.loop import Training
 from fttrain.models import build, frozen, tensors
 from fttrain.models.zoo import Net
-from fttrain.optim import groups, optimizers, schedules
+from fttrain.optim import groups, losses, optimizers, schedules
 from fttrain.optim.schedules import Course
-from fttrain.spec import optimization
+from fttrain.optim.sharpness import Sharpness
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
@@ -40,6 +37,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
     built.module.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload]
     table = groups.of_cards(plan.groups, built.module)
     trained = [name for group in plan.groups for name in group.names]
+    sam = recipe.train.optimizer.sam
     course = Course(
         schedule=recipe.train.schedule,
         warmup=recipe.train.warmup,
@@ -52,12 +50,15 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         frozen_norms=tuple(frozen.norms(built, trained)[1]),
         optimizer=optimizers.make(recipe.train.optimizer, table),
         rates=lambda step: [schedules.lr(group.lr, step, course) for group in table],
-        loss=_loss(recipe.train.loss),
+        momentum=lambda step: schedules.momentum(step, course),
+        sharpness=Sharpness(rho=sam.rho, adaptive=sam.adaptive) if sam is not None else None,
+        loss=losses.make(recipe.train.loss, plan.class_weights, torch.device(plan.device)),
         preprocess=plan.preprocess.steps,
         layout=layout,
         device=torch.device(plan.device),
         chunk=plan.chunk,
         accumulate=plan.accumulate,
+        clip_value=recipe.train.clip_value,
         clip_norm=recipe.train.clip_norm,
         seed=recipe.train.seed,
     )
@@ -80,7 +81,3 @@ def net(recipe: Recipe, plan: Plan) -> Net:
     new = set(plan.weights.tensors_new)
     kept = {name: tensor for name, tensor in whole.items() if name not in new}
     return build.loaded(recipe.model, **size, tensors=kept, seed=recipe.train.seed)
-
-
-def _loss(chosen: optimization.Loss) -> partial[Tensor]:
-    return partial(F.cross_entropy, label_smoothing=chosen.value.label_smoothing)

@@ -14,7 +14,7 @@ from fttrain import assembly, events, exporting, loop, process, report
 from fttrain.assembly import InputsChanged
 from fttrain.data import order, sources
 from fttrain.data.order import Indices
-from fttrain.data.samples import Samples, Source
+from fttrain.data.samples import Labels, Samples, Source
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
 from fttrain.events import EpochEnded, PhaseName
@@ -83,7 +83,7 @@ class Attempt:
             Stream(source.val, EvalView(preprocess), workers) as val_stream,
         ):
             # Loading begins here: when the net is built, the first batch is there.
-            batches = train_stream.run(self._train_tasks(len(source.train)))
+            batches = train_stream.run(self._train_tasks(source.train.labels))
             if self.reserve is not None:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
@@ -117,18 +117,25 @@ class Attempt:
             raise InputsChanged(f"the images of {source.name} have changed since the plan")
         return source
 
-    def _train_tasks(self, images: int) -> Iterator[Task]:
+    def _train_tasks(self, labels: Labels) -> Iterator[Task]:
         for epoch in range(1, self.plan.epochs + 1):
-            for indices in self._batches(epoch, images):
+            for indices in self._batches(epoch, labels):
                 yield epoch, indices
 
-    def _batches(self, epoch: int, images: int) -> list[Indices]:
+    def _batches(self, epoch: int, labels: Labels) -> list[Indices]:
         """Return the batches of an epoch; the run may end before they do."""
         plan = self.plan
-        shuffled = order.epoch_order(images, self.recipe.train.seed, epoch)
-        cut = order.batches(shuffled, plan.batch_size, plan.batch_norm_train > 0)
+        chosen = self._order(epoch, labels)
+        cut = order.batches(chosen, plan.batch_size, plan.batch_norm_train > 0)
         steps_left = plan.steps - (epoch - 1) * plan.steps_per_epoch
         return cut[: steps_left * plan.accumulate]
+
+    def _order(self, epoch: int, labels: Labels) -> Indices:
+        """Return which images an epoch sees, in order."""
+        seed, weights = self.recipe.train.seed, self.plan.sampling_weights
+        if weights:
+            return order.weighted_order(np.array(weights)[labels], seed, epoch)
+        return order.epoch_order(len(labels), seed, epoch)
 
     # --- epochs ---------------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class Attempt:
         begun = time.monotonic()
         self._turn_to("training", epoch=epoch)
         self.log.begin(epoch=epoch)
-        count = len(self._batches(epoch, len(source.train)))
+        count = len(self._batches(epoch, source.train.labels))
         lrs = self._train(training, itertools.islice(batches, count), epoch)
         train, train_s = self.log.tally, time.monotonic() - begun
         val = self._evaluate(epoch, training, source.val, val_stream)

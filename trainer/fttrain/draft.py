@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fttrain import balance
+from fttrain.balance import Counts, Weighting
 from fttrain.data import sources
 from fttrain.data.decode import BadImage
 from fttrain.data.order import batches
@@ -40,7 +42,7 @@ class Draft:
         Raises:
             RecipeFaults: with all faults, each once.
         """
-        parts = ("source", "start", "net", "table", "fit", "preprocess")
+        parts = ("source", "start", "net", "table", "fit", "preprocess", "weighting")
         works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
         works += [self._check_geometry, self._check_batches, self._check_warmup, self._check_sizes]
         faults: dict[Fault, None] = {}
@@ -126,6 +128,13 @@ class Draft:
         if self.source.preprocess is not None:
             return PreprocessCard(steps=self.source.preprocess, origin=self.source.name)
         return None
+
+    @cached_property
+    def weighting(self) -> Weighting:
+        """What classes count, in the loss and in the drawing of images."""
+        classes, labels = self.source.classes, self.source.train.labels
+        per_class = np.bincount(labels, minlength=len(classes)).tolist()
+        return balance.work_out(self.recipe, Counts(classes=classes, per_class=per_class))
 
     @cached_property
     def moving_norms(self) -> int:

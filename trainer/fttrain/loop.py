@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
 from fttrain import generator
 from fttrain.data.stream import Batch
 from fttrain.data.view import normalise
 from fttrain.models.zoo import Net
+from fttrain.optim import optimizers
+from fttrain.optim.sharpness import Sharpness
 from fttrain.score import Tally
 from fttrain.spec.images import Preprocess
 
@@ -38,6 +40,10 @@ class Training:
     optimizer: Optimizer
     rates: Callable[[int], list[float]]
     """The learning rate of each group at a step, counted from 0."""
+    momentum: Callable[[int], float | None]
+    """The momentum of all groups at a step; None where the optimizer's own stays."""
+    sharpness: Sharpness | None
+    """Takes the gradient at the worst point nearby; None: where the weights are."""
     loss: Callable[[Tensor, Tensor], Tensor]
     """Logits and labels to their mean loss."""
     preprocess: Preprocess
@@ -45,6 +51,7 @@ class Training:
     device: torch.device
     chunk: int
     accumulate: int
+    clip_value: float | None
     clip_norm: float | None
     seed: int
 
@@ -103,8 +110,23 @@ def evaluate(training: Training, batches: Iterable[Batch]) -> Tally:
 
 def _step(training: Training, group: list[Input], step: int) -> Step:
     lrs = training.rates(step)
-    for table, lr in zip(training.optimizer.param_groups, lrs, strict=True):
-        table["lr"] = lr
+    optimizers.set_pace(training.optimizer, lrs, training.momentum(step))
+    tally = _gradients(training, group, step, lrs)
+    trained = [p for table in training.optimizer.param_groups for p in table["params"]]
+    if training.sharpness is not None:
+        with training.sharpness.worst_point(training.net.module, trained):
+            _gradients(training, group, step, lrs)
+    if training.clip_value is not None:
+        clip_grad_value_(trained, training.clip_value)
+    if training.clip_norm is not None:
+        clip_grad_norm_(trained, training.clip_norm)
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
+    return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=tally.count)
+
+
+def _gradients(training: Training, group: list[Input], step: int, lrs: list[float]) -> Tally:
+    """Add up the gradient of all batches of a step; the same chance each time."""
     tally = Tally()
     images = sum(len(labels) for _, labels in group)
     for place, (seen, labels) in enumerate(group):
@@ -120,12 +142,7 @@ def _step(training: Training, group: list[Input], step: int) -> Step:
         )
     if not math.isfinite(tally.loss):
         raise NonFiniteLoss(tally.loss, step=step, lrs=lrs)
-    if training.clip_norm is not None:
-        trained = [p for table in training.optimizer.param_groups for p in table["params"]]
-        clip_grad_norm_(trained, training.clip_norm)
-    training.optimizer.step()
-    training.optimizer.zero_grad(set_to_none=True)
-    return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=images)
+    return tally
 
 
 def _enter_training(training: Training) -> None:

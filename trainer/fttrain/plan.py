@@ -63,6 +63,8 @@ def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan
         preprocess=draft.preprocess,
         weights=_weights_card(draft),
         groups=draft.table,
+        class_weights=draft.weighting.loss,
+        sampling_weights=draft.weighting.sampling,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         parameters_trained=sum(group.parameters for group in draft.table),
         activation_bytes=activations.saved_bytes(
@@ -188,6 +190,12 @@ def _notices(draft: Draft) -> Iterator[str]:
     if known is not None and known.steps != draft.preprocess.steps:
         shown = _shown(known.steps)
         yield f"data.preprocess is the recipe's, not that of {known.origin}: {shown}"
+    cycle = draft.recipe.train.schedule.one_cycle
+    if cycle is not None and cycle.cycle_momentum:
+        yield (
+            f"one_cycle moves the momentum from {cycle.max_momentum:g} to {cycle.base_momentum:g} "
+            "and back; the optimizer's own is not used"
+        )
     head = f"{draft.net.head}.weight"
     if head in draft.fit.new and head not in draft.trained:
         yield "the head is new and does not train: it keeps its random values"

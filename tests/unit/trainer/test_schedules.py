@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from fttrain.optim.schedules import Course, lr
-from fttrain.spec.optimization import Constant, Cosine, Schedule, Step, Warmup
+from fttrain.spec.schedules import Constant, Cosine, Schedule, Step, Warmup
 
 TOLERANCE = 1e-12
 

@@ -1,15 +1,20 @@
 """The group table: which parameters train, with which learning rate and decay."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from fttrain.models import select
 from fttrain.models.zoo import Net
 from fttrain.spec import optimization, training
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.plan import GroupCard
+
+# torchvision's references, and RMSNorm, which came later.
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +36,12 @@ def table(net: Net, train: training.Train) -> list[GroupCard]:
     trained = select.union(net, train.trains, "train.trains")
     if not train.groups:
         whole = optimization.Group(select=train.trains)
-        return [_card(net, train, whole, trained)]
+        return list(_cards(net, train, whole, trained))
     members = _members(net, train, trained)
     _refuse_overlaps(members)
     _refuse_orphans(trained, members)
     pairs = zip(train.groups, members, strict=True)
-    return [_card(net, train, group, names) for group, names in pairs]
+    return [card for group, names in pairs for card in _cards(net, train, group, names)]
 
 
 def of_cards(cards: Sequence[GroupCard], module: nn.Module) -> list[TrainedGroup]:
@@ -59,7 +64,7 @@ def lines(cards: Iterable[GroupCard]) -> list[str]:
     """Write the table for people."""
     rows = [("group", "tensors", "parameters", "lr", "weight decay")]
     rows += [
-        (c.name, str(c.tensors), f"{c.parameters:,}", f"{c.lr:g}", f"{c.weight_decay:g}")
+        (c.name, str(c.tensors), f"{c.parameters:,}", _rate(c), f"{c.weight_decay:g}")
         for c in cards
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -125,17 +130,63 @@ def _counted(names: list[str]) -> str:
     return f"{len(names)} parameters are" if len(names) > 1 else "1 parameter is"
 
 
-def _card(
+def _cards(
     net: Net, train: training.Train, group: optimization.Group, names: list[str]
-) -> GroupCard:
-    options = train.optimizer.value
+) -> Iterator[GroupCard]:
+    """Write one row per kind of parameter that has a decay of its own."""
+    options = train.optimizer.plain.value
     parameters = dict(net.module.named_parameters())
+    lr, origin = _effective(group.lr or options.lr, train.batch_size * train.accumulate)
     decay = group.weight_decay if group.weight_decay is not None else options.weight_decay
-    return GroupCard(
-        name=", ".join(group.select),
-        tensors=len(names),
-        parameters=sum(parameters[name].numel() for name in names),
-        lr=group.lr if group.lr is not None else options.lr,
-        weight_decay=decay,
-        names=names,
-    )
+    kinds = _kinds(net, train, names)
+    for kind, (own, members) in kinds.items():
+        name = ", ".join(group.select)
+        yield GroupCard(
+            name=f"{name} ({kind})" if len(kinds) > 1 else name,
+            tensors=len(members),
+            parameters=sum(parameters[member].numel() for member in members),
+            lr=lr,
+            weight_decay=decay if own is None else own,
+            names=members,
+            lr_origin=origin,
+        )
+
+
+def _kinds(
+    net: Net, train: training.Train, names: list[str]
+) -> dict[str, tuple[float | None, list[str]]]:
+    """Part names by kind, as torchvision's references do; with the decay stated for each."""
+    norms = {path for path, module in net.module.named_modules() if isinstance(module, _NORMS)}
+    kinds: dict[str, tuple[float | None, list[str]]] = {
+        "others": (None, []),
+        "norms": (train.norm_weight_decay, []),
+        "biases": (train.bias_weight_decay, []),
+    }
+    for name in names:
+        path, _, leaf = name.rpartition(".")
+        if train.bias_weight_decay is not None and leaf == "bias":
+            kind = "biases"
+        elif train.norm_weight_decay is not None and path in norms:
+            kind = "norms"
+        else:
+            kind = "others"
+        kinds[kind][1].append(name)
+    return {kind: (decay, members) for kind, (decay, members) in kinds.items() if members}
+
+
+def _effective(lr: float | optimization.ScaledRate, images: int) -> tuple[float, str]:
+    """Return the learning rate at so many images per step, and how it came."""
+    if not isinstance(lr, optimization.ScaledRate):
+        return lr, ""
+    share, shown = images / lr.at_batch, f"{images}/{lr.at_batch}"
+    match lr.scale:
+        case "none":
+            return lr.base, ""
+        case "linear":
+            return lr.base * share, f"{lr.base:g} x {shown}"
+        case "sqrt":
+            return lr.base * math.sqrt(share), f"{lr.base:g} x sqrt({shown})"
+
+
+def _rate(card: GroupCard) -> str:
+    return f"{card.lr:g} = {card.lr_origin}" if card.lr_origin else f"{card.lr:g}"

@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
 from fttrain.optim.groups import TrainedGroup
 from fttrain.spec import optimization
 
+_KINDS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "radam": RAdam,
+    "rmsprop": RMSprop,
+}
+
 
 def make(chosen: optimization.Optimizer, table: Sequence[TrainedGroup]) -> Optimizer:
-    """Build the optimizer; its groups stand in the order of the group table."""
+    """Build what makes the step; its groups stand in the order of the group table."""
     tables: list[dict[str, Any]] = [
         {
             "params": list(group.parameters.values()),
@@ -19,15 +28,17 @@ def make(chosen: optimization.Optimizer, table: Sequence[TrainedGroup]) -> Optim
         }
         for group in table
     ]
-    options = chosen.value
+    options: dict[str, Any] = dict(chosen.plain.value)
+    own = {name: options[name] for name in options if name not in ("lr", "weight_decay")}
     # foreach: one call per group instead of one per tensor and operation.
-    if isinstance(options, optimization.Sgd):
-        return SGD(
-            tables,
-            lr=options.lr,
-            momentum=options.momentum,
-            nesterov=options.nesterov,
-            foreach=True,
-        )
-    assert isinstance(options, optimization.AdamW)
-    return AdamW(tables, lr=options.lr, betas=options.betas, eps=options.eps, foreach=True)
+    return _KINDS[chosen.plain.kind](tables, **own, foreach=True)  # type: ignore[call-arg]
+
+
+def set_pace(optimizer: Optimizer, lrs: Sequence[float], momentum: float | None) -> None:
+    """Set each group's learning rate and, where it is given, the momentum (beta1) of all."""
+    for table, lr in zip(optimizer.param_groups, lrs, strict=True):
+        table["lr"] = lr
+        if momentum is not None and "betas" in table:
+            table["betas"] = (momentum, *table["betas"][1:])
+        elif momentum is not None:
+            table["momentum"] = momentum

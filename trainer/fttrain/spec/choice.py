@@ -74,3 +74,28 @@ class OneOf(Strict):
                 ),
             ],
         }
+
+
+def is_tag(part: str | int) -> bool:
+    """Tell tags of unions, written <so>, from keys; no field path shows them."""
+    return isinstance(part, str) and part.startswith("<") and part.endswith(">")
+
+
+def shape(value: Any) -> str:
+    """Return the tag that a value of a union has by its shape."""
+    if isinstance(value, dict | BaseModel):
+        return "<map>"
+    return "<name>" if isinstance(value, str) else "<number>"
+
+
+class _Flat:
+    """Has the schema say anyOf, which nests without a trace, where pydantic says oneOf."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        return {"anyOf": schema["oneOf"]}
+
+
+FLAT = _Flat()

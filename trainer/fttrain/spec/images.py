@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.choice import Strict
+from fttrain.spec.sampling import Sampling, Shuffled
 from fttrain.spec.values import Count, NonNegative, Positive, Text
 
 
@@ -84,6 +85,7 @@ class Data(Strict):
     dataset: Dataset | None = Field(None, json_schema_extra=_or_a_name)
     digits: Digits | None = None
     augment: list[Augmentation] = Field([], description="Applied to training images, in order.")
+    sampling: Sampling = Sampling(shuffled=Shuffled())
     preprocess: Preprocess | None = Field(
         None, description="Stated where the weights do not bring it."
     )

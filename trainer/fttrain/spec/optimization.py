@@ -1,18 +1,41 @@
-"""What a recipe says of losses, optimizers and learning rates."""
+"""What a recipe says of optimizers, learning rates and groups of parameters."""
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from fttrain.spec.choice import OneOf, Strict
+from fttrain.spec.choice import FLAT, OneOf, Strict, shape
 from fttrain.spec.values import Betas, Count, NonNegative, Positive, Selectors, Share
+
+
+class ScaledRate(Strict):
+    """A learning rate that follows the images per step, n = batch_size * accumulate: base times
+    f(n / at_batch), where f is 1 (none), the ratio itself (linear) or its square root (sqrt)."""
+
+    base: Positive = Field(description="The learning rate at `at_batch` images per step.")
+    at_batch: Count = Field(description="Images per step that `base` was found at.")
+    scale: Literal["none", "linear", "sqrt"] = Field(
+        "linear", description="How it follows the images per step."
+    )
+
+
+LearningRate = Annotated[
+    Annotated[Positive, Tag("<number>")] | Annotated[ScaledRate, Tag("<map>")],
+    Discriminator(
+        shape,
+        custom_error_type="learning_rate",
+        custom_error_message="Input should be a number above 0, or a map of base and at_batch",
+    ),
+    FLAT,
+]
 
 
 class Sgd(Strict):
     """torch.optim.SGD."""
 
-    lr: Positive
+    lr: LearningRate
     momentum: Share = 0.0
+    dampening: Share = 0.0
     nesterov: bool = False
     weight_decay: NonNegative = 0.0
 
@@ -20,89 +43,99 @@ class Sgd(Strict):
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
+        if self.nesterov and self.dampening != 0:
+            raise ValueError("nesterov needs a dampening of 0")
         return self
+
+
+class Adam(Strict):
+    """torch.optim.Adam: decay is added to the gradient; adamw has it apart."""
+
+    lr: LearningRate
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    amsgrad: bool = False
 
 
 class AdamW(Strict):
     """torch.optim.AdamW."""
 
-    lr: Positive
+    lr: LearningRate
     betas: Betas = (0.9, 0.999)
     eps: Positive = 1e-8
     weight_decay: NonNegative = 0.01
+    amsgrad: bool = False
 
 
-class Optimizer(OneOf):
-    """What turns gradients into steps."""
+class NAdam(Strict):
+    """torch.optim.NAdam."""
+
+    lr: LearningRate
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    momentum_decay: NonNegative = 4e-3
+    decoupled_weight_decay: bool = Field(False, description="Decay as AdamW does.")
+
+
+class RAdam(Strict):
+    """torch.optim.RAdam."""
+
+    lr: LearningRate
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    decoupled_weight_decay: bool = Field(False, description="Decay as AdamW does.")
+
+
+class RmsProp(Strict):
+    """torch.optim.RMSprop."""
+
+    lr: LearningRate
+    alpha: Share = 0.99
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    momentum: Share = 0.0
+    centered: bool = False
+
+
+class PlainOptimizer(OneOf):
+    """What turns one gradient into a step."""
 
     sgd: Sgd | None = None
+    adam: Adam | None = None
     adamw: AdamW | None = None
+    nadam: NAdam | None = None
+    radam: RAdam | None = None
+    rmsprop: RmsProp | None = None
 
 
-class Constant(Strict):
-    """The learning rate stays."""
+class Sam(Strict):
+    """Sharpness-aware minimisation: the gradient is taken where, within a distance of rho, the loss
+    rises most. Two passes per step; BatchNorm takes statistics in the first alone."""
+
+    base: PlainOptimizer = Field(description="What makes the step of that gradient.")
+    rho: Positive = 0.05
+    adaptive: bool = Field(False, description="Measure distance relative to each weight (ASAM).")
 
 
-class Step(Strict):
-    """Multiplies the learning rate by gamma every n epochs."""
+class Optimizer(PlainOptimizer):
+    """What turns gradients into steps."""
 
-    every: Count = Field(description="In epochs.")
-    gamma: Positive = 0.1
+    sam: Sam | None = None
 
-
-class Cosine(Strict):
-    """Half a cosine from the learning rate down to eta_min."""
-
-    t_max: Count | None = Field(
-        None,
-        description="Length of the half wave in epochs (in steps where by: step). "
-        "Not stated: what the warm-up leaves of the run.",
-    )
-    eta_min: NonNegative = 0.0
-    by: Literal["epoch", "step"] = "epoch"
-
-
-class Schedule(OneOf):
-    """How the learning rate moves over the run."""
-
-    constant: Constant | None = None
-    step: Step | None = None
-    cosine: Cosine | None = None
-
-
-class Warmup(Strict):
-    """Raises the learning rate linearly from `start` times itself, before the schedule begins."""
-
-    epochs: Count | None = None
-    steps: Count | None = None
-    start: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.01, description="Factor of the first epoch or step."
-    )
-
-    @model_validator(mode="after")
-    def _one_unit(self) -> Self:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("say how long, exactly one of: epochs, steps")
-        return self
-
-
-class CrossEntropy(Strict):
-    """torch.nn.functional.cross_entropy."""
-
-    label_smoothing: Share = 0.0
-
-
-class Loss(OneOf):
-    """What is minimised."""
-
-    cross_entropy: CrossEntropy | None = None
+    @property
+    def plain(self) -> PlainOptimizer:
+        """What makes the step, without what may stand before it."""
+        return self.sam.base if self.sam is not None else self
 
 
 class Group(Strict):
     """Parameters with a learning rate or decay of their own."""
 
     select: Selectors = Field(description="Which of the trained parameters.")
-    lr: Positive | None = Field(None, description="Not stated: the optimizer's.")
+    lr: LearningRate | None = Field(None, description="Not stated: the optimizer's.")
     weight_decay: NonNegative | None = Field(None, description="Not stated: the optimizer's.")
 
     @model_validator(mode="before")

@@ -84,6 +84,8 @@ class GroupCard(Card):
     weight_decay: float
     names: list[str]
     """The parameters, by name."""
+    lr_origin: str = ""
+    """How lr came: `0.5 x 128/1024`. Empty: as the recipe says it."""
 
 
 class Plan(Card):
@@ -112,6 +114,11 @@ class Plan(Card):
     preprocess: PreprocessCard
     weights: WeightsCard
     groups: list[GroupCard]
+    class_weights: list[float] = []
+    """By class, what the loss multiplies its images by (for bce: where it is the answer). Empty:
+    all alike."""
+    sampling_weights: list[float] = []
+    """By class, how often one of its images is drawn, relative to others. Empty: each once."""
     parameters: int
     parameters_trained: int
     activation_bytes: int

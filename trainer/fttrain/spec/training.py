@@ -5,16 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from fttrain.spec.choice import Strict
-from fttrain.spec.optimization import (
-    Constant,
-    CrossEntropy,
-    Group,
-    Loss,
-    Optimizer,
-    Schedule,
-    Warmup,
-)
-from fttrain.spec.values import Count, Positive, Selectors
+from fttrain.spec.losses import CrossEntropy, Loss
+from fttrain.spec.optimization import Group, Optimizer
+from fttrain.spec.schedules import Constant, Schedule, Warmup
+from fttrain.spec.values import Count, NonNegative, Positive, Selectors
 
 
 class Train(Strict):
@@ -28,9 +22,21 @@ class Train(Strict):
     clip_norm: Positive | None = Field(
         None, description="Scale the gradient to this total norm where it is longer."
     )
+    clip_value: Positive | None = Field(
+        None, description="Limit each number of the gradient to this size, before clip_norm."
+    )
     trains: Selectors = Field(["all"], description="Selectors of what trains; the rest is frozen.")
     optimizer: Optimizer
     groups: list[Group] = Field([], description="Empty: all that trains is one group.")
+    norm_weight_decay: NonNegative | None = Field(
+        None,
+        description="Weight decay of normalisation layers, in all groups. Not stated: as others.",
+    )
+    bias_weight_decay: NonNegative | None = Field(
+        None,
+        description="Weight decay of all parameters named `bias`, those of normalisation layers, "
+        "too. Not stated: as others.",
+    )
     schedule: Schedule = Schedule(constant=Constant())
     warmup: Warmup | None = None
     loss: Loss = Loss(cross_entropy=CrossEntropy())

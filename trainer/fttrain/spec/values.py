@@ -1,8 +1,10 @@
 """Kinds of values that a recipe is made of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
+
+from fttrain.spec.choice import FLAT, shape
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -13,3 +15,14 @@ Range = Annotated[tuple[Positive, Positive], Field(strict=False)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
 Text = Annotated[str, Field(min_length=1)]
 Selectors = Annotated[list[Text], Field(min_length=1)]
+Balanced = Literal["balanced"]
+Named = dict[Text, Positive]
+ByClass = Annotated[
+    Annotated[Balanced, Tag("<name>")] | Annotated[Named, Tag("<map>")],
+    Discriminator(
+        shape,
+        custom_error_type="by_class",
+        custom_error_message="Input should be `balanced` or a map of class names to numbers",
+    ),
+    FLAT,
+]

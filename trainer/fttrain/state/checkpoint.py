@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import safetensors.torch
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -128,6 +129,20 @@ def changed(contents: Contents) -> dict[str, Tensor]:
 def optimizer_state(contents: Contents) -> dict[str, Tensor]:
     """Return the optimizer's tensors, named PARAMETER/STATE."""
     return _under(_OPTIMIZER, contents.tensors)
+
+
+def restore_optimizer(net: nn.Module, optimizer: Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_state` returned: the next step is the one that would have come."""
+    for name, parameter in net.named_parameters():
+        own = {n.rpartition("/")[2]: t for n, t in state.items() if n.rpartition("/")[0] == name}
+        for key, tensor in own.items():
+            if tensor.shape == parameter.shape and tensor.ndim:
+                # Strides as the parameter's, as torch makes them.
+                place = torch.empty_like(parameter, dtype=tensor.dtype, requires_grad=False)
+                optimizer.state[parameter][key] = place.copy_(tensor)
+            else:
+                # Counts of steps: torch's optimizers keep them on the CPU.
+                optimizer.state[parameter][key] = tensor.clone()
 
 
 def _base_tensors(path: Path, base: Base) -> dict[str, Tensor]:
