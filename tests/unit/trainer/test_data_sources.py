@@ -302,5 +302,5 @@ def _dataset_schema() -> dict[str, Any]:
 
 @pytest.mark.parametrize("sources_", [{}, {"dataset": "a", "digits": {}}])
 def test_there_is_exactly_one_source(sources_: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="exactly one of: folder, dataset, digits"):
+    with pytest.raises(ValidationError, match="exactly one of: folder, dataset, manifest, "):
         Data.model_validate(sources_)

@@ -1,10 +1,14 @@
 """The one way from a file to pixels. Runs in loader processes: Pillow and numpy alone."""
 
+import contextlib
 import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +25,20 @@ from PIL import (
 
 Pixels = NDArray[np.uint8]
 
-PIXEL_LIMIT = 100_000_000
-"""Larger images are refused: 100 megapixels are 0.4 GB in memory."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """What a recipe says of how files become pixels."""
+
+    max_pixels: int = 100_000_000
+    """Larger images are refused: 100 megapixels are 0.4 GB in memory."""
+    background: tuple[int, int, int] = (255, 255, 255)
+    """Transparent pixels are laid over it."""
+    min_side: int | None = None
+    """JPEGs are decoded at a part of their size that leaves the shorter side as long as that."""
+
+
+PLAIN = Decoding()
 
 # Named here, so that Pillow does not look for them among all that it could read.
 _KINDS = (
@@ -39,6 +55,7 @@ _DAMAGE = (
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
+_TAIL = 4096  # Cameras write a little behind the last mark.
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,40 +80,81 @@ class BadImage(Exception):
         return f"{self.path} {self.why}"
 
 
-def decode(path: Path) -> Pixels:
+def decode(path: Path, how: Decoding = PLAIN) -> Pixels:
     """Read an image as RGB, (height, width, 3), upright as its EXIF says.
 
     Raises:
         BadImage: where the file is missing, damaged, too large or of an odd kind.
     """
-    return np.asarray(picture(path))
+    return np.asarray(picture(path, how))
 
 
-def picture(path: Path) -> Image.Image:
+def picture(path: Path, how: Decoding = PLAIN) -> Image.Image:
     """Read an image as `decode` does, but as Pillow's own object, which resizing needs."""
+    with _named(path, how), path.open("rb") as file, _opened(path, file, how) as image:
+        _shrink(image, how.min_side)
+        image.load()
+        return _upright(_rgb(path, image, how), image)
+
+
+def check(path: Path, how: Decoding = PLAIN) -> None:
+    """Look at an image's first and last bytes, and decode it where these leave a doubt.
+
+    Raises:
+        BadImage: as `decode`. Damage amid a file is not seen.
+    """
+    with _named(path, how), path.open("rb") as file, _opened(path, file, how) as image:
+        is_whole = _ends_well(file, str(image.format))
+    if not is_whole:
+        decode(path, how)
+
+
+@contextlib.contextmanager
+def _named(path: Path, how: Decoding) -> Iterator[None]:
+    """Name the file in whatever goes wrong with it."""
     with warnings.catch_warnings():
         # Pillow warns of corrupt EXIF, odd palettes and the like where it can go on.
         warnings.simplefilter("ignore")
         try:
-            return _read(path)
+            yield
         except UnidentifiedImageError:
             raise BadImage(path, f"is no image of a known kind: {_beginning(path)}") from None
         except _DAMAGE as error:
-            raise BadImage(path, _describe(error)) from error
+            raise BadImage(path, _describe(error, how)) from error
 
 
-def _read(path: Path) -> Image.Image:
-    with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-        width, height = image.size
-        if width * height > PIXEL_LIMIT:
-            millions = width * height / 1e6
-            raise BadImage(
-                path,
-                f"has {millions:.0f} megapixels ({width} x {height}), "
-                f"over the limit of {PIXEL_LIMIT / 1e6:.0f}; scale it down",
-            )
-        image.load()
-        return _upright(_rgb(path, image), image)
+def _opened(path: Path, file: BinaryIO, how: Decoding) -> Image.Image:
+    image = Image.open(file, formats=FORMATS)
+    width, height = image.size
+    if width * height > how.max_pixels:
+        raise BadImage(
+            path,
+            f"has {width * height / 1e6:.3g} megapixels ({width} x {height}), "
+            f"over the limit of {how.max_pixels / 1e6:g}; scale it down",
+        )
+    return image
+
+
+def _ends_well(file: BinaryIO, kind: str) -> bool:
+    """Tell whether the end of a file looks as it should; False where that cannot be said."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _TAIL, 0))
+    tail = file.read()
+    if kind == "WEBP":
+        file.seek(4)
+        return int.from_bytes(file.read(4), "little") + 8 <= size
+    mark = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(kind)
+    return mark is not None and mark in tail
+
+
+def _shrink(image: Image.Image, min_side: int | None) -> None:
+    if min_side is None or image.format not in ("JPEG", "MPO"):
+        return
+    width, height = image.size
+    for part in (8, 4, 2):
+        if min(width, height) // part >= min_side:
+            image.draft(image.mode, (-(-width // part), -(-height // part)))
+            return
 
 
 def _upright(rgb: Image.Image, source: Image.Image) -> Image.Image:
@@ -108,7 +166,7 @@ def _upright(rgb: Image.Image, source: Image.Image) -> Image.Image:
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _rgb(path: Path, image: Image.Image) -> Image.Image:
+def _rgb(path: Path, image: Image.Image, how: Decoding) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image.copy() if image.readonly else image
     if image.mode.startswith("I;16"):
@@ -117,14 +175,14 @@ def _rgb(path: Path, image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         raise BadImage(path, "has 32 bits per value, of no stated range; save it with 8 or 16")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        ground = Image.new("RGBA", image.size, how.background)
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
-def _describe(error: BaseException) -> str:
+def _describe(error: BaseException, how: Decoding) -> str:
     if isinstance(error, Image.DecompressionBombError):
-        return f"is far over the limit of {PIXEL_LIMIT / 1e6:.0f} megapixels; scale it down"
+        return f"is far over the limit of {how.max_pixels / 1e6:g} megapixels; scale it down"
     if isinstance(error, OSError) and error.errno:
         return f"cannot be read: {os.strerror(error.errno)}"
     return f"is damaged: {error or type(error).__name__}; replace or remove it"

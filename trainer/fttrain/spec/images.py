@@ -1,62 +1,43 @@
 """What a recipe says of its images: where they come from, and how they become input."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from fttrain.spec.augmentation import Augmentation
+from fttrain.spec.augmentation import Augmentation, Mix
 from fttrain.spec.choice import Strict
+from fttrain.spec.origins import (
+    Cub200,
+    Dataset,
+    Digits,
+    Fake,
+    Folder,
+    Manifest,
+    Split,
+    TorchvisionSet,
+)
 from fttrain.spec.sampling import Sampling, Shuffled
-from fttrain.spec.values import Count, NonNegative, Positive, Text
+from fttrain.spec.values import Count, Positive
 
+__all__ = [
+    "Cub200",
+    "Data",
+    "Dataset",
+    "Digits",
+    "Fake",
+    "Folder",
+    "Manifest",
+    "Preprocess",
+    "Split",
+    "TorchvisionSet",
+]
 
-class Folder(Strict):
-    """Images in one folder per class: `path/train/CLASS/*.jpg` and `path/val/CLASS/*.jpg`."""
+SOURCES = ("folder", "dataset", "manifest", "torchvision", "cub200", "fake", "digits")
+"""Where images can come from: each recipe says one."""
 
-    path: Text = Field(
-        description="The root, on the daemon's machine. `ftctl` makes a relative path absolute: "
-        "it begins at the job file."
-    )
-    train: Text = Field("train", description="Subfolder with the training classes.")
-    val: Text = Field("val", description="Subfolder with the validation classes.")
-
-
-class Dataset(Strict):
-    """A data set that was pushed to the daemon (`ftctl dataset push NAME DIR`), as it stands when
-    the job is submitted; its name alone will do."""
-
-    name: Text = Field(description="Its name; USER/NAME for an admin who means another user's.")
-    train: Text = Field("train", description="Folder within it with the training classes.")
-    val: Text = Field("val", description="Folder within it with the validation classes.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_a_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("train", "val")
-    @classmethod
-    def _lie_within(cls, value: str) -> str:
-        if value.startswith("/") or ".." in value.split("/") or "\0" in value:
-            raise ValueError(f"`{value}` leads out of the data set; say a folder within it")
-        return value
-
-
-class Digits(Strict):
-    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, one channel (extra `demo`)."""
-
-    val_share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.3, description="Share of each class that is validated on."
-    )
-    split_seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the stratified split.")
-    noise: NonNegative = Field(
-        0.0,
-        description="Standard deviation of Gaussian noise added once to every image, "
-        "as a share of the full range of grey.",
-    )
-    labels_per_class: Count | None = Field(
-        None, description="Keep this many training images of each class, drawn by split_seed."
-    )
+_SHARE = r"^(100|[0-9]{1,2}(\.[0-9]+)?)%$"
+Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class Preprocess(Strict):
@@ -83,8 +64,50 @@ class Data(Strict):
 
     folder: Folder | None = None
     dataset: Dataset | None = Field(None, json_schema_extra=_or_a_name)
+    manifest: Manifest | None = None
+    torchvision: TorchvisionSet | None = None
+    cub200: Cub200 | None = None
+    fake: Fake | None = None
     digits: Digits | None = None
+    limit: Count | None = Field(
+        None,
+        description="Keep at most so many images of each class in each split, always the same "
+        "ones: for a short trial.",
+    )
+    duplicates: Literal["report", "drop", "refuse"] = Field(
+        "report",
+        description="What to do where the same file, byte for byte, lies in two splits: say so in "
+        "the plan; drop it from the split that is trained on; or refuse the recipe.",
+    )
+    max_bad: int | str = Field(
+        "1%",
+        description="So many images, or so large a share of all, may be unreadable: they are left "
+        "out by name. With more the job fails.",
+        json_schema_extra={"pattern": _SHARE, "minimum": 0},
+    )
+    max_pixels: Annotated[int, Field(ge=1, le=178_000_000)] = Field(
+        100_000_000, description="Images with more pixels count as unreadable."
+    )
+    background: Annotated[list[Level], Field(min_length=3, max_length=3)] = Field(
+        [255, 255, 255],
+        description="Red, green and blue, 0 to 255, that transparent pixels are laid over.",
+    )
+    decode_min_side: Count | None = Field(
+        None,
+        description="Decode a JPEG at 1/2, 1/4 or 1/8 of its size where its shorter side stays at "
+        "least so many pixels: faster on large photos; the pixels differ a little.",
+    )
     augment: list[Augmentation] = Field([], description="Applied to training images, in order.")
+    mix: list[Mix] = Field(
+        [],
+        description="Ways of mixing the images of a training batch; one of the list, drawn evenly, "
+        "for each batch. Training accuracy then counts the class with the larger share.",
+    )
+    repeats: Count = Field(
+        1,
+        description="Show each image so many times in a row, each time changed anew. An epoch "
+        "keeps its length, so it sees so many times fewer images.",
+    )
     sampling: Sampling = Sampling(shuffled=Shuffled())
     preprocess: Preprocess | None = Field(
         None, description="Stated where the weights do not bring it."
@@ -97,9 +120,23 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [self.folder, self.dataset, self.digits]
-        if given.count(None) != len(given) - 1:
-            raise ValueError(
-                "say where the images come from, exactly one of: folder, dataset, digits"
-            )
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            known = ", ".join(SOURCES)
+            raise ValueError(f"say where the images come from, exactly one of: {known}")
         return self
+
+    @field_validator("max_bad", mode="before")
+    @classmethod
+    def _count_or_share(cls, value: Any) -> Any:
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not is_count and not (isinstance(value, str) and re.fullmatch(_SHARE, value)):
+            raise ValueError(f"should be a count such as 3 or a share such as '1%', not {value!r}")
+        return value
+
+    def most_bad(self, images: int) -> int:
+        """Return how many of so many images may be unreadable."""
+        if isinstance(self.max_bad, int):
+            return self.max_bad
+        # Per mille of a per cent: shares as people write them are exact so.
+        return images * round(float(self.max_bad[:-1]) * 1000) // 100_000
