@@ -1,11 +1,13 @@
 """The daemons that a user has given names: a file that only he can read, for it holds tokens."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -73,18 +75,33 @@ def read(path: Path) -> Contexts:
         BadInput: where it cannot be read, or others can read it too.
     """
     try:
-        with path.open("rb") as file:
+        with _saying("read", path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             _refuse_others(path, os.fstat(file.fileno()))
             return _contexts(json.loads(file.read()))
-    except FileNotFoundError:
         return Contexts()
-    except OSError as error:
-        raise BadInput(f"the contexts in {path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BadInput(
             f"{path} holds no contexts of this version of ftctl; move it away and add them again "
             "with `ftctl context add NAME --server HOST:PORT`"
         ) from None
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Have others who change the file wait inside the block: it is read, changed and written.
+
+    Raises:
+        BadInput: where there can be no such file.
+    """
+    with _saying("written", path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # not every file system has locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write(path: Path, contexts: Contexts) -> None:
@@ -94,7 +111,7 @@ def write(path: Path, contexts: Contexts) -> None:
         BadInput: where it cannot be written.
     """
     text = json.dumps(_plain(contexts), indent=2) + "\n"
-    try:
+    with _saying("written", path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Its mode is 0600 from the first moment.
         descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -107,8 +124,14 @@ def write(path: Path, contexts: Contexts) -> None:
         except OSError:
             Path(aside).unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def _saying(what: str, path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise BadInput(f"the contexts in {path} cannot be written: {error.strerror}") from None
+        raise BadInput(f"the contexts in {path} cannot be {what}: {error.strerror}") from None
 
 
 def _refuse_others(path: Path, found: os.stat_result) -> None:

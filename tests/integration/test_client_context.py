@@ -52,6 +52,16 @@ async def test_a_context_is_used_by_every_command_until_another_is(context, home
     assert (gone[0], f"{tmp_path}/run/finetuned/ftd.sock" in gone[2]) == (3, True)
 
 
+async def test_contexts_that_are_added_at_the_same_time_are_all_kept(context):
+    names = [f"lab-{number}" for number in range(8)]
+    adding = (context("add", name, "--server", "lab:7443", FTCTL_TOKEN=TOKEN) for name in names)
+
+    await asyncio.gather(*adding)
+
+    told = json.loads((await context("list", "-o", "json"))[1])
+    assert sorted(each["name"] for each in told) == [*names, "local"]
+
+
 async def test_the_token_comes_from_a_pipe_and_is_never_shown(context, tmp_path):
     said = [await context("add", "lab", "--server", "lab:7443", given=f"{TOKEN}\n".encode())]
     said += [await context("add", "attic", "--server", "[::1]:1", FTCTL_TOKEN=TOKEN)]

@@ -12,6 +12,7 @@ from argparse import ArgumentParser, Namespace
 from rich.text import Text
 
 from ftctl import address, contexts
+from ftctl.address import Server
 from ftctl.cli import codes
 from ftctl.contexts import LOCAL, Contexts
 from ftctl.errors import BadInput
@@ -61,26 +62,32 @@ async def run(args: Namespace) -> int:
     """Run the verb."""
     path = contexts.place()
     kept = contexts.read(path)
-    match args.action:
-        case "add":
-            changed, told = _add(kept, args)
-        case "use":
-            changed, told = _use(kept, args)
-        case "rm":
-            changed, told = kept.without(args.name), f"context {args.name} is forgotten"
-        case _:
-            return _list(kept, args)
-    contexts.write(path, changed)
+    if args.action == "list":
+        return _list(kept, args)
+    server = _server(kept, args) if args.action == "add" else None
+    with contexts.alone(path):
+        changed, told = _changed(contexts.read(path), args, server)
+        contexts.write(path, changed)
     sys.stdout.write(told + "\n")
     return codes.DONE
 
 
-def _add(kept: Contexts, args: Namespace) -> tuple[Contexts, str]:
+def _server(kept: Contexts, args: Namespace) -> Server:
     # What is wrong with name and server is said before a token is asked for.
-    address.server(args.server, token="-", ca=args.ca)
-    name = args.name
-    kept.having(name, address.server(args.server, token="-"))
-    changed = kept.having(name, address.server(args.server, token=_token(args.server), ca=args.ca))
+    kept.having(args.name, address.server(args.server, token="-"))
+    return address.server(args.server, token=_token(args.server), ca=args.ca)
+
+
+def _changed(kept: Contexts, args: Namespace, server: Server | None) -> tuple[Contexts, str]:
+    if server is not None:
+        return _add(kept, args.name, server)
+    if args.action == "use":
+        return _use(kept, args)
+    return kept.without(args.name), f"context {args.name} is forgotten"
+
+
+def _add(kept: Contexts, name: str, server: Server) -> tuple[Contexts, str]:
+    changed = kept.having(name, server)
     told = f"context {name} is {'replaced' if name in kept.servers else 'kept'}"
     if kept.current != name:
         told += f"; `ftctl context use {name}` has commands go there"
