@@ -151,6 +151,16 @@ async def test_what_nobody_needs_is_swept(line: Line, pusher: Pusher, tmp_path: 
     assert contents(tmp_path) == 0
 
 
+async def test_a_stray_file_does_not_hold_the_sweep_up(line: Line, tmp_path: Path) -> None:
+    stray = tmp_path / "datasets" / "blobs" / "a" / "b" / "nohup.out"
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+
+    await line.office.datasets.sweep()
+
+    assert not stray.exists()
+
+
 async def test_what_a_push_counts_on_is_not_swept(
     line: Line, pusher: Pusher, tmp_path: Path
 ) -> None:

@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from ftd.errors import InvalidJob, JobNotRunning
+from ftd.jobs import depot
 from ftd.jobs import supervisor as supervising
 from ftd.jobs.model import Job, JobState
 from ftd.jobs.planning import PLANNERS
 from ftd.jobs.store import Store
+from ftd.jobs.store.datasets import Datasets
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.fakes.attempts import make_request
@@ -131,6 +133,28 @@ async def test_a_shim_that_comes_after_its_start_was_given_up_runs_nothing(
 
     assert rundir.read_exit(Path(job.run_dir)) is None
     assert (Path(job.run_dir) / rundir.JOURNAL).read_bytes() == b""
+
+
+async def test_data_sets_are_swept_again_after_a_sweep_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "AGAIN_S", 0.01)
+    monkeypatch.setattr(depot, "AGAIN_S", 0.01)
+    kept, asked = Datasets.kept, 0
+
+    async def fails_twice(datasets: Datasets) -> set[str]:
+        nonlocal asked
+        asked += 1
+        if asked <= 2:
+            raise OSError(5, "Input/output error")
+        return await kept(datasets)
+
+    monkeypatch.setattr(Datasets, "kept", fails_twice)
+    litter = tmp_path / "datasets" / "versions" / "litter"
+    litter.mkdir(parents=True)
+
+    async with daemon(tmp_path):
+        await wait_until(lambda: not litter.exists())
 
 
 async def _left_starting(supervisor: Supervisor) -> Job:

@@ -12,7 +12,7 @@ from ftctl.errors import BadInput, Fault, InvalidDataset
 # What a daemon takes at most.
 MOST_FILES = 1_000_000
 MOST_BYTES = 2**40
-MOST_PATH_BYTES, MOST_PART_BYTES = 1024, 255
+MOST_PATH_BYTES, MOST_PART_BYTES, MOST_PARTS = 1024, 255, 64
 
 # What systems and editors leave beside the files of their users. Names with a dot before them are
 # left out as well.
@@ -133,6 +133,8 @@ def name_fault(path: str) -> str:
         return (
             f"its path has more than {MOST_PATH_BYTES:,} bytes, or a part of it {MOST_PART_BYTES}"
         )
+    if len(parts) > MOST_PARTS:
+        return f"its path has more than {MOST_PARTS} parts"
     return ""
 
 

@@ -45,10 +45,17 @@ class Blobs:
         freed = 0
         for file in self._folder.glob("*/*/*"):
             status = file.stat()
-            if status.st_nlink == _LINKED_ONCE and not is_wanted(bytes.fromhex(file.name)):
+            if status.st_nlink == _LINKED_ONCE and not is_wanted(_sha256(file)):
                 file.unlink()
                 freed += status.st_size
         return freed
+
+
+def _sha256(file: Path) -> bytes:
+    try:
+        return bytes.fromhex(file.name)
+    except ValueError:
+        return b""  # somebody else's file, which no data set wants
 
 
 def link(blob: Path, place: Path) -> None:

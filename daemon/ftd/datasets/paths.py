@@ -6,6 +6,8 @@ import unicodedata
 
 MOST_PART_BYTES = 255
 MOST_PATH_BYTES = 1024
+MOST_PARTS = 64
+"""Folders within folders are walked, and removed, one in the other."""
 _SHOWN = 70
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -48,4 +50,6 @@ def _parts_fault(path: str) -> str | None:
         return f"{shown(path)} has a part of more than {MOST_PART_BYTES} bytes; rename it"
     if len(path.encode()) > MOST_PATH_BYTES:
         return f"{shown(path)} has more than {MOST_PATH_BYTES} bytes; shorten it"
+    if len(parts) > MOST_PARTS:
+        return f"{shown(path)} has {len(parts)} parts, more than {MOST_PARTS}; move it up"
     return None

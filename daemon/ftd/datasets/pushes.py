@@ -158,7 +158,10 @@ class Pushes:
     def sweep(self) -> None:
         """Remove pushes of which nothing was heard for long, and what killed daemons left."""
         for place in self._folder.glob("*"):
-            is_old = place.stat().st_mtime < time.time() - STALE_S
+            try:
+                is_old = place.stat().st_mtime < time.time() - STALE_S
+            except FileNotFoundError:  # a list that is given up right now
+                continue
             is_left = place.name.startswith(_INCOMING) and self._life not in place.name
             if is_left or (is_old and _ID.fullmatch(place.name)):
                 shutil.rmtree(place, ignore_errors=True)

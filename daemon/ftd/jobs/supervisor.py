@@ -157,7 +157,7 @@ class Supervisor:
                 await self._take_up()
                 self._begin(self.telemetry.run, name="telemetry")
                 self._begin(self._schedule_for_ever, name="scheduler")
-                self._begin(self.datasets.sweep_for_ever, name="datasets")
+                self._begin(self._sweep_for_ever, name="datasets")
                 sweep = partial(leftovers.sweep_runs, self.state_dir / "runs", self.store)
                 self._begin(sweep, name="leftovers")
                 stack.callback(self.datasets.close)
@@ -292,6 +292,10 @@ class Supervisor:
             except Exception:
                 log.exception("scheduling_failed")
                 again = AGAIN_S
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self._safely(self.datasets.sweep_for_ever)
 
     async def _take_up(self) -> None:
         """Find the jobs that an earlier daemon left, and go on with each where it stands."""

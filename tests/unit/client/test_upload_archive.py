@@ -108,6 +108,10 @@ def test_all_faults_are_told_at_once_and_not_more_than_ten_by_name(tmp_path):
             f"train/{'x' * 256}: its path has more than 1,024 bytes, or a part of it 255",
         ),
         (
+            [PHOTO, member("d/" * 64 + "a", b"x")],
+            f"{'d/' * 64}a: its path has more than 64 parts",
+        ),
+        (
             [PHOTO, member("train/a\u0308.jpg", b"x"), member("train/\xe4.jpg", b"y")],
             "train/\xe4.jpg: differs from train/a\u0308.jpg in case alone, or in how letters are "
             "composed",

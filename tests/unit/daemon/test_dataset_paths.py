@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftd.datasets import paths
 
+LONGEST = f"{'x' * 255}/" * 3 + "x" * 255
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 WILD = st.lists(NAMES | st.sampled_from(["..", ".", "", "/", "a\\b", "\0", "x" * 300])).map(
     "/".join
@@ -32,6 +33,7 @@ WILD = st.lists(NAMES | st.sampled_from(["..", ".", "", "/", "a\\b", "\0", "x" *
         ("a\x9bb", "`a\\x9bb` holds a control character; rename the file"),
         ("ä" * 128, f"`{'ä' * 67}...` has a part of more than 255 bytes; rename it"),
         ("d/" * 512 + "a", f"`{('d/' * 34)[:67]}...` has more than 1024 bytes; shorten it"),
+        ("d/" * 64 + "a", f"`{('d/' * 34)[:67]}...` has 65 parts, more than 64; move it up"),
     ],
 )
 def test_what_no_file_may_be_called_is_said(path: str, fault: str) -> None:
@@ -39,7 +41,16 @@ def test_what_no_file_may_be_called_is_said(path: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a", "train/a b/Ä.JPG", "..a/b..", "日本/語.png", "x" * 255, ("d/" * 512)[:-1]]
+    "path",
+    [
+        "a",
+        "train/a b/Ä.JPG",
+        "..a/b..",
+        "日本/語.png",
+        "x" * 255,
+        "d/" * 63 + "a",
+        LONGEST,
+    ],
 )
 def test_what_files_are_called_is_taken(path: str) -> None:
     assert paths.fault(path) is None
