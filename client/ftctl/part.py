@@ -12,11 +12,13 @@ from ftctl.errors import BadInput
 def place(to: Path, name: str) -> Path:
     """Return where a file of this name goes: into a folder, or where it shall be.
 
+    What says the name may be another machine: no folders of it count.
+
     Raises:
         BadInput: where there is no such folder.
     """
     if to.is_dir():
-        return to / name
+        return to / Path(name).name
     if not to.parent.is_dir():
         raise BadInput(f"there is no folder {to.parent} to put {to.name} into")
     return to
@@ -34,7 +36,8 @@ class Part:
     def __enter__(self) -> Self:
         """Begin it. Raises BadInput where nothing can be written."""
         try:
-            self._file = self._aside.open("wb")
+            self._aside.unlink(missing_ok=True)
+            self._file = self._aside.open("xb")  # through no link that somebody has put there
         except OSError as error:
             raise BadInput(f"{self.place} cannot be written: {error.strerror}") from None
         return self

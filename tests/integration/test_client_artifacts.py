@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,42 @@ async def test_what_is_not_there_is_bad_input(
     assert await call("artifacts", "pull", "bees") == (
         2, "", "ftctl: job bees has made nothing to fetch yet\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("to", [".", "made", "made/modle"])
+def test_what_is_not_there_is_said_wherever_it_would_go(
+    trained: ftctl.JobHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made").mkdir()
+
+    with pytest.raises(ftctl.ArtifactNotFound, match="job ants has no artifact `modle`; it has"):
+        trained.pull("modle", to)
+
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_file_lies_in_the_folder_that_was_named_whatever_a_daemon_calls_it(
+    trained: ftctl.JobHandle,
+    client: ftctl.Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called = replace(client.artifacts("ants")[2], kind="model", name="../../evil")
+    monkeypatch.setattr(ftctl.Client, "artifacts", lambda client, job: (called,))
+    (tmp_path / "made").mkdir()
+
+    assert trained.pull("model", tmp_path / "made") == tmp_path / "made" / "evil"
+
+
+def test_a_pull_writes_through_no_link(trained: ftctl.JobHandle, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / f".model.safetensors.{os.getpid()}.part").symlink_to(mine)
+
+    trained.pull("model", tmp_path)
+
+    assert mine.read_text() == "mine"
 
 
 def test_a_pull_goes_on_where_it_was_cut(

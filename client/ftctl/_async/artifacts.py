@@ -51,7 +51,7 @@ class AsyncArtifacts:
             ArtifactNotFound: saying what there is.
         """
         found = next((each for each in await self.artifacts(job) if each.kind == kind), None)
-        place = part.place(Path(to), found.name if found else "")
+        place = part.place(Path(to), found.name if found else kind)
         with part.Part(place) as fetched:
             for _ in range(_TRIES):
                 request = pb.PullArtifactRequest(job=job, kind=kind)
