@@ -22,6 +22,7 @@ from ftd.errors import PlannerUnavailable
 from ftd.rpc.listener import Listener
 from tests.fakes import jobs
 from tests.fakes.listening import Line, details, reason, rest, spec
+from tests.fakes.pushing import FLOWERS, Pusher, pieces
 from tests.wait import wait_until
 
 
@@ -128,6 +129,23 @@ async def test_every_call_has_a_line_in_the_log_and_health_has_none(line: Line) 
         ("rpc", "/finetuned.v1.JobService/SubmitJob", "OK"),
         ("rpc", "/finetuned.v1.JobService/GetJob", "NOT_FOUND"),
     ]
+
+
+async def test_of_the_many_calls_of_a_push_only_those_that_fail_are_told(line: Line) -> None:
+    pusher = Pusher(channel=line.channel)
+
+    with structlog.testing.capture_logs() as log:
+        begun = await pusher.begin(FLOWERS)
+        await pusher.send(begun, FLOWERS)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await pusher.send_pieces(pieces("unknown", 0, b"one"))
+        await wait_until(lambda: len(log) == 3)
+
+    calls = [(each["method"].rpartition("/")[2], each["code"], each["log_level"]) for each in log]
+    assert calls == [
+        ("BeginPush", "OK", "info"), ("SendFiles", "OK", "debug"),
+        ("SendFiles", "NOT_FOUND", "info"),
+    ]  # fmt: skip
 
 
 async def test_what_is_not_built_is_unimplemented(line: Line) -> None:

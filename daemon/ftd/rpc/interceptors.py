@@ -23,7 +23,8 @@ log = structlog.get_logger()
 REQUEST_ID_KEY = "x-request-id"
 # Ours. Not so health, asked every few seconds by whoever supervises the daemon, and reflection.
 _OURS = "/finetuned."
-
+# A push makes a hundred of them, which say nothing one by one.
+_FREQUENT = frozenset({"/finetuned.v1.DatasetService/SendFiles"})
 
 Told = Callable[[str, str, float], None]
 """Takes the path of a method, the name of the code, and the seconds."""
@@ -130,7 +131,8 @@ async def _call(method: str, context: Any, tell: Told) -> AsyncIterator[None]:
         await context.abort_with_status(errors.internal(request_id))
     finally:
         seconds = round(time.monotonic() - begin, 6)
-        log.info("rpc", method=method, code=code.name, seconds=seconds)
+        note = log.debug if method in _FREQUENT and code is grpc.StatusCode.OK else log.info
+        note("rpc", method=method, code=code.name, seconds=seconds)
         tell(method, code.name, seconds)
 
 

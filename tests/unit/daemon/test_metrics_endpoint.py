@@ -185,27 +185,6 @@ async def test_the_loopback_of_ip_6_is_served(tmp_path: Path) -> None:
         assert (await get(where, "/")).status == 200
 
 
-@pytest.mark.parametrize("text", ["0.0.0.0:9400", "192.168.1.7:9400", "[::]:9400", "[fe80::1]:1"])
-def test_an_address_beyond_the_loopback_is_refused(text: str) -> None:
-    with pytest.raises(BadConfig) as error:
-        endpoint.address(text)
-
-    assert str(error.value) == (
-        f"--metrics: `{text}` is not on the loopback, where alone metrics are served without TLS; "
-        "say 127.0.0.1 or [::1], and let a proxy with TLS stand before it"
-    )
-
-
-@pytest.mark.parametrize("text", ["localhost:9400", "9400", "127.0.0.1", "127.0.0.1:http", ""])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(BadConfig) as error:
-        endpoint.address(text)
-
-    assert str(error.value) == (
-        f"--metrics: `{text}` is no address; say one like 127.0.0.1:9400 or [::1]:9400"
-    )
-
-
 async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
