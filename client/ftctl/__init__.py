@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         CheckpointSaved,
         Epoch,
         EpochEnded,
+        Evaluated,
         Event,
         Job,
         JobState,
@@ -87,7 +88,6 @@ if TYPE_CHECKING:
         Planned,
         Progress,
         ProgressMade,
-        Score,
         StateChanged,
     )
     from ftctl.plans import (
@@ -95,6 +95,12 @@ if TYPE_CHECKING:
     )
     from ftctl.predictions import (
         Prediction,
+    )
+    from ftctl.scores import (
+        ClassScore,
+        Evaluation,
+        Score,
+        Summary,
     )
     from ftctl.source import (
         JobSource,
@@ -120,6 +126,7 @@ _HOME_OF = {
     "BadInput": "ftctl.errors",
     "BadJobFile": "ftctl.errors",
     "CheckpointSaved": "ftctl.models",
+    "ClassScore": "ftctl.scores",
     "Client": "ftctl._sync.client",
     "Daemon": "ftctl.daemon",
     "DaemonError": "ftctl.errors",
@@ -139,6 +146,8 @@ _HOME_OF = {
     "DiskFull": "ftctl.errors",
     "Epoch": "ftctl.models",
     "EpochEnded": "ftctl.models",
+    "Evaluated": "ftctl.models",
+    "Evaluation": "ftctl.scores",
     "Event": "ftctl.models",
     "Fault": "ftctl.errors",
     "ForeignProcess": "ftctl.devices",
@@ -176,8 +185,9 @@ _HOME_OF = {
     "PushPhase": "ftctl.datasets",
     "PushProgress": "ftctl.datasets",
     "QueueFull": "ftctl.errors",
-    "Score": "ftctl.models",
+    "Score": "ftctl.scores",
     "StateChanged": "ftctl.models",
+    "Summary": "ftctl.scores",
     "Unauthenticated": "ftctl.errors",
     "UserUsage": "ftctl.daemon",
     "WatchInterrupted": "ftctl.errors",
@@ -197,6 +207,7 @@ __all__ = [
     "BadInput",
     "BadJobFile",
     "CheckpointSaved",
+    "ClassScore",
     "Client",
     "Daemon",
     "DaemonError",
@@ -216,6 +227,8 @@ __all__ = [
     "DiskFull",
     "Epoch",
     "EpochEnded",
+    "Evaluated",
+    "Evaluation",
     "Event",
     "Fault",
     "ForeignProcess",
@@ -255,6 +268,7 @@ __all__ = [
     "QueueFull",
     "Score",
     "StateChanged",
+    "Summary",
     "Unauthenticated",
     "UserUsage",
     "WatchInterrupted",

@@ -9,6 +9,7 @@ from typing import Any
 from ftctl import html
 from ftctl.errors import Fault, JobFailed
 from ftctl.plans import Plan
+from ftctl.scores import Evaluation, Score, Summary
 
 # Of a failed job, in the text of an error; `outcome.faults` has all.
 SHOWN_FAULTS = 5
@@ -87,18 +88,6 @@ class Progress:
     loss: float
     images_per_second: float
     phase: Phase
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """Loss and accuracy over `count` images, with the Wilson 95 % interval of the accuracy."""
-
-    loss: float
-    accuracy: float
-    correct: int
-    count: int
-    accuracy_low: float
-    accuracy_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +180,11 @@ class Job:
     last_sequence: int
     is_finishing: bool = False
     """Whether it ends after the epoch in progress, as its user asked."""
+    summary: Summary | None = None
+    """None before the first epoch that trains has ended."""
+    evaluations: tuple[Evaluation, ...] = ()
+    """What the best checkpoint scores, split by split; empty until training has ended, and in
+    lists."""
 
     def check(self) -> "Job":
         """Return the job if it succeeded.
@@ -290,6 +284,13 @@ class Notice(Event):
     """Something worth knowing."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated(Event):
+    """The best checkpoint was evaluated."""
+
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from finetuned.v1 import event_pb2, job_pb2, job_service_pb2
-from ftctl import models
+from ftctl import models, scores
 from ftctl.errors import Fault
 from ftctl.plans import Plan
 from ftctl.request import JobRequest
@@ -69,6 +69,8 @@ def job(message: job_pb2.Job) -> models.Job:
         run_dir=message.run_dir,
         last_sequence=message.last_sequence,
         is_finishing=message.is_finishing,
+        summary=_summary(message.summary) if message.HasField("summary") else None,
+        evaluations=tuple(_evaluation(item) for item in message.evaluations),
     )
 
 
@@ -124,6 +126,10 @@ def _artifact_made(body: job_pb2.Artifact, **where: Any) -> models.Event:
     return models.ArtifactMade(artifact=_artifact(body), **where)
 
 
+def _evaluated(body: job_pb2.Evaluation, **where: Any) -> models.Event:
+    return models.Evaluated(evaluation=_evaluation(body), **where)
+
+
 _EVENTS: dict[str, Callable[..., models.Event]] = {
     "state_changed": _state_changed,
     "planned": _planned,
@@ -132,6 +138,7 @@ _EVENTS: dict[str, Callable[..., models.Event]] = {
     "checkpoint_saved": _checkpoint_saved,
     "notice": _notice,
     "artifact": _artifact_made,
+    "evaluation": _evaluated,
 }
 
 
@@ -192,14 +199,49 @@ def _epoch(message: job_pb2.Epoch) -> models.Epoch:
     )
 
 
-def _score(message: job_pb2.Score) -> models.Score:
-    return models.Score(
+def _score(message: job_pb2.Score) -> scores.Score:
+    return scores.Score(
         loss=message.loss,
         accuracy=message.accuracy,
         correct=message.correct,
         count=message.count,
         accuracy_low=message.accuracy_low,
         accuracy_high=message.accuracy_high,
+        balanced_accuracy=_share(message, "balanced_accuracy"),
+        top5_accuracy=_share(message, "top5_accuracy"),
+        calibration_error=_share(message, "calibration_error"),
+    )
+
+
+def _share(message: Message, name: str) -> float | None:
+    share: float | None = getattr(message, name) if message.HasField(name) else None
+    return share
+
+
+def _summary(message: job_pb2.Summary) -> scores.Summary:
+    return scores.Summary(
+        best_epoch=message.best_epoch,
+        best_accuracy=message.best_accuracy,
+        last_epoch=message.last_epoch,
+        last_accuracy=message.last_accuracy,
+        overfit_drop=message.overfit_drop,
+    )
+
+
+def _evaluation(message: job_pb2.Evaluation) -> scores.Evaluation:
+    return scores.Evaluation(
+        split=message.split,
+        epoch=message.epoch,
+        score=_score(message.score),
+        classes=tuple(
+            scores.ClassScore(
+                label=item.label,
+                count=item.count,
+                predicted=item.predicted,
+                correct=item.correct,
+            )
+            for item in message.classes
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ftd.jobs.model import EventKind, JobRequest, NewEvent
-from fttrain.events import EpochEnded, Score
+from fttrain.events import ClassScore, EpochEnded, Score
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 RECIPE = (
@@ -37,7 +37,8 @@ def progress(step: int = 1, **changes: Any) -> NewEvent:
 def score(correct: int = 9, count: int = 10) -> Score:
     return Score(
         loss=0.25, accuracy=correct / count, correct=correct, count=count,
-        accuracy_low=0.1, accuracy_high=0.95,
+        accuracy_low=0.1, accuracy_high=0.95, balanced_accuracy=0.8, top5_accuracy=0.99,
+        calibration_error=0.05,
     )  # fmt: skip
 
 
@@ -64,6 +65,12 @@ def checkpoint(which: str = "best", number: int = 1) -> NewEvent:
 
 def artifact(what: str = "model", path: str = "/runs/1/model.safetensors") -> NewEvent:
     return NewEvent(kind=EventKind.ARTIFACT, time=NOW, attempt=1, body={"what": what, "path": path})
+
+
+def evaluated(split: str = "val") -> NewEvent:
+    classes = [asdict(ClassScore(label="ants", count=6, predicted=5, correct=4))]
+    body = {"split": split, "epoch": 1, "score": asdict(score(9)), "classes": classes}
+    return NewEvent(kind=EventKind.EVALUATED, time=NOW, attempt=1, body=body)
 
 
 def notice(message: str = "one image was left out") -> NewEvent:

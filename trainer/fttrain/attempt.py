@@ -21,7 +21,7 @@ from fttrain.events import EpochEnded, PhaseName
 from fttrain.journal import Journal, StepLog
 from fttrain.loop import NonFiniteLoss, Training
 from fttrain.reserve import Reserve
-from fttrain.score import Tally
+from fttrain.results.verdicts import Verdicts
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
@@ -180,15 +180,17 @@ class Attempt:
             self.log.flush()
         return lrs
 
-    def _evaluate(self, epoch: int, training: Training, samples: Samples, stream: Stream) -> Tally:
+    def _evaluate(
+        self, epoch: int, training: Training, samples: Samples, stream: Stream
+    ) -> Verdicts:
         self._turn_to("evaluating", epoch=epoch)
         every = np.arange(len(samples), dtype=np.int64)
         tasks = [(epoch, part) for part in order.batches(every, self.plan.chunk, False)]
-        tally = loop.evaluate(training, stream.run(tasks))
-        if not math.isfinite(tally.loss):
-            what = f"the validation loss is {tally.loss} after step {self.step}"
+        found = loop.evaluate(training, stream.run(tasks))
+        if not math.isfinite(found.loss):
+            what = f"the validation loss is {found.loss} after step {self.step}"
             raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
-        return tally
+        return found
 
     def _untrained(self, training: Training, source: Source, val_stream: Stream) -> None:
         begun = time.monotonic()

@@ -84,6 +84,12 @@ class Score:
     count: int
     accuracy_low: float
     accuracy_high: float
+    balanced_accuracy: float | None = None
+    """Mean recall of the classes that have images. None where only sums were kept."""
+    top5_accuracy: float | None = None
+    """Share of images whose class is among the 5 most likely. None up to 5 classes."""
+    calibration_error: float | None = None
+    """Mean distance of confidence and accuracy over 15 bins of equal width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,31 @@ class EpochEnded:
     memory_bytes: int
     seconds: float
     best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """One class in an evaluation. Recall is correct / count, precision correct / predicted."""
+
+    label: str
+    count: int
+    """Images of this class."""
+    predicted: int
+    """Images that were taken for this class."""
+    correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """The best checkpoint is evaluated, after training."""
+
+    kind: ClassVar[str] = "evaluated"
+    split: Literal["val", "test"]
+    epoch: int
+    """After which the checkpoint was taken."""
+    score: Score
+    classes: list[ClassScore]
+    """In the model's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,14 +186,14 @@ class Finished:
 
 
 Record = (
-    Header | Started | PhaseChanged | Steps | EpochEnded | CheckpointSaved
+    Header | Started | PhaseChanged | Steps | EpochEnded | Evaluated | CheckpointSaved
     | Notice | ArtifactMade | Failed | Finished
 )  # fmt: skip
 
 _KINDS: dict[str, type[Record]] = {
     cls.kind: cls
     for cls in (
-        Header, Started, PhaseChanged, Steps, EpochEnded, CheckpointSaved,
+        Header, Started, PhaseChanged, Steps, EpochEnded, Evaluated, CheckpointSaved,
         Notice, ArtifactMade, Failed, Finished,
     )
 }  # fmt: skip
@@ -208,9 +239,11 @@ def decode(line: bytes) -> Entry:
 
 
 def _with_scores(body: dict[str, Any]) -> dict[str, Any]:
-    for name in ("train", "val"):
+    for name in ("train", "val", "score"):
         if isinstance(body.get(name), dict):
             body[name] = Score(**body[name])
+    if "classes" in body:
+        body["classes"] = [ClassScore(**each) for each in body["classes"]]
     return body
 
 

@@ -21,6 +21,8 @@ from fttrain.data.view import normalise
 from fttrain.models.zoo import Net
 from fttrain.optim import optimizers
 from fttrain.optim.sharpness import Sharpness
+from fttrain.results import verdicts
+from fttrain.results.verdicts import Verdicts
 from fttrain.score import Tally
 from fttrain.spec.images import Preprocess
 
@@ -94,18 +96,17 @@ def train(training: Training, batches: Iterable[Batch], *, first_step: int) -> I
         yield _step(training, group, step)
 
 
-def evaluate(training: Training, batches: Iterable[Batch]) -> Tally:
+def evaluate(training: Training, batches: Iterable[Batch]) -> Verdicts:
     """Evaluate on batches of at most `chunk` images, in eval mode."""
     training.net.module.eval()
-    tally = Tally()
+    parts = []
     with torch.inference_mode():
         for batch in batches:
             logits = _chunkwise(training, batch.images, len(training.net.blocks))
             labels = batch.labels.to(training.device)
             loss = training.loss(logits, labels).item()
-            count = len(batch.labels)
-            tally.add(loss_sum=loss * count, correct=_correct(logits, labels), count=count)
-    return tally
+            parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
+    return verdicts.joined(parts)
 
 
 def _step(training: Training, group: list[Input], step: int) -> Step:

@@ -12,7 +12,7 @@ from ftctl.errors import Fault
 from ftctl.nearest import hint
 from ftctl.testing import checks
 from ftctl.testing.refusal import Refusal, invalid_job
-from ftctl.testing.story import Step, Story, ended, moved
+from ftctl.testing.story import Step, Story, ended, moved, summary
 
 TERMINAL = {
     job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED,
@@ -337,6 +337,9 @@ def _apply(job: job_pb2.Job, event: event_pb2.JobEvent) -> None:
             job.progress.CopyFrom(event.progress)
         case "epoch":
             job.epochs.append(event.epoch)
+            job.summary.CopyFrom(summary(job.epochs))
+        case "evaluation":
+            job.evaluations.append(event.evaluation)
         case "artifact":
             _keep(job, event.artifact.kind, event.artifact.path)
         case "checkpoint_saved":

@@ -1,7 +1,7 @@
 """What happens to a job that is said to train: its plan, its epochs, its good end."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,7 @@ class Story:
             if job.is_finishing:
                 last = number
                 break
+        yield {"evaluation": _evaluation(last)}
         for kind, name in (("model", "model.safetensors"), ("picture/curves", "curves.png")):
             path = f"{self.run_dir}/artifacts/{name}"
             yield {"artifact": job_pb2.Artifact(kind=kind, path=path)}
@@ -95,7 +96,7 @@ class Story:
     def _epoch(self, number: int) -> job_pb2.Epoch:
         return job_pb2.Epoch(
             epoch=number, step=number * self.steps_per_epoch,
-            train=_score(number, TRAIN_IMAGES), val=_score(number, VAL_IMAGES),
+            train=_score(number, TRAIN_IMAGES), val=_val_score(number),
             lrs=[0.1], images_per_second=1000.0, memory_bytes=2**28, seconds=0.25, best=True,
         )  # fmt: skip
 
@@ -133,4 +134,34 @@ def _score(number: int, count: int) -> job_pb2.Score:
     return job_pb2.Score(
         loss=_loss(number), accuracy=share, correct=correct, count=count,
         accuracy_low=max(share - 0.05, 0.0), accuracy_high=min(share + 0.05, 1.0),
+    )  # fmt: skip
+
+
+def _val_score(number: int) -> job_pb2.Score:
+    score = _score(number, VAL_IMAGES)
+    score.balanced_accuracy = score.accuracy
+    score.calibration_error = 0.05
+    return score
+
+
+def _evaluation(number: int) -> job_pb2.Evaluation:
+    score = _val_score(number)
+    half = VAL_IMAGES // 2
+    ants = score.correct // 2
+    found = (("ants", ants), ("bees", score.correct - ants))
+    classes = [
+        job_pb2.ClassScore(label=label, count=half, predicted=half, correct=correct)
+        for label, correct in found
+    ]
+    return job_pb2.Evaluation(split="val", epoch=number, score=score, classes=classes)
+
+
+def summary(epochs: Sequence[job_pb2.Epoch]) -> job_pb2.Summary:
+    """Return a run in a line."""
+    last = epochs[-1]
+    best = next((epoch for epoch in reversed(epochs) if epoch.best), last)
+    return job_pb2.Summary(
+        best_epoch=best.epoch, best_accuracy=best.val.accuracy, last_epoch=last.epoch,
+        last_accuracy=last.val.accuracy,
+        overfit_drop=best.val.accuracy - last.val.accuracy,
     )  # fmt: skip

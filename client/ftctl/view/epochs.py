@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from ftctl.models import Epoch, Score
+from ftctl.models import Epoch
+from ftctl.scores import Score
 from ftctl.view import text
 
 MARGIN = " "

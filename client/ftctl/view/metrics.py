@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ftctl.models import Epoch, Score
+from ftctl.models import Epoch
+from ftctl.scores import Score
 from ftctl.view import epochs as table
 
 SCORE = [field.name for field in fields(Score)]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ftctl.models import Score
+from ftctl.scores import Score
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 

@@ -53,6 +53,8 @@ def _with_one(job: Job, event: Event) -> Job:
             return replace(job, plan_json=event.body["plan_json"])
         case EventKind.ARTIFACT:
             return _with_artifact(job, event.body["what"], event.body["path"])
+        case EventKind.EVALUATED:
+            return replace(job, evaluations=latest((*job.evaluations, event.body)))
         case EventKind.CHECKPOINT:
             return _with_artifact(job, f"checkpoint/{event.body['which']}", event.body["path"])
         case _:
@@ -76,6 +78,11 @@ def _progress_at(job: Job, epoch: Mapping[str, Any], *, images: int) -> Mapping[
 def _trained_on(epochs: Iterable[Mapping[str, Any]]) -> int:
     """Return the number of images trained on, each counted in every epoch."""
     return sum(epoch["train"]["count"] for epoch in epochs if epoch["train"] is not None)
+
+
+def latest(evaluations: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the last evaluation of each split, in the order of the first ones."""
+    return tuple({body["split"]: body for body in evaluations}.values())
 
 
 def _with_artifact(job: Job, what: str, path: str) -> Job:

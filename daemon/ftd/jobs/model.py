@@ -124,6 +124,8 @@ class Job:
     epochs: tuple[Mapping[str, Any], ...] = ()
     """The bodies of all `epoch` events."""
     artifacts: tuple[Mapping[str, Any], ...] = ()
+    evaluations: tuple[Mapping[str, Any], ...] = ()
+    """The body of the latest `evaluated` event of each split."""
 
     @property
     def name(self) -> str:
@@ -155,6 +157,7 @@ class EventKind(StrEnum):
     CHECKPOINT = "checkpoint"  # which, epoch, step, path (absolute), sha256
     NOTICE = "notice"  # message
     ARTIFACT = "artifact"  # what, path (absolute)
+    EVALUATED = "evaluated"  # the fields of fttrain.events.Evaluated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

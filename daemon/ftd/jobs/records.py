@@ -12,6 +12,11 @@ from fttrain import events as journal
 PROGRESS_GAP_S = 0.5
 """Progress reaches watchers at most this often. Epochs and states are never held back."""
 
+_AS_TOLD: Mapping[type, EventKind] = {
+    journal.EpochEnded: EventKind.EPOCH,
+    journal.Evaluated: EventKind.EVALUATED,
+}
+
 
 class Translator:
     """Translates one attempt's records in order, holding progress back where it comes too fast."""
@@ -67,8 +72,8 @@ class Translator:
                 return self._moved(entry, {"phase": phase, "epoch": epoch})
             case journal.Steps() as steps:
                 return self._moved(entry, _position(steps))
-            case journal.EpochEnded() as epoch:
-                return self._new(entry, EventKind.EPOCH, asdict(epoch))
+            case journal.EpochEnded() | journal.Evaluated() as told:
+                return self._new(entry, _AS_TOLD[type(told)], asdict(told))
             case journal.CheckpointSaved() as saved:
                 body = {**asdict(saved), "path": str(self._run_dir / saved.path)}
                 return self._new(entry, EventKind.CHECKPOINT, body)

@@ -62,6 +62,8 @@ def job_to_proto(
         attempts=map(_attempt, attempts),
         user=job.user,
         is_finishing=is_finishing,
+        summary=_summary(job.epochs),
+        evaluations=map(_evaluation, job.evaluations),
         datasets=[job_pb2.DatasetUse(name=used.name, digest=used.digest) for used in job.datasets],
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
@@ -162,6 +164,7 @@ _TELL: Mapping[EventKind, Callable[[event_pb2.JobEvent, Body], None]] = {
     EventKind.EPOCH: lambda told, body: told.epoch.CopyFrom(_epoch(body)),
     EventKind.CHECKPOINT: lambda told, body: told.checkpoint_saved.CopyFrom(_checkpoint(body)),
     EventKind.NOTICE: lambda told, body: told.notice.CopyFrom(event_pb2.Notice(**body)),
+    EventKind.EVALUATED: lambda told, body: told.evaluation.CopyFrom(_evaluation(body)),
     EventKind.ARTIFACT: lambda told, body: told.artifact.CopyFrom(_artifact(body)),
 }
 
@@ -196,6 +199,30 @@ def _progress(body: Body) -> job_pb2.Progress:
 def _epoch(body: Body) -> job_pb2.Epoch:
     train = job_pb2.Score(**body["train"]) if body["train"] else None
     return job_pb2.Epoch(**{**body, "train": train, "val": job_pb2.Score(**body["val"])})
+
+
+def _summary(epochs: Sequence[Body]) -> job_pb2.Summary | None:
+    best = next((epoch for epoch in reversed(epochs) if epoch["best"]), None)
+    if best is None:
+        return None
+    last = epochs[-1]
+    best_accuracy, last_accuracy = best["val"]["accuracy"], last["val"]["accuracy"]
+    return job_pb2.Summary(
+        best_epoch=best["epoch"],
+        best_accuracy=best_accuracy,
+        last_epoch=last["epoch"],
+        last_accuracy=last_accuracy,
+        overfit_drop=best_accuracy - last_accuracy,
+    )
+
+
+def _evaluation(body: Body) -> job_pb2.Evaluation:
+    return job_pb2.Evaluation(
+        split=body["split"],
+        epoch=body["epoch"],
+        score=job_pb2.Score(**body["score"]),
+        classes=[job_pb2.ClassScore(**each) for each in body["classes"]],
+    )
 
 
 def _artifact(body: Body) -> job_pb2.Artifact:

@@ -9,14 +9,15 @@ import ftctl
 
 NAMES = """
 AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound AsyncClient
-AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved Client Daemon DaemonError
-DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device DeviceJob
-DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded Event Fault
-ForeignProcess FtctlError InvalidDataset InvalidJob InvalidRequest Job JobFailed JobFile JobHandle
-JobInUse JobNotEnded JobNotFound JobNotRunning JobSource JobState Jobs Metrics NameTaken NotEnded
-Notice Outcome OutcomeReason PermissionDenied Phase Plan Planned Prediction Progress ProgressMade
-PushIncomplete PushInterrupted PushNotFound PushPhase PushProgress QueueFull Score StateChanged
-Unauthenticated UserUsage WatchInterrupted
+AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore Client Daemon
+DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
+DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
+Evaluated Evaluation Event Fault ForeignProcess FtctlError InvalidDataset InvalidJob
+InvalidRequest Job JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning
+JobSource JobState Jobs Metrics NameTaken NotEnded Notice Outcome OutcomeReason PermissionDenied
+Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
+PushPhase PushProgress QueueFull Score StateChanged Summary Unauthenticated UserUsage
+WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.

@@ -1,7 +1,7 @@
 """The model to proto and back: nothing is lost, and equal events give equal bytes."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from google.protobuf.message import Message
@@ -55,7 +55,11 @@ def full_job() -> Job:
         user="alice",
         datasets=(DatasetUse(name="flowers", owner="alice", digest="ab" * 32),),
     )  # fmt: skip
-    events = [jobs.planned(), jobs.progress(5), jobs.epoch(1), jobs.epoch(2), jobs.artifact()]
+    worse = asdict(jobs.score(8))
+    events = [
+        jobs.planned(), jobs.progress(5), jobs.epoch(1), jobs.epoch(2, best=False, val=worse),
+        jobs.evaluated(), jobs.artifact(),
+    ]  # fmt: skip
     return model_with(job, numbered(job, events))
 
 
@@ -77,9 +81,10 @@ def unset(message: Message, place: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_a_job_is_told() -> None:
-    assert (
-        list(unset(convert.job_to_proto(full_job(), ATTEMPTS, now=at(4), is_finishing=True))) == []
-    )
+    told = convert.job_to_proto(full_job(), ATTEMPTS, now=at(4), is_finishing=True)
+
+    # The second epoch is worse than the first.
+    assert list(unset(told)) == ["epochs.best"]
 
 
 def test_device_time_counts_every_device_of_every_attempt() -> None:
@@ -136,7 +141,25 @@ def test_a_job_is_told_as_it_is() -> None:
     assert [epoch.epoch for epoch in told.epochs] == [1, 2]
     assert told.epochs[0].train.correct == 8
     assert list(told.epochs[0].lrs) == [0.1, 0.01]
-    assert (told.artifacts[0].kind, told.last_sequence) == ("model", 5)
+    assert (told.artifacts[0].kind, told.last_sequence) == ("model", 6)
+
+
+def test_a_summary_says_what_was_lost_by_training_on() -> None:
+    told = convert.job_to_proto(full_job()).summary
+
+    assert (told.best_epoch, told.last_epoch) == (1, 2)
+    assert (told.best_accuracy, told.last_accuracy) == (0.9, 0.8)
+    assert told.overfit_drop == pytest.approx(0.1)
+
+
+def test_of_each_split_the_latest_evaluation_counts() -> None:
+    again = jobs.evaluated()
+    again = replace(again, body={**again.body, "epoch": 2})
+    job = full_job()
+
+    told = convert.job_to_proto(model_with(job, numbered(job, [jobs.evaluated("test"), again])))
+
+    assert [(each.split, each.epoch) for each in told.evaluations] == [("val", 2), ("test", 1)]
 
 
 def test_what_is_not_there_yet_is_absent() -> None:
@@ -147,7 +170,7 @@ def test_what_is_not_there_yet_is_absent() -> None:
 
     told = convert.job_to_proto(job)
 
-    for field in ("start_time", "end_time", "outcome", "progress"):
+    for field in ("start_time", "end_time", "outcome", "progress", "summary"):
         assert not told.HasField(field)
 
 
@@ -209,8 +232,13 @@ EVENTS = {
     EventKind.CHECKPOINT: jobs.checkpoint(),
     EventKind.NOTICE: jobs.notice(),
     EventKind.ARTIFACT: jobs.artifact(),
+    EventKind.EVALUATED: jobs.evaluated(),
 }
-WORDS = {EventKind.STATE: "state_changed", EventKind.CHECKPOINT: "checkpoint_saved"}
+WORDS = {
+    EventKind.STATE: "state_changed",
+    EventKind.CHECKPOINT: "checkpoint_saved",
+    EventKind.EVALUATED: "evaluation",
+}
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -221,7 +249,7 @@ def test_every_field_of_every_event_is_told_in_its_own_arm(kind: EventKind) -> N
 
     assert told.WhichOneof("event") == WORDS.get(kind, kind.value)
     assert list(unset(told)) == []
-    assert (told.job_id, told.sequence, told.attempt) == (event.job_id, 6, 2)
+    assert (told.job_id, told.sequence, told.attempt) == (event.job_id, 7, 2)
 
 
 def test_every_arm_of_an_event_is_known() -> None:

@@ -122,6 +122,20 @@ async def test_unfinished_jobs_come_whole_and_in_order_of_submission(store: Stor
     assert await store.unfinished() == [first, last]
 
 
+async def test_evaluations_are_told_of_a_job_and_left_out_of_lists(store: Store) -> None:
+    job = await submit(store, request("a"))
+    done = [jobs.epoch(), jobs.evaluated(), *[jobs.progress(n) for n in range(3)]]
+    await store.append(job, [*done, jobs.evaluated("test")])
+
+    whole = await store.get("a")
+    (listed,), _ = await store.list(10, "")
+
+    assert [each["split"] for each in whole.evaluations] == ["val", "test"]
+    assert whole.evaluations[0] == jobs.evaluated().body
+    assert listed.evaluations == ()
+    assert [each.evaluations for each in await store.unfinished()] == [whole.evaluations]
+
+
 async def test_everything_is_there_after_the_store_was_closed(tmp_path: Path) -> None:
     path = tmp_path / "ftd.sqlite"
     async with await Store.open(path) as store:

@@ -27,6 +27,31 @@ def test_a_record_survives_the_way_through_a_line() -> None:
     assert events.decode(line()) == events.Entry(time=12.5, record=NOTICE)
 
 
+def test_an_evaluation_survives_the_way_through_a_line() -> None:
+    score = events.Score(
+        loss=0.1, accuracy=0.5, correct=1, count=2, accuracy_low=0.3, accuracy_high=0.9,
+        balanced_accuracy=0.5, top5_accuracy=1.0, calibration_error=0.25,
+    )  # fmt: skip
+    ants = events.ClassScore(label="ants", count=2, predicted=1, correct=1)
+    evaluated = events.Evaluated(split="test", epoch=3, score=score, classes=[ants])
+
+    assert events.decode(line(evaluated)).record == evaluated
+
+
+def test_a_journal_of_the_first_version_is_read() -> None:
+    """Scores then had neither balanced accuracy nor what came with it."""
+    body = (
+        b'{"time":12.5,"kind":"epoch","epoch":1,"step":61,"train":null,"val":{"loss":0.1,'
+        b'"accuracy":1.0,"correct":2,"count":2,"accuracy_low":0.3,"accuracy_high":1.0},'
+        b'"lrs":[0.1],"images_per_second":9.5,"memory_bytes":1,"seconds":0.5,"best":true'
+    )
+
+    record = events.decode(body + b',"crc":"483fd78b"}\n').record
+
+    assert isinstance(record, events.EpochEnded)
+    assert (record.val.accuracy, record.val.balanced_accuracy) == (1.0, None)
+
+
 @pytest.mark.parametrize("position", range(len(line())))
 def test_any_flipped_bit_is_noticed(position: int) -> None:
     broken = bytearray(line())

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    TextClause,
     and_,
     func,
     literal,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from ftd.errors import InvalidPageToken
 from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
 from ftd.jobs.store.rows import attempt_from, event_from, job_from
-from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_EPOCH, JOBS
+from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_EPOCH, IS_EVALUATION, JOBS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +55,14 @@ _LARGEST = 2**63 - 1  # that SQLite can compare with
 def job_by_id(connection: Connection, job_id: JobId) -> Job:
     """Return a job that is there, whole."""
     row = connection.execute(_jobs().where(JOBS.c.id == job_id)).one()
-    return job_from(row, epochs=_epochs(connection, [job_id])[job_id])
+    return _whole(connection, [row])[0]
 
 
 def unfinished_jobs(connection: Connection) -> list[Job]:
     """Return all jobs that have not ended, whole, in order of submission."""
     ended = [state.value for state in TERMINAL]
     rows = connection.execute(_jobs().where(JOBS.c.state.not_in(ended)).order_by(JOBS.c.number))
-    found = rows.all()
-    epochs = _epochs(connection, [row.id for row in found])
-    return [job_from(row, epochs=epochs[row.id]) for row in found]
+    return _whole(connection, rows.all())
 
 
 def job_page(
@@ -75,7 +74,7 @@ def job_page(
 ) -> tuple[list[Job], str]:
     """Return a page of jobs, latest first, and the token of the next one.
 
-    A job comes without its plan and with its best and last epoch only.
+    A job comes without its plan and its evaluations, and with its best and last epoch only.
 
     Raises:
         InvalidPageToken: for a token that is not of this listing.
@@ -137,12 +136,19 @@ def _jobs(*, plans: bool = True) -> Select[Any]:
     )
 
 
-def _epochs(
-    connection: Connection, job_ids: Sequence[JobId]
+def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
+    ids = [row.id for row in rows]
+    epochs = _told(connection, IS_EPOCH, ids)
+    evaluations = _told(connection, IS_EVALUATION, ids)
+    return [job_from(row, epochs=epochs[row.id], evaluations=evaluations[row.id]) for row in rows]
+
+
+def _told(
+    connection: Connection, kind: TextClause, job_ids: Sequence[JobId]
 ) -> Mapping[JobId, list[Mapping[str, Any]]]:
     query = (
         select(EVENTS.c.job_id, EVENTS.c.body)
-        .where(IS_EPOCH, EVENTS.c.job_id.in_(job_ids))
+        .where(kind, EVENTS.c.job_id.in_(job_ids))
         .order_by(EVENTS.c.job_id, EVENTS.c.sequence)
     )
     return _bodies(connection, query)

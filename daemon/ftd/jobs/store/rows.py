@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ftd.jobs.history import outcome_from, text_of
+from ftd.jobs.history import latest, outcome_from, text_of
 from ftd.jobs.model import Attempt, DatasetUse, Event, EventKind, Job, JobRequest, JobState
 
 
@@ -58,7 +58,12 @@ def changing(job: Job) -> dict[str, Any]:
     }
 
 
-def job_from(row: Row[Any], *, epochs: Iterable[Mapping[str, Any]]) -> Job:
+def job_from(
+    row: Row[Any],
+    *,
+    epochs: Iterable[Mapping[str, Any]],
+    evaluations: Iterable[Mapping[str, Any]] = (),
+) -> Job:
     """Return the job of a row of `jobs` joined with `documents`."""
     request = JobRequest(
         name=row.name,
@@ -92,6 +97,7 @@ def job_from(row: Row[Any], *, epochs: Iterable[Mapping[str, Any]]) -> Job:
         progress=json.loads(row.progress) if row.progress else None,
         epochs=tuple(epochs),
         artifacts=tuple(json.loads(row.artifacts)),
+        evaluations=latest(evaluations),
     )
 
 

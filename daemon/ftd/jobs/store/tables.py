@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0005"
+HEAD = "0006"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -94,6 +94,8 @@ EVENTS = Table(
 # A job's epochs are read often and lie among many more progress events.
 IS_EPOCH = text("kind = 'epoch'")
 Index("epochs", EVENTS.c.job_id, EVENTS.c.sequence, sqlite_where=IS_EPOCH)
+IS_EVALUATION = text("kind = 'evaluated'")
+Index("evaluations", EVENTS.c.job_id, EVENTS.c.sequence, sqlite_where=IS_EVALUATION)
 
 ATTEMPTS = Table(
     "attempts",

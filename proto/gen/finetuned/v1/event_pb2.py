@@ -26,7 +26,7 @@ from finetuned.v1 import job_pb2 as finetuned_dot_v1_dot_job__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66inetuned/v1/event.proto\x12\x0c\x66inetuned.v1\x1a\x16\x66inetuned/v1/job.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x33\n\rstate_changed\x18\x05 \x01(\x0b\x32\x1a.finetuned.v1.StateChangedH\x00\x12(\n\x07planned\x18\x06 \x01(\x0b\x32\x15.finetuned.v1.PlannedH\x00\x12*\n\x08progress\x18\x07 \x01(\x0b\x32\x16.finetuned.v1.ProgressH\x00\x12$\n\x05\x65poch\x18\x08 \x01(\x0b\x32\x13.finetuned.v1.EpochH\x00\x12\x39\n\x10\x63heckpoint_saved\x18\t \x01(\x0b\x32\x1d.finetuned.v1.CheckpointSavedH\x00\x12&\n\x06notice\x18\n \x01(\x0b\x32\x14.finetuned.v1.NoticeH\x00\x12*\n\x08\x61rtifact\x18\x0b \x01(\x0b\x32\x16.finetuned.v1.ArtifactH\x00\x42\x07\n\x05\x65vent\"p\n\x0cStateChanged\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.finetuned.v1.JobState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12)\n\x07outcome\x18\x03 \x01(\x0b\x32\x18.finetuned.v1.JobOutcome\"\x1c\n\x07Planned\x12\x11\n\tplan_json\x18\x01 \x01(\t\"Z\n\x0f\x43heckpointSaved\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\"\x19\n\x06Notice\x12\x0f\n\x07message\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66inetuned/v1/event.proto\x12\x0c\x66inetuned.v1\x1a\x16\x66inetuned/v1/job.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x33\n\rstate_changed\x18\x05 \x01(\x0b\x32\x1a.finetuned.v1.StateChangedH\x00\x12(\n\x07planned\x18\x06 \x01(\x0b\x32\x15.finetuned.v1.PlannedH\x00\x12*\n\x08progress\x18\x07 \x01(\x0b\x32\x16.finetuned.v1.ProgressH\x00\x12$\n\x05\x65poch\x18\x08 \x01(\x0b\x32\x13.finetuned.v1.EpochH\x00\x12\x39\n\x10\x63heckpoint_saved\x18\t \x01(\x0b\x32\x1d.finetuned.v1.CheckpointSavedH\x00\x12&\n\x06notice\x18\n \x01(\x0b\x32\x14.finetuned.v1.NoticeH\x00\x12*\n\x08\x61rtifact\x18\x0b \x01(\x0b\x32\x16.finetuned.v1.ArtifactH\x00\x12.\n\nevaluation\x18\x0c \x01(\x0b\x32\x18.finetuned.v1.EvaluationH\x00\x42\x07\n\x05\x65vent\"p\n\x0cStateChanged\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.finetuned.v1.JobState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12)\n\x07outcome\x18\x03 \x01(\x0b\x32\x18.finetuned.v1.JobOutcome\"\x1c\n\x07Planned\x12\x11\n\tplan_json\x18\x01 \x01(\t\"Z\n\x0f\x43heckpointSaved\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x05\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\"\x19\n\x06Notice\x12\x0f\n\x07message\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.event_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBEVENT']._serialized_start=100
-  _globals['_JOBEVENT']._serialized_end=532
-  _globals['_STATECHANGED']._serialized_start=534
-  _globals['_STATECHANGED']._serialized_end=646
-  _globals['_PLANNED']._serialized_start=648
-  _globals['_PLANNED']._serialized_end=676
-  _globals['_CHECKPOINTSAVED']._serialized_start=678
-  _globals['_CHECKPOINTSAVED']._serialized_end=768
-  _globals['_NOTICE']._serialized_start=770
-  _globals['_NOTICE']._serialized_end=795
+  _globals['_JOBEVENT']._serialized_end=580
+  _globals['_STATECHANGED']._serialized_start=582
+  _globals['_STATECHANGED']._serialized_end=694
+  _globals['_PLANNED']._serialized_start=696
+  _globals['_PLANNED']._serialized_end=724
+  _globals['_CHECKPOINTSAVED']._serialized_start=726
+  _globals['_CHECKPOINTSAVED']._serialized_end=816
+  _globals['_NOTICE']._serialized_start=818
+  _globals['_NOTICE']._serialized_end=843
 # @@protoc_insertion_point(module_scope)

@@ -37,6 +37,7 @@ class JobEvent(_message.Message):
     CHECKPOINT_SAVED_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     ARTIFACT_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifies the job."""
     sequence: _builtins.int
@@ -75,6 +76,10 @@ class JobEvent(_message.Message):
     def artifact(self) -> _job_pb2.Artifact:
         """A file was made."""
 
+    @_builtins.property
+    def evaluation(self) -> _job_pb2.Evaluation:
+        """The best checkpoint was evaluated."""
+
     def __init__(
         self,
         *,
@@ -89,12 +94,13 @@ class JobEvent(_message.Message):
         checkpoint_saved: Global___CheckpointSaved | None = ...,
         notice: Global___Notice | None = ...,
         artifact: _job_pb2.Artifact | None = ...,
+        evaluation: _job_pb2.Evaluation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "event", b"event", "notice", b"notice", "planned", b"planned", "progress", b"progress", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "evaluation", b"evaluation", "event", b"event", "notice", b"notice", "planned", b"planned", "progress", b"progress", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "attempt", b"attempt", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "event", b"event", "job_id", b"job_id", "notice", b"notice", "planned", b"planned", "progress", b"progress", "sequence", b"sequence", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "attempt", b"attempt", "checkpoint_saved", b"checkpoint_saved", "epoch", b"epoch", "evaluation", b"evaluation", "event", b"event", "job_id", b"job_id", "notice", b"notice", "planned", b"planned", "progress", b"progress", "sequence", b"sequence", "state_changed", b"state_changed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state_changed", "planned", "progress", "epoch", "checkpoint_saved", "notice", "artifact"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state_changed", "planned", "progress", "epoch", "checkpoint_saved", "notice", "artifact", "evaluation"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

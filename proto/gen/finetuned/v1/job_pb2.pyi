@@ -322,6 +322,8 @@ class Job(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     DATASETS_FIELD_NUMBER: _builtins.int
     IS_FINISHING_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    EVALUATIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -382,6 +384,16 @@ class Job(_message.Message):
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatasetUse]:
         """The pushed data sets that it trains on, each as it was when the job was submitted."""
 
+    @_builtins.property
+    def summary(self) -> Global___Summary:
+        """Its best and its latest epoch. Absent before the first epoch that trains has ended."""
+
+    @_builtins.property
+    def evaluations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evaluation]:
+        """What the best checkpoint scores, split by split. Empty until training has ended; absent in
+        lists.
+        """
+
     def __init__(
         self,
         *,
@@ -405,10 +417,12 @@ class Job(_message.Message):
         user: _builtins.str = ...,
         datasets: _abc.Iterable[Global___DatasetUse] | None = ...,
         is_finishing: _builtins.bool = ...,
+        summary: Global___Summary | None = ...,
+        evaluations: _abc.Iterable[Global___Evaluation] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "id", b"id", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "id", b"id", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,6 +695,9 @@ class Score(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     ACCURACY_LOW_FIELD_NUMBER: _builtins.int
     ACCURACY_HIGH_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: _builtins.int
+    TOP5_ACCURACY_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: _builtins.int
     loss: _builtins.float
     """Mean loss."""
     accuracy: _builtins.float
@@ -693,6 +710,16 @@ class Score(_message.Message):
     """Lower end of the Wilson 95 % interval of the accuracy."""
     accuracy_high: _builtins.float
     """Upper end of the Wilson 95 % interval of the accuracy."""
+    balanced_accuracy: _builtins.float
+    """Mean recall of the classes that have images, 0 to 1. Absent for training images."""
+    top5_accuracy: _builtins.float
+    """Share of images whose class is among the 5 most likely, 0 to 1. Absent for training images,
+    and up to 5 classes.
+    """
+    calibration_error: _builtins.float
+    """Expected calibration error, 0 to 1: the mean distance between confidence and accuracy over 15
+    bins of equal width, each weighted by its images. Absent for training images.
+    """
     def __init__(
         self,
         *,
@@ -702,14 +729,140 @@ class Score(_message.Message):
         count: _builtins.int = ...,
         accuracy_low: _builtins.float = ...,
         accuracy_high: _builtins.float = ...,
+        balanced_accuracy: _builtins.float | None = ...,
+        top5_accuracy: _builtins.float | None = ...,
+        calibration_error: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_balanced_accuracy", b"_balanced_accuracy", "_calibration_error", b"_calibration_error", "_top5_accuracy", b"_top5_accuracy", "balanced_accuracy", b"balanced_accuracy", "calibration_error", b"calibration_error", "top5_accuracy", b"top5_accuracy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_high", b"accuracy_high", "accuracy_low", b"accuracy_low", "correct", b"correct", "count", b"count", "loss", b"loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_balanced_accuracy", b"_balanced_accuracy", "_calibration_error", b"_calibration_error", "_top5_accuracy", b"_top5_accuracy", "accuracy", b"accuracy", "accuracy_high", b"accuracy_high", "accuracy_low", b"accuracy_low", "balanced_accuracy", b"balanced_accuracy", "calibration_error", b"calibration_error", "correct", b"correct", "count", b"count", "loss", b"loss", "top5_accuracy", b"top5_accuracy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__balanced_accuracy: _TypeAlias = _typing.Literal["balanced_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__balanced_accuracy: _TypeAlias = _typing.Literal["_balanced_accuracy", b"_balanced_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__calibration_error: _TypeAlias = _typing.Literal["calibration_error"]  # noqa: Y015
+    _WhichOneofArgType__calibration_error: _TypeAlias = _typing.Literal["_calibration_error", b"_calibration_error"]  # noqa: Y015
+    _WhichOneofReturnType__top5_accuracy: _TypeAlias = _typing.Literal["top5_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__top5_accuracy: _TypeAlias = _typing.Literal["_top5_accuracy", b"_top5_accuracy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__balanced_accuracy) -> _WhichOneofReturnType__balanced_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calibration_error) -> _WhichOneofReturnType__calibration_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top5_accuracy) -> _WhichOneofReturnType__top5_accuracy | None: ...
+
+Global___Score: _TypeAlias = Score  # noqa: Y015
+
+@_typing.final
+class Evaluation(_message.Message):
+    """What the best checkpoint scores, evaluated after training."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPLIT_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    split: _builtins.str
+    """`val`, or `test` where the recipe has test images: they are read for this alone."""
+    epoch: _builtins.int
+    """Epoch after which the checkpoint was taken."""
+    @_builtins.property
+    def score(self) -> Global___Score:
+        """On all images of the split."""
+
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassScore]:
+        """Every class, in the model's order."""
+
+    def __init__(
+        self,
+        *,
+        split: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        score: Global___Score | None = ...,
+        classes: _abc.Iterable[Global___ClassScore] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "epoch", b"epoch", "score", b"score", "split", b"split"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Score: _TypeAlias = Score  # noqa: Y015
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class ClassScore(_message.Message):
+    """One class in an evaluation. Recall is correct / count, precision correct / predicted; where the
+    divisor is 0, there is none.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    CORRECT_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """The class."""
+    count: _builtins.int
+    """Images of this class."""
+    predicted: _builtins.int
+    """Images that were taken for this class."""
+    correct: _builtins.int
+    """Images of this class that were taken for it."""
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        count: _builtins.int = ...,
+        predicted: _builtins.int = ...,
+        correct: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "count", b"count", "label", b"label", "predicted", b"predicted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassScore: _TypeAlias = ClassScore  # noqa: Y015
+
+@_typing.final
+class Summary(_message.Message):
+    """A run in a line: how good it was at its best, and at its end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEST_EPOCH_FIELD_NUMBER: _builtins.int
+    BEST_ACCURACY_FIELD_NUMBER: _builtins.int
+    LAST_EPOCH_FIELD_NUMBER: _builtins.int
+    LAST_ACCURACY_FIELD_NUMBER: _builtins.int
+    OVERFIT_DROP_FIELD_NUMBER: _builtins.int
+    best_epoch: _builtins.int
+    """The best epoch by validation accuracy, from 1."""
+    best_accuracy: _builtins.float
+    """Its validation accuracy, 0 to 1."""
+    last_epoch: _builtins.int
+    """The latest epoch."""
+    last_accuracy: _builtins.float
+    """Its validation accuracy, 0 to 1."""
+    overfit_drop: _builtins.float
+    """best_accuracy - last_accuracy: what was lost by training on."""
+    def __init__(
+        self,
+        *,
+        best_epoch: _builtins.int = ...,
+        best_accuracy: _builtins.float = ...,
+        last_epoch: _builtins.int = ...,
+        last_accuracy: _builtins.float = ...,
+        overfit_drop: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_accuracy", b"best_accuracy", "best_epoch", b"best_epoch", "last_accuracy", b"last_accuracy", "last_epoch", b"last_epoch", "overfit_drop", b"overfit_drop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Summary: _TypeAlias = Summary  # noqa: Y015
 
 @_typing.final
 class Artifact(_message.Message):
