@@ -22,6 +22,9 @@ from tests.fakes.listening import Line, details, listening, spec
 RECIPE = """{"data": {"folder": {"path": "%s"}}, "model": {"cnn": {}, "weights": "file:%s"},
 "train": {"epochs": 1, "batch_size": 4, "optimizer": {"sgd": {"lr": 0.1}}}}"""
 
+ORIGIN = """{"data": %s, "model": {"cnn": {}},
+"train": {"epochs": 1, "batch_size": 4, "optimizer": {"sgd": {"lr": 0.1}}}}"""
+
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
@@ -97,15 +100,10 @@ async def test_paths_outside_the_roots_are_refused_wherever_links_lead(
     (root / "link").symlink_to(outside)
     line.office.roots = Roots([root])
 
+    (root / "circle").symlink_to(root / "circle")
+
     async def faults(data: Path, weights: Path) -> dict[str, str]:
-        job = spec("ants", recipe_json=RECIPE % (data, weights))
-        try:
-            await line.jobs.SubmitJob(jobs.SubmitJobRequest(spec=job, validate_only=True))
-        except grpc.aio.AioRpcError as error:
-            request = details(error)["BadRequest"]
-            assert isinstance(request, error_details_pb2.BadRequest)
-            return {each.field: each.description for each in request.field_violations}
-        return {}
+        return await faults_of(line, RECIPE % (data, weights))
 
     told = "`{}` lies outside the data roots of this daemon, {}; put it there, or push it with "
     told += "`ftctl dataset push`"
@@ -115,6 +113,54 @@ async def test_paths_outside_the_roots_are_refused_wherever_links_lead(
         "model.weights": told.format(outside / "w.pth", root),
     }
     assert list(await faults(root / "../other", root)) == ["data.folder.path"]
+    assert await faults(root / "circle", root / "y") == {}
+
+
+async def test_folders_within_folders_stay_in_the_roots_too(line: Line, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / "val").symlink_to("/etc")
+    line.office.roots = Roots([root])
+
+    found = await faults_of(
+        line, ORIGIN % f'{{"folder": {{"path": "{root}", "train": "../x", "test": "/usr"}}}}'
+    )
+
+    told = "`{}` lies outside the data roots of this daemon, {}; put it there, or push it with "
+    told += "`ftctl dataset push`"
+    assert found == {
+        "data.folder.train": told.format(root / "../x", root),
+        "data.folder.val": told.format(root / "val", root),
+        "data.folder.test": told.format("/usr", root),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        ('{"manifest": {"path": "/x/list.csv", "root": "/y"}}',
+         ["data.manifest.path", "data.manifest.root"]),
+        ('{"torchvision": {"name": "CIFAR10", "path": "/x"}}', ["data.torchvision.path"]),
+        ('{"cub200": {"path": "x"}}', ["data.cub200.path"]),
+    ],
+)  # fmt: skip
+async def test_paths_of_every_origin_stay_in_the_roots(
+    line: Line, tmp_path: Path, data: str, fields: list[str]
+) -> None:
+    line.office.roots = Roots([tmp_path])
+
+    assert list(await faults_of(line, ORIGIN % data)) == fields
+
+
+async def faults_of(line: Line, recipe_json: str) -> dict[str, str]:
+    job = spec("ants", recipe_json=recipe_json)
+    try:
+        await line.jobs.SubmitJob(jobs.SubmitJobRequest(spec=job, validate_only=True))
+    except grpc.aio.AioRpcError as error:
+        request = details(error)["BadRequest"]
+        assert isinstance(request, error_details_pb2.BadRequest)
+        return {each.field: each.description for each in request.field_violations}
+    return {}
 
 
 def test_without_roots_only_admins_name_paths() -> None:

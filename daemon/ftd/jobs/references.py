@@ -1,10 +1,10 @@
-"""What a recipe takes from the daemon: other jobs' weights, pushed data sets.
+"""What a recipe takes from the daemon: other jobs' weights, pushed data sets, files of its machine.
 
-`model.weights: job:NAME/best` and `data.dataset: NAME`.
+`model.weights: job:NAME/best`, `data.dataset: NAME`, and paths.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ftd.errors import InvalidJob
@@ -15,6 +15,9 @@ from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import DATASET
 
 _FIELD = "model.weights"
+_FILE = "file:"
+_PATHS = ("path", "root")
+_BENEATH = ("train", "val", "test")
 _FORM = re.compile(r"job:(?P<job>[^/]+)/(?P<which>best|last)")
 
 
@@ -46,6 +49,26 @@ def path(text: str, job: Job) -> str:
         raise fault(f"{job.name} ended {job.state.value.upper()} before it had a checkpoint")
     name = rundir.BEST if text.endswith("/best") else rundir.LAST
     return f"{job.run_dir}/{name}"
+
+
+def paths_of(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a recipe that name files of the daemon's machine, and the paths."""
+    if recipe.model.weights.startswith(_FILE):
+        yield _FIELD, recipe.model.weights.removeprefix(_FILE)
+    for name, origin in recipe.data:
+        # By the names of their fields: so an origin that is new here is not forgotten.
+        for field in _PATHS:
+            if isinstance(path := getattr(origin, field, None), str):
+                yield f"data.{name}.{field}", path
+
+
+def paths_beneath(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield those of folders within another one, which may be anywhere: `../x`, `/x`, a link."""
+    if (folder := recipe.data.folder) is None:
+        return
+    for field in _BENEATH:
+        if part := getattr(folder, field):
+            yield f"data.folder.{field}", str(Path(folder.path) / part)
 
 
 def dataset_of(recipe: Recipe) -> str | None:

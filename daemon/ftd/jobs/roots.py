@@ -1,5 +1,6 @@
 """Where on this machine the data and weights of jobs may lie."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ class Roots:
     """Folders that jobs may read from. Where none are configured, admins alone name paths."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        self._folders = tuple(folder.resolve() for folder in folders)
+        self._folders = tuple(map(_real, folders))
 
     def of(self, caller: Caller) -> tuple[Path, ...] | None:
         """Return the folders that a caller may name paths in; None: he may name any."""
@@ -26,13 +27,18 @@ class Roots:
                 "paths of the daemon's machine are for its admins; push the data with "
                 "`ftctl dataset push`, or ask for a data root (`ftd serve --data-roots`)"
             )
-        real = Path(path).resolve()
+        real = _real(path)
         if any(real.is_relative_to(folder) for folder in folders):
             return None
         return (
             f"`{path}` lies outside the data roots of this daemon, "
             f"{', '.join(map(str, folders))}; put it there, or push it with `ftctl dataset push`"
         )
+
+
+def _real(path: str | Path) -> Path:
+    # Path.resolve fails at links that lead in a circle.
+    return Path(os.path.realpath(path))
 
 
 EVERYWHERE = Roots()

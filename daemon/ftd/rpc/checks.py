@@ -1,7 +1,7 @@
 """What a request may say: all faults of a job at once, and the limits of the rest."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from ftd.devices.model import Device
 from ftd.errors import InvalidJob, InvalidRequest
-from ftd.jobs import policy
+from ftd.jobs import policy, references
 from ftd.jobs.model import JobRequest
 from ftd.jobs.store.reads import Filter
 from ftd.rpc.convert import spec_from_proto, states_from_proto
@@ -73,12 +73,13 @@ def recipe(recipe_json: str, *, refusal: PathRefusal) -> str:
 
 def _path_faults(recipe: Recipe, refusal: PathRefusal) -> Iterator[Fault]:
     """Find paths that are relative to who knows what, or that the caller may not name."""
-    paths = {}
-    if recipe.model.weights.startswith("file:"):
-        paths["model.weights"] = recipe.model.weights.removeprefix("file:")
-    if recipe.data.folder is not None:
-        paths["data.folder.path"] = recipe.data.folder.path
-    for field, path in paths.items():
+    found = list(_faults_of(references.paths_of(recipe), refusal))
+    # Where the folder itself is refused, so is all that lies in it.
+    yield from found or _faults_of(references.paths_beneath(recipe), refusal)
+
+
+def _faults_of(paths: Iterable[tuple[str, str]], refusal: PathRefusal) -> Iterator[Fault]:
+    for field, path in paths:
         if not Path(path).is_absolute():
             what = f"{_shown(path)} is relative; say the absolute path on the daemon's machine"
             yield Fault(field=field, description=what)

@@ -35,10 +35,10 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, context: Any) -> pb.SubmitJobResponse:
         """Submit a job, or only check and plan it."""
-        if self._is_closed:
-            raise ShuttingDown("the daemon stops and takes no more jobs; submit it again later")
+        self._refuse_when_closed()
         caller = callers.current()
-        wanted = checks.job_request(
+        wanted = await asyncio.to_thread(  # it looks where links lead
+            checks.job_request,
             request.spec,
             devices=self._office.devices,
             refusal=lambda path: self._office.roots.refusal(path, caller),
@@ -47,6 +47,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         if request.validate_only:
             job = await self._office.validate(wanted, caller=caller)
         else:
+            self._refuse_when_closed()
             job = await self._change(
                 self._office.submit(wanted, request_id=request_id, caller=caller)
             )
@@ -141,6 +142,10 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
             convert.job_to_proto(job, attempts[job.id], now=now, is_finishing=job.id in asked)
             for job in jobs
         ]
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise ShuttingDown("the daemon stops and takes no more jobs; submit it again later")
 
     async def _change(self, work: Coroutine[Any, Any, T]) -> T:
         """Let a change that is begun come to its end, also where its caller goes away."""

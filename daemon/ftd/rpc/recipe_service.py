@@ -1,5 +1,6 @@
 """RecipeService: decode, call, encode."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -26,8 +27,10 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
     ) -> recipe_service_pb2.PlanRecipeResponse:
         """Plan a recipe without submitting it."""
         caller = callers.current()
-        recipe = checks.recipe(
-            request.recipe_json, refusal=lambda path: self._office.roots.refusal(path, caller)
+        recipe = await asyncio.to_thread(  # it looks where links lead
+            checks.recipe,
+            request.recipe_json,
+            refusal=lambda path: self._office.roots.refusal(path, caller),
         )
         plan_json = await self._office.plan(recipe, caller=caller)
         return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)
