@@ -5,12 +5,16 @@ from typing import Any
 
 import torch
 
+from fttrain.data.mixing import Mixing
 from fttrain.loop import Training
 from fttrain.models import build, frozen, tensors
+from fttrain.models import norms as norm_layers
 from fttrain.models.zoo import Net
 from fttrain.optim import groups, losses, optimizers, schedules
+from fttrain.optim.ema import Ema
 from fttrain.optim.schedules import Course
 from fttrain.optim.sharpness import Sharpness
+from fttrain.precision import Precision
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
@@ -47,7 +51,8 @@ def training(recipe: Recipe, plan: Plan) -> Training:
     return Training(
         net=built,
         prefix=len(plan.prefix),
-        frozen_norms=tuple(frozen.norms(built, trained)[1]),
+        frozen_norms=tuple(frozen.norms(built, trained, bn=recipe.train.bn)[1]),
+        asides=built.used_asides(trained),
         optimizer=optimizers.make(recipe.train.optimizer, table),
         rates=lambda step: [schedules.lr(group.lr, step, course) for group in table],
         momentum=lambda step: schedules.momentum(step, course),
@@ -60,6 +65,44 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         accumulate=plan.accumulate,
         clip_value=recipe.train.clip_value,
         clip_norm=recipe.train.clip_norm,
+        seed=recipe.train.seed,
+        mixing=_mixing(recipe, plan) if recipe.data.mix else None,
+        precision=Precision(plan.precision, plan.device),
+        ema=_mean(recipe, plan, built, course),
+    )
+
+
+def _mean(recipe: Recipe, plan: Plan, built: Net, course: Course) -> Ema | None:
+    if recipe.train.ema is None or plan.ema_decay is None:
+        return None
+    names = changing(recipe, plan, built)
+    if recipe.train.bn == "recalibrate":
+        # They are taken anew wherever the mean is used.
+        names -= norm_layers.buffer_names(built.module)
+    return Ema(
+        built.module,
+        names,
+        decay=plan.ema_decay,
+        every=recipe.train.ema.every,
+        steps_per_epoch=plan.steps_per_epoch,
+        warmup_steps=course.warmup_steps,
+    )
+
+
+def changing(recipe: Recipe, plan: Plan, built: Net) -> set[str]:
+    """Return the names of all tensors that the run changes."""
+    trained = {name for group in plan.groups for name in group.names}
+    names = checkpoint.changing(built.module, trained)
+    if recipe.train.bn != "eval":
+        names |= norm_layers.buffer_names(built.module)
+    return names
+
+
+def _mixing(recipe: Recipe, plan: Plan) -> Mixing:
+    return Mixing(
+        ways=recipe.data.mix,
+        classes=len(plan.data.classes),
+        shift=recipe.data.repeats,
         seed=recipe.train.seed,
     )
 

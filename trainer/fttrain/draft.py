@@ -3,19 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from fttrain import balance
 from fttrain.balance import Counts, Weighting
-from fttrain.data import sources
+from fttrain.data import audit, sources
+from fttrain.data.audit import Audit
 from fttrain.data.decode import BadImage
 from fttrain.data.order import batches
 from fttrain.data.samples import Source
+from fttrain.data.sparing import Sparing
 from fttrain.data.view import EvalView, TrainView, check_geometry
-from fttrain.models import build, fit, frozen, weights
+from fttrain.models import build, fit, frozen, sizes, timm_nets, weights, zoo
 from fttrain.models.fit import Fit
 from fttrain.models.weights import Lineage, Weights
 from fttrain.models.zoo import Net
@@ -35,6 +36,8 @@ class Draft:
 
     recipe: Recipe
     references: Mapping[str, str]
+    cache: Path | None = None
+    """Where to keep what is learned of image files."""
 
     def check(self) -> None:
         """Work out and check everything.
@@ -55,9 +58,19 @@ class Draft:
             raise RecipeFaults(list(faults))
 
     @cached_property
-    def source(self) -> Source:
-        """The images."""
+    def found(self) -> Source:
+        """The images that are there."""
         return sources.load(self.recipe.data, self.references)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """What is wrong with them."""
+        return audit.look(self.found, self.recipe.data, self.cache)
+
+    @cached_property
+    def source(self) -> Source:
+        """The images that are used."""
+        return self.found.without(self.audit.left_out)
 
     @cached_property
     def start(self) -> Weights | None:
@@ -77,7 +90,13 @@ class Draft:
         except RecipeFaults:
             # Selectors can be checked on a net of any number of classes.
             classes, channels = 2, 3
-        return build.skeleton(self.recipe.model, classes=classes, channels=channels)
+        try:
+            tensors = self.start.tensors if self.start is not None else None
+        except RecipeFaults:
+            tensors = None
+        return build.skeleton(
+            self.recipe.model, classes=classes, channels=channels, tensors=tensors
+        )
 
     @cached_property
     def table(self) -> list[GroupCard]:
@@ -127,6 +146,9 @@ class Draft:
             return PreprocessCard(steps=self.lineage.preprocess, origin=self.lineage.origin)
         if self.source.preprocess is not None:
             return PreprocessCard(steps=self.source.preprocess, origin=self.source.name)
+        name = self.recipe.model.name or ""
+        if name.startswith(zoo.TIMM):
+            return PreprocessCard(steps=timm_nets.preprocess(name), origin=name)
         return None
 
     @cached_property
@@ -139,7 +161,7 @@ class Draft:
     @cached_property
     def moving_norms(self) -> int:
         """The number of BatchNorm layers whose statistics move."""
-        return len(frozen.norms(self.net, self.trained)[0])
+        return len(frozen.norms(self.net, self.trained, bn=self.recipe.train.bn)[0])
 
     @cached_property
     def course(self) -> Course:
@@ -162,9 +184,10 @@ class Draft:
 
     def _shape(self, view: EvalView | TrainView) -> tuple[int, int, int]:
         try:
-            channels, height, width = view(self.source.train.picture(0), epoch=1, index=0).shape
+            first = Sparing(self.source.train).picture(0)
         except BadImage as bad:
             raise _fault("data", str(bad)) from None
+        channels, height, width = view(first, epoch=1, index=0).shape
         return channels, height, width
 
     # --- what must hold -------------------------------------------------------------------
@@ -203,18 +226,9 @@ class Draft:
         self._check_channels()
         self._check_geometry()
         for shape in (self._shape(EvalView(self.preprocess.steps)), self.train_shape):
-            if not _passes(self.net, torch.empty((2, *shape), device="meta")):
-                what = f"images of {shape[2]} x {shape[1]} pixels are too small for {self.net.name}"
-                raise _fault("data", what)
-
-
-def _passes(net: Net, images: Tensor) -> bool:
-    """Tell whether images of such a shape go through, on the meta device."""
-    try:
-        net.module(images)
-    except (RuntimeError, ValueError):
-        return False
-    return True
+            complaint = sizes.complaint(self.net, shape, trained=self.trained)
+            if complaint is not None:
+                raise _fault("data", complaint)
 
 
 def _fault(field: str, description: str) -> RecipeFaults:

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +16,23 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
 from fttrain import generator
+from fttrain.data.mixing import Mixing
 from fttrain.data.stream import Batch
 from fttrain.data.view import normalise
-from fttrain.models.zoo import Net
+from fttrain.models import norms
+from fttrain.models.zoo import Aside, Net
 from fttrain.optim import optimizers
+from fttrain.optim.ema import Ema
 from fttrain.optim.sharpness import Sharpness
+from fttrain.precision import Precision
 from fttrain.results import verdicts
 from fttrain.results.verdicts import Verdicts
 from fttrain.score import Tally
 from fttrain.spec.images import Preprocess
 
 Input = tuple[Tensor, Tensor]
-"""What the trained part of the net sees of a batch, and the labels."""
+"""What the trained part of the net sees of a batch, and its targets: labels, (N,), or the share of
+each class, (N, C)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class Training:
     """So many blocks, from the first on, are frozen and run ahead."""
     frozen_norms: tuple[nn.Module, ...]
     """BatchNorm layers whose statistics stay."""
+    asides: tuple[Aside, ...]
+    """Auxiliary heads that train."""
     optimizer: Optimizer
     rates: Callable[[int], list[float]]
     """The learning rate of each group at a step, counted from 0."""
@@ -56,6 +63,11 @@ class Training:
     clip_value: float | None
     clip_norm: float | None
     seed: int
+    mixing: Mixing | None = None
+    """Mixes the images of each batch."""
+    precision: Precision = field(default_factory=Precision)
+    ema: Ema | None = None
+    """The mean of the weights that follows the steps; None: none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,7 @@ def train(training: Training, batches: Iterable[Batch], *, first_step: int) -> I
         NonFiniteLoss: before the step that it would spoil.
     """
     _enter_training(training)
-    inputs = _inputs(training, iter(batches))
+    inputs = _inputs(training, _mixed(training, iter(batches), first_step))
     for step in itertools.count(first_step):
         group = list(itertools.islice(inputs, training.accumulate))
         if not group:
@@ -102,11 +114,18 @@ def evaluate(training: Training, batches: Iterable[Batch]) -> Verdicts:
     parts = []
     with torch.inference_mode():
         for batch in batches:
-            logits = _chunkwise(training, batch.images, len(training.net.blocks))
+            logits = _chunkwise(training, batch.images, len(training.net.blocks)).float()
             labels = batch.labels.to(training.device)
             loss = training.loss(logits, labels).item()
             parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
     return verdicts.joined(parts)
+
+
+def recalibrate(training: Training, batches: Iterable[Batch]) -> None:
+    """Take the statistics of all BatchNorm layers anew, as the mean over these batches."""
+    with torch.no_grad(), norms.measuring(training.net.module):
+        for batch in batches:
+            _run(training, _prepared(training, batch.images), last=len(training.net.blocks))
 
 
 def _step(training: Training, group: list[Input], step: int) -> Step:
@@ -117,12 +136,15 @@ def _step(training: Training, group: list[Input], step: int) -> Step:
     if training.sharpness is not None:
         with training.sharpness.worst_point(training.net.module, trained):
             _gradients(training, group, step, lrs)
+    training.precision.unscale(training.optimizer)
     if training.clip_value is not None:
         clip_grad_value_(trained, training.clip_value)
     if training.clip_norm is not None:
         clip_grad_norm_(trained, training.clip_norm)
-    training.optimizer.step()
+    training.precision.step(training.optimizer)
     training.optimizer.zero_grad(set_to_none=True)
+    if training.ema is not None:
+        training.ema.update(step)
     return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=tally.count)
 
 
@@ -132,10 +154,9 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
     images = sum(len(labels) for _, labels in group)
     for place, (seen, labels) in enumerate(group):
         generator.reseed(generator.derive(training.seed, "step", step, place))
-        logits = _run(training.net, seen, first=training.prefix)
-        loss = training.loss(logits, labels)
+        logits, loss = _forward(training, seen, labels)
         # Each batch counts by its share of the images, so that the split does not matter.
-        (loss * (len(labels) / images)).backward()  # type: ignore[no-untyped-call]
+        training.precision.backward(loss * (len(labels) / images))
         tally.add(
             loss_sum=loss.item() * len(labels),
             correct=_correct(logits, labels),
@@ -146,31 +167,55 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
     return tally
 
 
+def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits and loss, to which auxiliary heads add theirs by their weight."""
+    seen_aside: list[tuple[float, Tensor]] = []
+    with training.precision.cast():
+        for block in training.net.blocks[training.prefix :]:
+            seen = block.run(seen)
+            heads = [head for head in training.asides if head.after == block.name]
+            seen_aside += [(head.weight, head.module(seen)) for head in heads]
+    logits = seen.float()
+    aside = [weight * training.loss(told.float(), labels) for weight, told in seen_aside]
+    return logits, sum(aside, training.loss(logits, labels))
+
+
 def _enter_training(training: Training) -> None:
     training.net.module.train()
     for block in training.net.blocks[: training.prefix]:
-        if block.module is not None:
-            block.module.eval()
+        for module in block.modules:
+            module.eval()
     for norm in training.frozen_norms:
         norm.eval()
 
 
-def _inputs(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
+def _inputs(training: Training, batches: Iterator[Input]) -> Iterator[Input]:
     if training.prefix == 0:
-        for batch in batches:
-            yield _prepared(training, batch.images), batch.labels.to(training.device)
+        for images, targets in batches:
+            yield _prepared(training, images), targets
     else:
         yield from _features(training, batches)
 
 
-def _features(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
+def _mixed(training: Training, batches: Iterator[Batch], first_step: int) -> Iterator[Input]:
+    """Yield the images of whole batches, not yet prepared, and their targets, on the device."""
+    for number, batch in enumerate(batches):
+        images, labels = batch.images.to(training.device), batch.labels.to(training.device)
+        if training.mixing is None:
+            yield images, labels
+        else:
+            step, place = divmod(number, training.accumulate)
+            yield training.mixing(images, labels, step=first_step + step, place=place)
+
+
+def _features(training: Training, batches: Iterator[Input]) -> Iterator[Input]:
     """Run the prefix over chunks that know nothing of batches, then cut them into batches."""
     labels: deque[Tensor] = deque()
 
     def images() -> Iterator[Tensor]:
-        for batch in batches:
-            labels.append(batch.labels)
-            yield batch.images
+        for seen, targets in batches:
+            labels.append(targets)
+            yield seen
 
     made: Tensor | None = None
     for chunk in _cut(images(), training.chunk):
@@ -179,7 +224,7 @@ def _features(training: Training, batches: Iterator[Batch]) -> Iterator[Input]:
         made = features if made is None else torch.cat([made, features])
         while labels and len(made) >= len(labels[0]):
             count = len(labels[0])
-            yield made[:count], labels.popleft().to(training.device)
+            yield made[:count], labels.popleft()
             made = made[count:]
 
 
@@ -201,12 +246,13 @@ def _chunkwise(training: Training, images: Tensor, blocks: int) -> Tensor:
     if count < training.chunk:
         black = images.new_zeros((training.chunk - count, *images.shape[1:]))
         images = torch.cat([images, black])
-    return _run(training.net, _prepared(training, images), last=blocks)[:count]
+    return _run(training, _prepared(training, images), last=blocks)[:count]
 
 
-def _run(net: Net, seen: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
-    for block in net.blocks[first:last]:
-        seen = block.run(seen)
+def _run(training: Training, seen: Tensor, *, last: int) -> Tensor:
+    with training.precision.cast():
+        for block in training.net.blocks[:last]:
+            seen = block.run(seen)
     return seen
 
 
@@ -216,4 +262,6 @@ def _prepared(training: Training, images: Tensor) -> Tensor:
 
 
 def _correct(logits: Tensor, labels: Tensor) -> int:
-    return int((logits.argmax(1) == labels).sum().item())
+    """Count the images whose class, or that with the larger share, is the likeliest."""
+    classes = labels.argmax(1) if labels.ndim == 2 else labels
+    return int((logits.argmax(1) == classes).sum().item())

@@ -12,37 +12,44 @@ import torch
 import torchvision
 from pydantic import ValidationError
 
+from fttrain import precision
 from fttrain.data import sources
-from fttrain.data.samples import Samples, Source
+from fttrain.data import split as splits
+from fttrain.data.samples import Samples
 from fttrain.draft import Draft
 from fttrain.models import activations, frozen, weights
+from fttrain.optim import ema
 from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import DataCard, Environment, Means, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
+from fttrain.spec.training import Train
 
 # Measured on a frozen MobileNetV2 at 224 pixels, per image on 1 and 2 threads: 8.7 and 3.8 ms in
 # chunks of 8, 6.1 and 3.8 of 16, 6.1 and 4.0 of 32.
 CHUNK = 16
 
 
-def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan:
+def make(
+    recipe: Recipe, *, references: Mapping[str, str], means: Means, cache: Path | None = None
+) -> Plan:
     """Decide how a recipe runs by such means.
 
     A pure function of the arguments and of the files that the recipe names; `references` maps
-    `job:NAME/best` to a file and `dataset:NAME` to a folder.
+    `job:NAME/best` to a file and `dataset:NAME` to a folder. What is learned of image files is
+    kept in `cache`.
 
     Raises:
         RecipeFaults: with all faults found.
     """
-    draft = Draft(recipe=recipe, references=references)
+    draft = Draft(recipe=recipe, references=references, cache=cache)
     draft.check()
     train, course, module = recipe.train, draft.course, draft.net.module
     steps = min(course.steps, train.max_steps or course.steps)
-    prefix = draft.net.blocks[: frozen.prefix(draft.net, draft.trained)]
+    prefix = draft.net.blocks[: frozen.prefix(draft.net, draft.trained, bn=train.bn)]
     shape = (train.batch_size, *draft.train_shape)
-    moving, staying = frozen.norms(draft.net, draft.trained)
+    moving, staying = frozen.norms(draft.net, draft.trained, bn=train.bn)
     return Plan(
         recipe_digest=recipes.digest(recipe),
         environment=environment(means),
@@ -50,7 +57,8 @@ def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan
         threads=_threads(recipe, means.cpus),
         # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
         layout="channels_last",
-        precision="fp32",
+        precision=precision.resolved(train.precision, means.device),
+        ema_decay=_ema_decay(train),
         loader_workers=_loader_workers(recipe),
         chunk=CHUNK,
         prefix=[block.name for block in prefix],
@@ -59,7 +67,7 @@ def make(recipe: Recipe, *, references: Mapping[str, str], means: Means) -> Plan
         steps_per_epoch=course.steps_per_epoch,
         steps=steps,
         epochs=-(-steps // course.steps_per_epoch),
-        data=_data_card(draft.source),
+        data=_data_card(draft),
         preprocess=draft.preprocess,
         weights=_weights_card(draft),
         groups=draft.table,
@@ -86,11 +94,11 @@ def memoised(recipe: Recipe, *, references: Mapping[str, str], means: Means, cac
         known = cache / f"{digest_inputs(recipe, references=references, means=means)}.json"
     except RecipeFaults:
         # The data has faults. There may be more; only a whole plan finds them all.
-        return make(recipe, references=references, means=means)
+        return make(recipe, references=references, means=means, cache=cache)
     try:
         return Plan.model_validate_json(known.read_text())
     except (FileNotFoundError, ValidationError):
-        made = make(recipe, references=references, means=means)
+        made = make(recipe, references=references, means=means, cache=cache)
         cache.mkdir(parents=True, exist_ok=True)
         rundir.write_aside(known, made.model_dump_json().encode())
         return made
@@ -137,6 +145,17 @@ def _stamp(path: Path) -> list[str | int]:
     return [str(path), status.st_size, status.st_mtime_ns]
 
 
+def _ema_decay(train: Train) -> float | None:
+    if train.ema is None or not train.ema.adjust:
+        return train.ema.decay if train.ema is not None else None
+    return ema.adjusted(
+        train.ema.decay,
+        images=train.batch_size * train.accumulate,
+        every=train.ema.every,
+        epochs=train.epochs,
+    )
+
+
 def _threads(recipe: Recipe, cpus: int) -> int:
     """On images of 8 x 8 a second thread gains 8 %, and loses all where its core is busy."""
     return 1 if recipe.data.digits is not None else cpus
@@ -150,16 +169,21 @@ def _loader_workers(recipe: Recipe) -> int:
     return 0 if recipe.data.digits is not None else 1
 
 
-def _data_card(source: Source) -> DataCard:
+def _data_card(draft: Draft) -> DataCard:
+    source, found = draft.source, draft.audit
     split = partial(_split, classes=len(source.classes))
     return DataCard(
         source=source.name,
         classes=list(source.classes),
         train=split(source.train),
         val=split(source.val),
+        test=split(source.test) if source.test is not None else None,
         channels=source.channels,
         left_out=list(source.left_out),
+        bad=found.bad,
+        dropped=list(found.dropped),
         fingerprint=source.fingerprint,
+        split_digest=splits.digest(source),
     )
 
 
@@ -186,6 +210,8 @@ def _notices(draft: Draft) -> Iterator[str]:
         shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
         files = "files are no images and are" if len(left_out) > 1 else "file is no image and is"
         yield f"{len(left_out)} {files} left out: {shown}"
+    yield from draft.source.notices
+    yield from draft.audit.notices
     known = draft.known_preprocess
     if known is not None and known.steps != draft.preprocess.steps:
         shown = _shown(known.steps)
@@ -196,9 +222,13 @@ def _notices(draft: Draft) -> Iterator[str]:
             f"one_cycle moves the momentum from {cycle.max_momentum:g} to {cycle.base_momentum:g} "
             "and back; the optimizer's own is not used"
         )
-    head = f"{draft.net.head}.weight"
-    if head in draft.fit.new and head not in draft.trained:
+    head = {name for name in draft.fit.new if name.startswith(f"{draft.net.head}.")}
+    if head and not head.intersection(draft.trained):
         yield "the head is new and does not train: it keeps its random values"
+    used = draft.net.used_asides(draft.trained)
+    for aside in draft.net.asides:
+        part = f"counts {aside.weight:g} times in training" if aside in used else "does not count"
+        yield f"the loss of the auxiliary head {aside.name} {part}"
 
 
 def _shown(preprocess: images.Preprocess) -> str:

@@ -16,7 +16,6 @@ from fttrain.spec.recipe import Recipe, schema
 # that nobody believes they were heeded.
 NOT_BUILT = {
     "data.veri",
-    "train.bn", "train.early_stopping", "train.ema", "train.precision",
     "train.repeats", "train.stages", "sweep",
 }  # fmt: skip
 

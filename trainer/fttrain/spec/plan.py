@@ -46,11 +46,19 @@ class DataCard(Card):
     classes: list[str]
     train: Split
     val: Split
+    test: Split | None = None
+    """Locked: read once, at the very end, by the best checkpoint."""
     channels: int
     left_out: list[str]
     """Files that are no images, by path, each named once."""
+    bad: dict[str, str] = {}
+    """Images that cannot be read, by name, and why: left out."""
+    dropped: list[str] = []
+    """Images that are left out of a split because the same lies in one that is scored."""
     fingerprint: str
     """SHA-256 over the names, sizes and modification times of all files."""
+    split_digest: str = ""
+    """SHA-256 over which image, by name, is of which class and in which split."""
 
 
 class WeightsCard(Card):
@@ -98,8 +106,10 @@ class Plan(Card):
     threads: int
     """Threads of one operator."""
     layout: Literal["contiguous", "channels_last"]
-    precision: Literal["fp32"]
+    precision: Literal["fp32", "bf16", "fp16"]
     loader_workers: int
+    ema_decay: float | None = None
+    """Of the mean of the weights, adjusted where the recipe wants it so; None: there is none."""
     chunk: int
     """Images per pass of the frozen prefix."""
     prefix: list[str]

@@ -1,6 +1,6 @@
 """What a recipe says of how the net is trained."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,32 @@ from fttrain.spec.choice import Strict
 from fttrain.spec.losses import CrossEntropy, Loss
 from fttrain.spec.optimization import Group, Optimizer
 from fttrain.spec.schedules import Constant, Schedule, Warmup
-from fttrain.spec.values import Count, NonNegative, Positive, Selectors
+from fttrain.spec.values import Count, NonNegative, Positive, Selectors, Share
+
+
+class Ema(Strict):
+    """Evaluate and export a running mean of the weights and statistics, as torchvision does.
+
+    mean = decay x mean + (1 - decay) x weights. During the warm-up it is the weights themselves.
+    """
+
+    decay: Share = 0.99998
+    every: Count = Field(32, description="Optimizer steps from one update to the next.")
+    adjust: bool = Field(
+        False,
+        description="Take 1 - decay times batch_size x accumulate x every / epochs (at most 1): so "
+        "the mean reaches equally far back, in shares of the run, whatever these are.",
+    )
+
+
+class EarlyStopping(Strict):
+    """End the run where validation does not improve any more."""
+
+    patience: Count = Field(
+        5, description="End after this many evaluations in a row without improvement."
+    )
+    min_delta: NonNegative = Field(0.0, description="Only what is better by more is improvement.")
+    metric: Literal["accuracy", "loss"] = "accuracy"
 
 
 class Train(Strict):
@@ -40,7 +65,23 @@ class Train(Strict):
     schedule: Schedule = Schedule(constant=Constant())
     warmup: Warmup | None = None
     loss: Loss = Loss(cross_entropy=CrossEntropy())
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
+        "fp32",
+        description="What convolutions and products of matrices are computed in; weights stay "
+        "fp32. fp16 scales the loss. auto: bf16 on a GPU, fp32 on a processor.",
+    )
+    bn: Literal["eval", "train", "recalibrate"] = Field(
+        "eval",
+        description="Statistics of frozen BatchNorm layers. eval: they stay. train: they move with "
+        "the batches. recalibrate: those of all BatchNorm layers are taken from the training "
+        "images, not augmented, before training and before each evaluation.",
+    )
+    ema: Ema | None = None
+    early_stopping: EarlyStopping | None = None
     evaluate_first: bool = Field(False, description="Evaluate before any training, as epoch 0.")
+    evaluate_every: Count = Field(
+        1, description="Evaluate after every so many epochs, and after the last."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,66 @@
+"""In which numbers a step is computed: fp32, or bf16 and fp16 by torch's autocast.
+
+Weights, gradients and statistics are fp32 throughout. Loss and softmax are, too.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+Name = Literal["fp32", "bf16", "fp16"]
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Precision:
+    """How forward passes, backward passes and steps are made. fp16 scales the loss meanwhile."""
+
+    def __init__(self, name: Name = "fp32", device: str = "cpu") -> None:
+        self._name = name
+        self._device = torch.device(device).type
+        # The scaler of torch is neither needed nor wanted where no gradient vanishes.
+        self._scaler = GradScaler(self._device) if name == "fp16" else None
+
+    def cast(self) -> AbstractContextManager[Any]:
+        """Have what runs within this context compute so."""
+        is_other = self._name != "fp32"
+        # A disabled autocast still asks whether the device has the type.
+        dtype = _TYPES[self._name] if is_other else torch.bfloat16
+        return torch.autocast(self._device, dtype=dtype, enabled=is_other)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss, in the scale of the moment."""
+        scaled = self._scaler.scale(loss) if self._scaler is not None else loss
+        scaled.backward()  # type: ignore[no-untyped-call]
+
+    def unscale(self, optimizer: Optimizer) -> None:
+        """Give the gradients their true size. Once per step, before anything looks at them."""
+        if self._scaler is not None:
+            self._scaler.unscale_(optimizer)
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Take the step. With fp16 it is left out where a gradient is no number."""
+        if self._scaler is None:
+            optimizer.step()
+        else:
+            self._scaler.step(optimizer)
+            self._scaler.update()
+
+    def state(self) -> dict[str, float]:
+        """Return what the next step depends on: the scale and since when it holds."""
+        return self._scaler.state_dict() if self._scaler is not None else {}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Put back what `state` returned."""
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state)
+
+
+def resolved(stated: Literal["fp32", "bf16", "fp16", "auto"], device: str) -> Name:
+    """Return what `auto` means on a device."""
+    if stated != "auto":
+        return stated
+    return "bf16" if device == "cuda" else "fp32"
