@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,7 +39,12 @@ class Trial:
         size, seed = self.recipe.train.batch_size, self.recipe.train.seed
         source = Draft(recipe=self.recipe, references={}).source
         view = EvalView(self.plan.preprocess.steps)
-        shuffled = order.epoch_order(len(source.train), seed, number)
+        labels, weights = source.train.labels, self.plan.sampling_weights
+        shuffled = (
+            order.weighted_order(np.array(weights)[labels], seed, number)
+            if weights
+            else order.epoch_order(len(labels), seed, number)
+        )
         return [
             Batch(
                 epoch=number,
@@ -46,7 +52,7 @@ class Trial:
                 images=torch.stack(
                     [view(source.train.picture(i), epoch=number, index=i) for i in part.tolist()]
                 ),
-                labels=torch.from_numpy(source.train.labels[part]),
+                labels=torch.from_numpy(labels[part]),
             )
             for part in order.batches(shuffled, size, True)
         ]

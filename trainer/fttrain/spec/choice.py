@@ -85,7 +85,9 @@ def shape(value: Any) -> str:
     """Return the tag that a value of a union has by its shape."""
     if isinstance(value, dict | BaseModel):
         return "<map>"
-    return "<name>" if isinstance(value, str) else "<number>"
+    if isinstance(value, str):
+        return "<name>"
+    return "<number>" if isinstance(value, int | float) else "<other>"
 
 
 class _Flat:

@@ -186,7 +186,7 @@ def test_sam_goes_as_far_as_rho_measured_by_weights_or_by_their_shares(
     assert steps[-1].loss != pytest.approx(plain.ours()[-1].loss, rel=1e-3)
 
 
-def test_sam_goes_with_accumulation_clipping_and_dropout() -> None:
+def test_sam_goes_with_accumulation_and_clipping() -> None:
     trial = byhand.trial(optimizer=sam({"sgd": {"lr": LR}}), accumulate=2, clip_norm=0.1)
 
     steps = trial.ours()
