@@ -14,6 +14,7 @@ from fttrain.data.chance import Draws, normals, words
 from fttrain.data.view import TrainView
 from fttrain.spec.augmentation import Augmentation, HorizontalFlip, RandomResizedCrop
 from fttrain.spec.images import Preprocess
+from tests.augmented import distance
 
 PLAIN = Preprocess(mean=[0.5], std=[0.5])
 CROP = RandomResizedCrop(size=32)
@@ -161,13 +162,6 @@ def test_boxes_are_distributed_as_torchvisions(
 
 
 N = 3000
-
-
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return Kolmogorov and Smirnov's distance of two samples."""
-    values = np.union1d(one, other)
-    below = [np.searchsorted(np.sort(sample), values, "right") for sample in (one, other)]
-    return float(np.abs(below[0] - below[1]).max() / len(one))
 
 
 def test_a_box_lies_within_the_image() -> None:

@@ -37,8 +37,20 @@ class Span:
     def at(self, place: int, bins: int, size: tuple[int, int]) -> float:
         """Return a magnitude, counted from 0, of so many."""
         unit = {"width": size[0], "height": size[1]}.get(self.of, 1)
-        value = (self.low + (self.high - self.low) * place / (bins - 1)) * unit
+        value = _linspace(self.low * unit, self.high * unit, bins, place)
         return float(round(value)) if self.is_whole else value
+
+
+def _linspace(low: float, high: float, bins: int, place: int) -> float:
+    """Return one of evenly spaced numbers, rounded as torch rounds them.
+
+    Shifts are cut to whole pixels: 15.999999 of 32 bits is 15, where 64 bits have 16.
+    """
+    low32, high32 = np.float32(low), np.float32(high)
+    step = float((high32 - low32) / np.float32(bins - 1))
+    if place < bins // 2:
+        return float(np.float32(float(low32) + step * place))
+    return float(np.float32(float(high32) - step * (bins - 1 - place)))
 
 
 def _spans(
@@ -189,6 +201,11 @@ def _shift(image: Image.Image, x: float, y: float, style: Styled) -> Image.Image
     return warps.moved(image, motion, style.interpolation, style.fill)
 
 
+def _posterized(image: Image.Image, bits: int) -> Image.Image:
+    # The strongest of AugMix leave no bit, of which Pillow wants at least one.
+    return ImageOps.posterize(image, bits) if bits else Image.new(image.mode, image.size)
+
+
 def _factor(name: str) -> Callable[[Image.Image, float, Styled], Image.Image]:
     return lambda image, magnitude, _: colour.changed(image, (name, 1.0 + magnitude))
 
@@ -204,7 +221,7 @@ _OPERATIONS: Mapping[str, Callable[[Image.Image, float, Styled], Image.Image]] =
     "Color": _factor("saturation"),
     "Contrast": _factor("contrast"),
     "Sharpness": _factor("sharpness"),
-    "Posterize": lambda image, bits, _: ImageOps.posterize(image, int(bits)),
+    "Posterize": lambda image, bits, _: _posterized(image, int(bits)),
     "Solarize": lambda image, share, _: ImageOps.solarize(image, 255.0 * share),  # type: ignore[arg-type]
     "AutoContrast": lambda image, _, __: ImageOps.autocontrast(image),
     "Equalize": lambda image, _, __: ImageOps.equalize(image),

@@ -69,19 +69,20 @@ def moved(
 
 
 def _backwards(motion: Motion, centre: tuple[float, float]) -> tuple[float, ...]:
-    """Return the matrix from places in the result to places in the image."""
+    """Return the matrix from places in the result to places in the image.
+
+    Computed in the order of torchvision's v2: Pillow cuts levels off, so a last bit can show.
+    """
     turn = math.radians(motion.angle)
     sx, sy = (math.radians(degrees) for degrees in motion.shear)
     a = math.cos(turn - sy) / math.cos(sy)
-    b = -math.cos(turn - sy) * math.tan(sx) / math.cos(sy) - math.sin(turn)
+    b = -(a * math.tan(sx) + math.sin(turn))
     c = math.sin(turn - sy) / math.cos(sy)
-    d = -math.sin(turn - sy) * math.tan(sx) / math.cos(sy) + math.cos(turn)
+    d = math.cos(turn) - c * math.tan(sx)
     (cx, cy), (tx, ty) = centre, motion.translate
     xx, xy, yx, yy = (value / motion.scale for value in (d, -b, -c, a))
-    return (
-        xx, xy, xx * (-cx - tx) + xy * (-cy - ty) + cx,
-        yx, yy, yx * (-cx - tx) + yy * (-cy - ty) + cy,
-    )  # fmt: skip
+    x, y = cx + tx, cy + ty
+    return (xx, xy, cx - xx * x - xy * y, yx, yy, cy - yx * x - yy * y)
 
 
 def corners(options: spec.Perspective, size: tuple[int, int], draws: Draws) -> list[Point]:
