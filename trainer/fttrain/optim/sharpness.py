@@ -51,6 +51,9 @@ class Sharpness:
             sizes = [p.detach().abs() for p in moving]
             gradients = [g * size for g, size in zip(gradients, sizes, strict=True)]
         norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
+        if not torch.isfinite(norm):
+            # Half precision has overflowed, its scaler is about to leave the step out.
+            return [torch.zeros_like(p) for p in moving]
         scale = self.rho / (norm + _TINY)
         if self.adaptive:
             gradients = [g * size for g, size in zip(gradients, sizes, strict=True)]
