@@ -196,9 +196,8 @@ def test_the_frozen_part_does_not_depend_on_how_batches_fall(recipe: Recipe, pla
 
 
 def prefix_of(training: Training) -> nn.Module:
-    modules = [block.module for block in training.net.blocks[: training.prefix]]
-    assert None not in modules
-    return nn.Sequential(*modules).eval()
+    blocks = training.net.blocks[: training.prefix]
+    return nn.Sequential(*(module for block in blocks for module in block.modules)).eval()
 
 
 def test_evaluation_counts_each_image_once_and_changes_nothing(recipe: Recipe, plan: Plan) -> None:

@@ -205,7 +205,8 @@ def test_a_net_for_colour_does_not_take_grey_images() -> None:
 def test_images_that_are_too_small_for_the_net_are_a_fault(photos: Path) -> None:
     deep = {"cnn": {"channels": [4] * 5, "pool": 5}}
     recipe = engine.parsed({"digits": {}}, deep, {})
-    assert engine.refused(recipe) == {"data": "images of 8 x 8 pixels are too small for cnn"}
+    too_small = "pixels are too small for cnn; it takes 32 x 32 and more"
+    assert engine.refused(recipe) == {"data": f"images of 8 x 8 {too_small}"}
     tiny_crops = engine.parsed(
         {
             "folder": {"path": str(photos)},
@@ -215,7 +216,7 @@ def test_images_that_are_too_small_for_the_net_are_a_fault(photos: Path) -> None
         deep,
         {},
     )
-    assert engine.refused(tiny_crops) == {"data": "images of 16 x 16 pixels are too small for cnn"}
+    assert engine.refused(tiny_crops) == {"data": f"images of 16 x 16 {too_small}"}
 
 
 def test_a_batch_of_one_is_a_fault_where_batch_norm_trains(photos: Path) -> None:

@@ -31,6 +31,7 @@ def saved_bytes(net: Net, shape: tuple[int, ...], *, prefix: int, trained: Itera
             saved[storage._cdata] = (tensor, storage.nbytes())  # held: no other may take its place
         return tensor
 
+    asides, seen_aside = net.used_asides(chosen), []
     net.module.train()
     seen = torch.empty(shape, device="meta")
     with torch.no_grad():
@@ -39,6 +40,7 @@ def saved_bytes(net: Net, shape: tuple[int, ...], *, prefix: int, trained: Itera
     with saved_tensors_hooks(keep, _unchanged):
         for block in net.blocks[prefix:]:
             seen = block.run(seen)
+            seen_aside += [aside.module(seen) for aside in asides if aside.after == block.name]
     return sum(size for _, size in saved.values())
 
 

@@ -1,6 +1,6 @@
 """Whether weights fit a net."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,13 +20,14 @@ class Fit:
 def compare(net: Net, tensors: Mapping[str, Tensor], *, keep_head: bool, source: str) -> Fit:
     """Compare names and shapes; a head that is replaced does not count.
 
+    Nor do auxiliary heads that the weights leave out.
+
     Raises:
         RecipeFaults: one on `model.weights`, with a short account of what does not fit.
     """
-    head = {f"{net.head}.weight", f"{net.head}.bias"}
-    apart = set() if keep_head else head
     wanted = {name: tuple(t.shape) for name, t in net.module.state_dict().items()}
     given = {name: tuple(t.shape) for name, t in tensors.items()}
+    apart = _apart(net, [*wanted, *given], given, keep_head=keep_head)
     both = [name for name in wanted if name in given and name not in apart]
     reshaped = [name for name in both if wanted[name] != given[name]]
     missing = [n for n in wanted if n not in given and n not in apart and not _is_count(n)]
@@ -43,6 +44,18 @@ def compare(net: Net, tensors: Mapping[str, Tensor], *, keep_head: bool, source:
         what += "" if keep_head else " (the head apart)"
         raise RecipeFaults([Fault(field="model.weights", description=what)])
     return Fit(loaded=both, new=[name for name in wanted if name in apart])
+
+
+def _apart(net: Net, names: Iterable[str], given: Iterable[str], *, keep_head: bool) -> set[str]:
+    """Return the names that need not be in the weights, or need not be what they are there."""
+    replaced = [] if keep_head else [net.head, *(aside.last for aside in net.asides)]
+    left_out = [
+        aside.name
+        for aside in net.asides
+        if not any(name.startswith(f"{aside.name}.") for name in given)
+    ]
+    begins = tuple(f"{path}." for path in (*replaced, *left_out))
+    return {name for name in names if name.startswith(begins)}
 
 
 def _is_count(name: str) -> bool:

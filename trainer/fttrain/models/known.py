@@ -8,6 +8,10 @@ import torchvision
 
 from fttrain.spec.images import Preprocess
 
+# These two were published for values from -1 to 1. torchvision has images prepared as for other
+# nets and has the net itself undo it (`transform_input`); here that is in the preparation.
+_HALVES = ("googlenet", "inception_v3")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -31,7 +35,9 @@ class Published:
 
 def published(net: str) -> list[Published]:
     """Return all weights that torchvision publishes for one of its nets."""
-    return [_published(net, member) for member in torchvision.models.get_model_weights(net)]
+    members = torchvision.models.get_model_weights(net)
+    # vgg16 has weights for other tasks too: its classifier is not a number there.
+    return [_published(net, member) for member in members if member.meta["categories"]]
 
 
 def _published(net: str, member: Any) -> Published:
@@ -49,8 +55,8 @@ def _published(net: str, member: Any) -> Published:
             resize=view.resize_size[0],
             crop=view.crop_size[0],
             interpolation=view.interpolation.value,
-            mean=list(view.mean),
-            std=list(view.std),
+            mean=[0.5] * 3 if net in _HALVES else list(view.mean),
+            std=[0.5] * 3 if net in _HALVES else list(view.std),
         ),
         classes=tuple(member.meta["categories"]),
     )

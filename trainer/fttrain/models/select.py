@@ -64,14 +64,14 @@ def _names(net: Net, modules: Iterable[nn.Module]) -> Names:
 
 
 def _by_depth(net: Net, kind: str, text: str) -> Names:
-    blocks = [block.module for block in net.backbone if block.module is not None]
+    blocks = net.backbone
     if not re.fullmatch(r"[1-9][0-9]*", text) or int(text) > len(blocks):
         raise _NoMatch(
             f"`{kind}:{text}` needs a number from 1 to {len(blocks)}: {net.name} has "
             f"{len(blocks)} block{'s' if blocks[1:] else ''} with parameters before its head"
         )
     count = int(text)
-    return _names(net, blocks[:count] if kind == "first" else blocks[-count:])
+    return net.names(blocks[:count] if kind == "first" else blocks[-count:])
 
 
 def _by_first(net: Net, text: str) -> Names:
@@ -117,7 +117,7 @@ def _child(module: nn.Module, name: str, here: str) -> nn.Module:
 
 
 def _slice(module: nn.Module, text: str, here: str) -> Sequence[nn.Module]:
-    if not isinstance(module, nn.Sequential):
+    if not isinstance(module, nn.Sequential | nn.ModuleList):
         raise _NoMatch(f"{here} is no chain of blocks, so it takes no `[{text}]`")
     parts = [int(part) if part else None for part in text.split(":")]
     chain = list(module)

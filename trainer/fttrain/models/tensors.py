@@ -50,7 +50,7 @@ def read(path: Path) -> Contents:
         if path.suffix == ".safetensors":
             tensors, metadata = _safetensors(path, data)
         else:
-            tensors = _state_dict(path, _unpickled(path, data))
+            tensors = _renamed(_state_dict(path, _unpickled(path, data)))
         return Contents(tensors=tensors, sha256=digest.result(), metadata=metadata)
 
 
@@ -115,4 +115,18 @@ def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for prefix in (*_PREFIXES, *_PREFIXES):
         if all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+# Names that torchvision's published DenseNets and vision transformers have from before.
+_RENAMED = (
+    (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
+
+
+def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    for old, new in _RENAMED:
+        tensors = {old.sub(new, name): value for name, value in tensors.items()}
     return tensors

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fttrain.artifacts import export
-from fttrain.models import download, known, tensors, zoo
+from fttrain.models import download, known, tensors, timm_nets, zoo
 from fttrain.models.known import Published
 from fttrain.models.tensors import BadWeights, Contents
 from fttrain.spec import network
@@ -60,6 +60,8 @@ def find(model: network.Model, references: Mapping[str, str], *, cache: Path) ->
         if text not in references:
             raise _fault(f"no job is known here that `{text}` could mean; use `file:PATH`")
         return Path(references[text])
+    if text == "timm":
+        return cache / timm_nets.published(_timm_name(model))[1]
     return cache / _member(model, text).file
 
 
@@ -81,7 +83,7 @@ def read(
         return None
     try:
         if not model.weights.startswith(("file:", "job:")) and not path.exists():
-            _download(_member(model, model.weights), path, fetch or download.fetch)
+            _download(model, path, fetch or download.fetch)
         contents = tensors.read(path)
         _check_name(model, path, contents)
         return Weights(
@@ -98,22 +100,34 @@ def _member(model: network.Model, text: str) -> Published:
     if model.name is None:
         raise _fault(f"`{text}` is unknown; a `cnn` starts from none, file:PATH or job:NAME/best")
     zoo.check_name(model.name)
-    members = known.published(model.name)
+    members = _published(model)
     for member in members:
         if member.member == text:
             return member
     if "/" in text:
         raise _fault(f"`{text}` is unknown; a file is named as `file:{text}`")
-    names = ["none", *(member.member for member in members)]
+    timm = ["timm"] if model.name.startswith(zoo.TIMM) else []
+    names = ["none", *timm, *(member.member for member in members)]
     near = nearest(text, names)
     meant = f". Did you mean `{near}`?" if near else ""
     listed = f"{', '.join(names)}, file:PATH, job:NAME/best"
     raise _fault(f"`{text}` is unknown for {model.name}; known: {listed}{meant}")
 
 
-def _download(member: Published, path: Path, fetch: Fetch) -> None:
+def _timm_name(model: network.Model) -> str:
+    if model.name is None or not model.name.startswith(zoo.TIMM):
+        raise _fault("`timm` stands for weights of nets of timm; the net is none")
+    return model.name
+
+
+def _download(model: network.Model, path: Path, fetch: Fetch) -> None:
+    if model.weights == "timm":
+        url, sha256_begin = timm_nets.published(_timm_name(model))[0], ""
+    else:
+        member = _member(model, model.weights)
+        url, sha256_begin = member.url, member.sha256_begin
     try:
-        fetch(member.url, path, sha256_begin=member.sha256_begin)
+        fetch(url, path, sha256_begin=sha256_begin)
     except BadWeights as bad:
         raise BadWeights(
             f"{bad}; download it elsewhere and put it at {path}, or name it as `file:PATH`"
@@ -122,13 +136,17 @@ def _download(member: Published, path: Path, fetch: Fetch) -> None:
 
 def _check_name(model: network.Model, path: Path, contents: Contents) -> None:
     """A file that bears a published name must be the published file."""
-    for published in known.published(model.name) if model.name in zoo.PROVEN else ():
+    for published in _published(model):
         named, given = published.sha256_begin, contents.sha256
         if path.name == published.file and not given.startswith(named):
             raise BadWeights(
                 f"{path} is damaged: its SHA-256 begins with {given[: len(named)]}, its name says "
                 f"{named}; download it again"
             )
+
+
+def _published(model: network.Model) -> list[Published]:
+    return known.published(model.name) if model.name and zoo.is_published(model.name) else []
 
 
 def _lineage(model: network.Model, path: Path, contents: Contents) -> Lineage | None:
@@ -148,7 +166,7 @@ def _lineage(model: network.Model, path: Path, contents: Contents) -> Lineage | 
             preprocess=exported.preprocess,
             origin=f"job {exported.origin.job_name}",
         )
-    for published in known.published(model.name) if model.name in zoo.PROVEN else ():
+    for published in _published(model):
         if contents.sha256.startswith(published.sha256_begin):
             return Lineage(
                 net=network.Model(name=model.name),
@@ -167,13 +185,16 @@ def keeps_head(model: network.Model, lineage: Lineage | None, classes: tuple[str
     """
     if model.head == "new":
         return False
-    net = (model.name, model.cnn)
-    fits = lineage is not None and (lineage.net.name, lineage.net.cnn) == net
+    fits = lineage is not None and _shape(lineage.net) == _shape(model)
     if fits and lineage is not None and lineage.classes == classes:
         return True
-    if model.head == "auto":
+    if model.head != "keep":
         return False
     raise RecipeFaults([Fault(field="model.head", description=_why_not(model, lineage, classes))])
+
+
+def _shape(model: network.Model) -> tuple[object, ...]:
+    return model.name, model.cnn, model.layers
 
 
 def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> str:
@@ -184,6 +205,8 @@ def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, 
             f"the head of `{model.weights}` has {_named(lineage.classes)}, the data "
             f"{_named(classes)}"
         )
+    elif lineage.net.layers != model.layers:
+        why = f"the head of `{model.weights}` has other layers"
     else:
         why = f"`{model.weights}` is of another net"
     return f"cannot keep the head: {why}; say `head: new`"

@@ -1,23 +1,27 @@
 """The nets that can be asked for, each seen as a chain of blocks in depth order."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import torchvision
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from fttrain.models.cnn import Cnn
-from fttrain.spec import network
 from fttrain.spec.faults import Fault, RecipeFaults
-from fttrain.spec.nearest import hint
+from fttrain.spec.nearest import nearest
 
-PROVEN = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large",
-)  # fmt: skip
+TIMM = "timm/"
+"""What the name of a net of timm begins with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What `first:k` and `last:k` count: a module, with parameters that lie in none."""
+
+    name: str
+    """As a user writes it after `block:`."""
+    module: nn.Module
+    loose: tuple[str, ...] = ()
+    """Full names of parameters that belong here and to no module of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,27 @@ class Block:
     name: str
     """As a user writes it after `block:`; `pool` stands for pooling and flattening."""
     run: Callable[[Tensor], Tensor]
-    module: nn.Module | None = None
-    """None: a function without a module of its own."""
+    parts: tuple[Part, ...] = ()
+    """In depth order. Most blocks are one part; a mere function has none."""
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The modules of its parts."""
+        return tuple(part.module for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """An auxiliary head: it sees what a block gives, and its loss counts in training."""
+
+    name: str
+    module: nn.Module
+    after: str
+    """The block that it sees the output of."""
+    last: str
+    """Full name of its last layer: one output per class."""
+    weight: float
+    """Of its loss, where that of the head itself has 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,94 +62,66 @@ class Net:
     module: nn.Module
     blocks: tuple[Block, ...]
     head: str
-    """Dotted name of the last linear layer: one output per class."""
+    """Dotted name of the head: the last layer, or what a recipe puts in its place."""
+    asides: tuple[Aside, ...] = ()
+    """Auxiliary heads. They take part where they train."""
+    side: int | None = None
+    """The one side of images in pixels that the net takes; None: any above some least."""
 
     @property
-    def head_layer(self) -> nn.Linear:
-        """The last linear layer."""
-        layer = self.module.get_submodule(self.head)
-        assert isinstance(layer, nn.Linear)
-        return layer
+    def head_layer(self) -> nn.Module:
+        """The head."""
+        return self.module.get_submodule(self.head)
 
     @property
-    def backbone(self) -> tuple[Block, ...]:
-        """The blocks that hold parameters, without the head."""
+    def backbone(self) -> tuple[Part, ...]:
+        """The parts that hold parameters, without the head."""
+        head = set(self.head_layer.modules())
         return tuple(
-            block
+            part
             for block in self.blocks
-            if block.module is not None
-            and block.module is not self.head_layer
-            and next(block.module.parameters(), None) is not None
+            for part in block.parts
+            if part.module not in head
+            and (part.loose or next(part.module.parameters(), None) is not None)
+        )
+
+    def names(self, parts: Iterable[Part]) -> list[str]:
+        """Return the parameters of parts by their full names, in the net's order."""
+        chosen: set[int] = set()
+        for part in parts:
+            chosen |= {id(parameter) for parameter in part.module.parameters()}
+            chosen |= {id(self.module.get_parameter(name)) for name in part.loose}
+        return [name for name, value in self.module.named_parameters() if id(value) in chosen]
+
+    def used_asides(self, trained: Iterable[str]) -> tuple[Aside, ...]:
+        """Return the auxiliary heads of which something trains."""
+        chosen = set(trained)
+        return tuple(
+            aside
+            for aside in self.asides
+            if any(f"{aside.name}.{name}" in chosen for name, _ in aside.module.named_parameters())
         )
 
 
+def known() -> list[str]:
+    """Return the names of torchvision's classifiers."""
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def is_published(name: str | None) -> bool:
+    """Return True if torchvision has such a net."""
+    return name in known()
+
+
 def check_name(name: str) -> None:
-    """Refuse a net that is not proven.
+    """Refuse a net that is not there.
 
     Raises:
         RecipeFaults: on `model.name`, with what would be right.
     """
-    if name in PROVEN:
+    if name.startswith(TIMM) or is_published(name):
         return
-    if name in torchvision.models.list_models(module=torchvision.models):
-        what = f"`{name}` is not proven in this version"
-    else:
-        what = f"unknown net `{name}`{hint(name, PROVEN)}"
-    message = what if what.endswith("?") else f"{what}; proven: {', '.join(PROVEN)}"
-    raise RecipeFaults([Fault(field="model.name", description=message)])
-
-
-def construct(model: network.Model, *, classes: int, channels: int) -> Net:
-    """Build the net that a recipe names, as torchvision builds it.
-
-    Raises:
-        RecipeFaults: where the net is not proven.
-    """
-    if model.cnn is not None:
-        return _cnn_net(Cnn(model.cnn, channels=channels, classes=classes))
-    assert model.name is not None
-    check_name(model.name)
-    build: Callable[..., Any] = getattr(torchvision.models, model.name)
-    return _net(model.name, build(num_classes=classes))
-
-
-def _net(name: str, module: Any) -> Net:
-    family = _resnet_blocks if name.startswith("resnet") else _mobilenet_blocks
-    head = "fc" if name.startswith("resnet") else f"classifier.{len(module.classifier) - 1}"
-    return Net(name=name, module=module, blocks=tuple(family(module)), head=head)
-
-
-def _cnn_net(module: Cnn) -> Net:
-    blocks = [
-        *_items("features", module.features),
-        Block(name="pool", run=lambda x: module.avgpool(x).flatten(1)),
-        *_attributes(module, "dropout", "head"),
-    ]
-    return Net(name="cnn", module=module, blocks=tuple(blocks), head="head")
-
-
-def _resnet_blocks(module: Any) -> Iterator[Block]:
-    yield from _attributes(module, "conv1", "bn1", "relu", "maxpool")
-    for name in ("layer1", "layer2", "layer3", "layer4"):
-        yield from _items(name, getattr(module, name))
-    yield Block(name="pool", run=lambda x: module.avgpool(x).flatten(1))
-    yield from _attributes(module, "fc")
-
-
-def _mobilenet_blocks(module: Any) -> Iterator[Block]:
-    yield from _items("features", module.features)
-    # MobileNetV2 pools by a function, V3 by a module.
-    pool = getattr(module, "avgpool", None) or partial(F.adaptive_avg_pool2d, output_size=(1, 1))
-    yield Block(name="pool", run=lambda x: pool(x).flatten(1))
-    yield from _items("classifier", module.classifier)
-
-
-def _items(name: str, sequence: Iterable[nn.Module]) -> Iterator[Block]:
-    for index, module in enumerate(sequence):
-        yield Block(name=f"{name}[{index}]", run=module, module=module)
-
-
-def _attributes(module: nn.Module, *names: str) -> Iterator[Block]:
-    for name in names:
-        part = module.get_submodule(name)
-        yield Block(name=name, run=part, module=part)
+    near = nearest(name, known())
+    meant = f"did you mean `{near}`?" if near else f"known: {', '.join(known())}, timm/NAME"
+    raise RecipeFaults([Fault(field="model.name", description=f"unknown net `{name}`; {meant}")])

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from fttrain.spec.choice import Strict
+from fttrain.spec.choice import FLAT, OneOf, Strict
 from fttrain.spec.values import Count, Share, Text
 
 
@@ -17,18 +17,80 @@ class Cnn(Strict):
     dropout: Share = Field(0.0, description="Before the head.")
 
 
+class Plain(Strict):
+    """A layer without options."""
+
+
+class Linear(Strict):
+    """A linear layer; `{linear: 512}` will do."""
+
+    model_config = ConfigDict(json_schema_extra={"type": ["object", "integer"]})
+
+    width: Count = Field(description="Its outputs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_width(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"width": value}
+
+
+class Dropout(Strict):
+    """Dropout; `{dropout: 0.2}` will do."""
+
+    model_config = ConfigDict(json_schema_extra={"type": ["object", "number"]})
+
+    p: Share = Field(0.5, description="Share of the values that is dropped while training.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_share(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"p": value}
+
+
+class HeadLayer(OneOf):
+    """A layer of a head, as torch.nn makes it; norms have the width of what comes before them."""
+
+    linear: Linear | None = None
+    relu: Plain | None = None
+    gelu: Plain | None = None
+    silu: Plain | None = None
+    hardswish: Plain | None = None
+    tanh: Plain | None = None
+    dropout: Dropout | None = None
+    batch_norm: Plain | None = None
+    layer_norm: Plain | None = None
+
+
+def _form(value: Any) -> str:
+    return "<list>" if isinstance(value, list) else "<name>"
+
+
+Head = Annotated[
+    Annotated[Literal["auto", "new", "keep"], Tag("<name>")]
+    | Annotated[list[HeadLayer], Field(min_length=1, max_length=32), Tag("<list>")],
+    Discriminator(_form),
+    FLAT,
+]
+
+
 class Model(Strict):
     """The net and the weights it starts from."""
 
-    name: Text | None = Field(None, description="A classifier of torchvision, by its name there.")
+    name: Text | None = Field(
+        None,
+        description="A classifier of torchvision, by its name there; or of timm, as timm/NAME "
+        "(extra `timm`).",
+    )
     cnn: Cnn | None = None
     weights: Text = Field(
         "none",
-        description="`none`; a torchvision enum member (IMAGENET1K_V1); `file:PATH`; "
-        "`job:NAME/best` or `job:NAME/last`.",
+        description="`none`; a torchvision enum member (IMAGENET1K_V1); `timm`, the published "
+        "weights of a net of timm; `file:PATH`; `job:NAME/best` or `job:NAME/last`.",
     )
-    head: Literal["auto", "new", "keep"] = Field(
-        "auto", description="auto keeps the head where the classes are those of the weights."
+    head: Head = Field(
+        "auto",
+        description="auto keeps the head where the classes are those of the weights. A list of "
+        "layers takes the place of the net's last layer; one linear output per class follows.",
     )
 
     @model_validator(mode="before")
@@ -43,3 +105,8 @@ class Model(Strict):
         if (self.name is None) == (self.cnn is None):
             raise ValueError("say which net, exactly one of: name, cnn")
         return self
+
+    @property
+    def layers(self) -> tuple[HeadLayer, ...]:
+        """The layers of the head before the last, where the recipe lists them."""
+        return tuple(self.head) if isinstance(self.head, list) else ()
