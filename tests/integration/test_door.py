@@ -14,6 +14,7 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from sqlalchemy.exc import OperationalError
 
 from finetuned.v1 import daemon_service_pb2 as daemon
 from finetuned.v1 import dataset_service_pb2 as datasets
@@ -24,7 +25,7 @@ from finetuned.v1 import recipe_service_pb2 as recipes
 from ftd import tls
 from ftd.errors import BadConfig, Unauthenticated
 from ftd.jobs.callers import Caller
-from ftd.jobs.store.tokens import Role
+from ftd.jobs.store.tokens import Role, Tokens
 from ftd.rpc import methods
 from tests.fakes.jobs import NOW, RECIPE
 from tests.fakes.listening import Line, reason, spec
@@ -194,6 +195,24 @@ async def test_a_refusal_tells_a_guesser_nothing(door: Door) -> None:
         told.add(error.value.details())
 
     assert told == {str(Unauthenticated())}
+
+
+async def test_a_store_that_fails_tells_a_caller_nothing_of_itself(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any, **__: Any) -> None:
+        raise OperationalError("SELECT secrets", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr(Tokens, "find", fails)
+
+    with structlog.testing.capture_logs() as log, pytest.raises(grpc.aio.AioRpcError) as error:
+        await door.call(J + "GetJob", "owner")
+
+    (failed,) = [each for each in log if each["event"] == "rpc_failed"]
+    assert (error.value.code().name, reason(error.value)) == ("INTERNAL", "INTERNAL")
+    assert error.value.details() == (
+        "the daemon failed at this; its log tells why under request_id " + failed["request_id"]
+    )
 
 
 async def test_jobs_are_listed_and_named_for_whose_they_are(door: Door) -> None:

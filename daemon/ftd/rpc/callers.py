@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -116,9 +117,15 @@ class Gate(grpc.aio.ServerInterceptor):
         if method.startswith(_OPEN):
             return await continuation(handler_call_details)
         token = _token(handler_call_details.invocation_metadata)
-        caller = await self._caller(token)
+        try:
+            caller = await self._caller(token)
+        except Exception:
+            # Behind this the edge catches; what gRPC itself would say of it is not for callers.
+            call_id = uuid.uuid4().hex[:16]
+            log.exception("rpc_failed", method=method, request_id=call_id)
+            return self._refusal(method, errors.internal(call_id))
         if caller is None:
-            return self._refusal(method)
+            return self._refusal(method, errors.status_of(Unauthenticated()))
         _CALLER.set(caller)
 
         async def is_live() -> bool:
@@ -133,9 +140,8 @@ class Gate(grpc.aio.ServerInterceptor):
         found = await self._tokens.find(token, now=datetime.now(UTC))
         return found.caller if found else None
 
-    def _refusal(self, method: str) -> Any:
+    def _refusal(self, method: str, status: grpc.Status) -> Any:
         async def refuse(_requests: Any, context: Any) -> None:
-            status = errors.status_of(Unauthenticated())
             log.info("rpc_refused", method=method, code=status.code.name, peer=context.peer())
             self._tell(method, status.code.name, 0.0)
             await context.abort_with_status(status)

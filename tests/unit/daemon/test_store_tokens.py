@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftd.errors import TokenNameTaken, TokenNotFound
+from ftd.errors import DiskFull, TokenNameTaken, TokenNotFound
 from ftd.jobs.callers import Caller
 from ftd.jobs.store import Store
 from ftd.jobs.store.tokens import Role
@@ -95,6 +95,17 @@ async def test_the_last_use_is_noted_once_a_minute(store: Store) -> None:
         noted.append((await store.tokens.list())[0].last_use_time)
 
     assert noted == [at(0), at(0), at(60)]
+
+
+async def test_a_full_disk_keeps_nobody_out(store: Store) -> None:
+    token = await create(store)
+
+    async def full(*_: object) -> None:
+        raise DiskFull("the daemon's disk is full")
+
+    store.tokens._write = full  # type: ignore[assignment]
+
+    assert await store.tokens.find(token, now=NOW) is not None
 
 
 async def test_what_another_process_revokes_is_gone_at_once(store: Store, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The tokens by which users of other machines are known: made, found, revoked."""
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -11,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ftd.errors import TokenNameTaken, TokenNotFound
+from ftd.errors import DiskFull, TokenNameTaken, TokenNotFound
 from ftd.jobs.callers import Caller
 from ftd.jobs.store.tables import TOKENS
 from fttrain.spec.nearest import hint
@@ -92,7 +93,8 @@ class Tokens:
         digest = _digest(token)
         found = await self._read(lambda connection: _live(connection, digest))
         if found and (found.last_use_time is None or now - found.last_use_time >= USE_STEP):
-            await self._write(lambda connection: _use(connection, digest, now))
+            with contextlib.suppress(DiskFull):  # who makes room needs to be let in
+                await self._write(lambda connection: _use(connection, digest, now))
         return found
 
 
