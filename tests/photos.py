@@ -49,3 +49,12 @@ def photo(label: int, size: tuple[int, int], *, seed: str) -> Image.Image:
     else:
         draw.rectangle(box, fill=colour)
     return image
+
+
+def damage_within(path: Path) -> None:
+    """Put a PNG in an image's place whose beginning and end are sound, and whose middle is not."""
+    photo(0, (48, 36), seed="damaged").save(path, format="PNG")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(64)
+    path.write_bytes(content)

@@ -3,35 +3,49 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
-from fttrain import assembly, events, exporting, loop, process, report
+from fttrain import assembly, events, exporting, judging, loop, process, report, stopping
 from fttrain.assembly import InputsChanged
-from fttrain.data import order, sources
+from fttrain.data import order, sources, split
 from fttrain.data.order import Indices
-from fttrain.data.samples import Labels, Samples, Source
+from fttrain.data.samples import Labels, Source
+from fttrain.data.sparing import Sparing, watched
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
-from fttrain.events import EpochEnded, PhaseName
+from fttrain.events import EpochEnded, PhaseName, Score
 from fttrain.journal import Journal, StepLog
+from fttrain.keeping import Keeping
 from fttrain.loop import NonFiniteLoss, Training
 from fttrain.reserve import Reserve
-from fttrain.results.verdicts import Verdicts
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
-from fttrain.state import checkpoint
 
 
 class Diverged(Exception):
     """A loss that is no number, with where it happened and what is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Where the images of an attempt come from."""
+
+    source: Source
+    batches: Iterator[Batch]
+    """All that will be trained on, in order."""
+    val: Stream
+    plain: Stream | None
+    """The training images as they are, where statistics are taken of them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +63,8 @@ class Attempt:
     """Steps finished."""
     best: EpochEnded | None = None
     epochs: list[EpochEnded] = field(default_factory=list)
+    exhausted: bool = False
+    """Ended because validation had stopped to improve."""
 
     @classmethod
     def prepare(
@@ -78,24 +94,39 @@ class Attempt:
         source = self._source()
         preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
         train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
-        with (
-            Stream(source.train, train_view, workers) as train_stream,
-            Stream(source.val, EvalView(preprocess), workers) as val_stream,
-        ):
+        spared, eval_view = Sparing(source.train), EvalView(preprocess)
+        with ExitStack() as stack:
+            train_stream = stack.enter_context(Stream(spared, train_view, workers))
+            val_stream = stack.enter_context(Stream(source.val, eval_view, workers))
+            plain = Stream(spared, eval_view, workers) if self._recalibrates else None
+            if plain is not None:
+                stack.enter_context(plain)
             # Loading begins here: when the net is built, the first batch is there.
-            batches = train_stream.run(self._train_tasks(source.train.labels))
+            batches = self._watched(
+                train_stream.run(self._train_tasks(source.train.labels)), spared
+            )
+            feed = Feed(source=source, batches=batches, val=val_stream, plain=plain)
             if self.reserve is not None:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
             self._introduce()
             training = assembly.training(self.recipe, self.plan)
-            if self.recipe.train.evaluate_first:
-                self._untrained(training, source, val_stream)
-            for epoch in range(1, self.plan.epochs + 1):
-                self._epoch(epoch, training, batches, source, val_stream)
-                if rundir.is_to_finish(self.run_dir):
-                    break
+            self._fit(training, feed)
         self._export(training)
+
+    def _fit(self, training: Training, feed: Feed) -> None:
+        if feed.plain is not None:
+            self._recalibrate(training, feed.plain)
+        if self.recipe.train.evaluate_first:
+            self._untrained(training, feed)
+        for epoch in range(1, self.plan.epochs + 1):
+            self._epoch(epoch, training, feed)
+            if stopping.is_due(self.recipe.train.early_stopping, self.epochs):
+                self.exhausted = True
+                break
+            # Asked for since this epoch was over, it holds for the next: that is evaluated.
+            if rundir.is_to_finish(self.run_dir) and self.epochs[-1].val is not None:
+                break
 
     def _introduce(self) -> None:
         for line in report.plan_lines(self.plan):
@@ -115,12 +146,34 @@ class Attempt:
             raise InputsChanged(f"the data has changed since the plan: {found}") from None
         if source.fingerprint != self.plan.data.fingerprint:
             raise InputsChanged(f"the images of {source.name} have changed since the plan")
+        source = source.without({*self.plan.data.bad, *self.plan.data.dropped})
+        if source.is_drawn:
+            split.write(source, self.run_dir / split.CSV)
+            self.journal.write(events.ArtifactMade(what="table/split", path=split.CSV))
         return source
+
+    def _watched(self, batches: Iterator[Batch], spared: Sparing) -> Iterator[Batch]:
+        data = self.plan.data
+        parts = [part.images for part in (data.train, data.val, data.test) if part is not None]
+        images = sum(parts) + len(data.bad) + len(data.dropped)
+        return watched(
+            batches,
+            spared,
+            known=data.bad,
+            allowed=self.recipe.data.most_bad(images),
+            images=images,
+            tell=self._notice,
+        )
+
+    def _notice(self, message: str) -> None:
+        self.journal.write(events.Notice(message=message))
+        report.say(f"notice: {message}")
 
     def _train_tasks(self, labels: Labels) -> Iterator[Task]:
         for epoch in range(1, self.plan.epochs + 1):
-            for indices in self._batches(epoch, labels):
-                yield epoch, indices
+            cut = self._batches(epoch, labels)
+            for indices, repeats in zip(cut, order.occurrences(cut), strict=True):
+                yield Task(epoch, indices, repeats)
 
     def _batches(self, epoch: int, labels: Labels) -> list[Indices]:
         """Return the batches of an epoch; the run may end before they do."""
@@ -134,39 +187,45 @@ class Attempt:
         """Return which images an epoch sees, in order."""
         seed, weights = self.recipe.train.seed, self.plan.sampling_weights
         if weights:
-            return order.weighted_order(np.array(weights)[labels], seed, epoch)
-        return order.epoch_order(len(labels), seed, epoch)
+            chosen = order.weighted_order(np.array(weights)[labels], seed, epoch)
+        else:
+            chosen = order.epoch_order(len(labels), seed, epoch)
+        return order.repeated(chosen, self.recipe.data.repeats)
 
     # --- epochs ---------------------------------------------------------------------------
 
-    def _epoch(
-        self,
-        epoch: int,
-        training: Training,
-        batches: Iterator[Batch],
-        source: Source,
-        val_stream: Stream,
-    ) -> None:
+    def _epoch(self, epoch: int, training: Training, feed: Feed) -> None:
         begun = time.monotonic()
         self._turn_to("training", epoch=epoch)
         self.log.begin(epoch=epoch)
-        count = len(self._batches(epoch, source.train.labels))
-        lrs = self._train(training, itertools.islice(batches, count), epoch)
+        count = len(self._batches(epoch, feed.source.train.labels))
+        lrs = self._train(training, itertools.islice(feed.batches, count), epoch)
         train, train_s = self.log.tally, time.monotonic() - begun
-        val = self._evaluate(epoch, training, source.val, val_stream)
-        ended = EpochEnded(
-            epoch=epoch,
-            step=self.step,
-            train=train.score(),
-            val=val.score(),
-            lrs=lrs,
-            images_per_second=train.count / train_s,
-            memory_bytes=process.peak_memory_bytes(),
-            seconds=time.monotonic() - begun,
-            best=self.best is None or val.accuracy > self.best.val.accuracy,
-        )
-        self._end(ended)
-        self._save(ended, training)
+        with judging.judged(training, self._recalibration(training, feed)) as live:
+            val = self._evaluate(epoch, training, feed) if self._is_evaluated(epoch) else None
+            ended = EpochEnded(
+                epoch=epoch,
+                step=self.step,
+                train=train.score(),
+                val=val,
+                lrs=lrs,
+                images_per_second=train.count / train_s,
+                memory_bytes=process.peak_memory_bytes(),
+                seconds=time.monotonic() - begun,
+                best=self._is_best(val),
+            )
+            self._end(ended)
+            self._turn_to("checkpointing", epoch=epoch)
+            self._keeping.save(training, live, ended=ended, best=self.best)
+
+    def _is_evaluated(self, epoch: int) -> bool:
+        is_last = epoch == self.plan.epochs or rundir.is_to_finish(self.run_dir)
+        return is_last or epoch % self.recipe.train.evaluate_every == 0
+
+    def _is_best(self, val: Score | None) -> bool:
+        if val is None:
+            return False
+        return self.best is None or self.best.val is None or val.accuracy > self.best.val.accuracy
 
     def _train(self, training: Training, batches: Iterator[Batch], epoch: int) -> list[float]:
         lrs: list[float] = []
@@ -180,27 +239,41 @@ class Attempt:
             self.log.flush()
         return lrs
 
-    def _evaluate(
-        self, epoch: int, training: Training, samples: Samples, stream: Stream
-    ) -> Verdicts:
+    def _evaluate(self, epoch: int, training: Training, feed: Feed) -> Score:
         self._turn_to("evaluating", epoch=epoch)
-        every = np.arange(len(samples), dtype=np.int64)
-        tasks = [(epoch, part) for part in order.batches(every, self.plan.chunk, False)]
-        found = loop.evaluate(training, stream.run(tasks))
+        every = np.arange(len(feed.source.val), dtype=np.int64)
+        tasks = [Task(epoch, part) for part in order.batches(every, self.plan.chunk, False)]
+        found = loop.evaluate(training, feed.val.run(tasks))
         if not math.isfinite(found.loss):
             what = f"the validation loss is {found.loss} after step {self.step}"
             raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
-        return found
+        return found.score()
 
-    def _untrained(self, training: Training, source: Source, val_stream: Stream) -> None:
+    @property
+    def _recalibrates(self) -> bool:
+        return self.recipe.train.bn == "recalibrate"
+
+    def _recalibration(self, training: Training, feed: Feed) -> Callable[[], None] | None:
+        if feed.plain is None:
+            return None
+        return partial(self._recalibrate, training, feed.plain)
+
+    def _recalibrate(self, training: Training, plain: Stream) -> None:
+        """Take statistics of all training images, in one order that mixes the classes."""
+        mixed = order.epoch_order(self.plan.data.train.images, self.recipe.train.seed, 0)
+        size = max(self.plan.batch_size, self.plan.chunk)
+        tasks = [Task(0, part) for part in order.batches(mixed, size, True)]
+        loop.recalibrate(training, plain.run(tasks))
+
+    def _untrained(self, training: Training, feed: Feed) -> None:
         begun = time.monotonic()
-        val = self._evaluate(0, training, source.val, val_stream)
+        val = self._evaluate(0, training, feed)
         self._end(
             EpochEnded(
                 epoch=0,
                 step=0,
                 train=None,
-                val=val.score(),
+                val=val,
                 lrs=training.rates(0),
                 images_per_second=0.0,
                 memory_bytes=process.peak_memory_bytes(),
@@ -226,53 +299,26 @@ class Attempt:
 
     # --- what stays -----------------------------------------------------------------------
 
-    def _save(self, ended: EpochEnded, training: Training) -> None:
-        assert self.best is not None
-        self._turn_to("checkpointing", epoch=ended.epoch)
-        card = checkpoint.Card(
-            epoch=ended.epoch,
-            step=ended.step,
-            best_epoch=self.best.epoch,
-            best=self.best.val,
-            seed=self.recipe.train.seed,
+    @property
+    def _keeping(self) -> Keeping:
+        return Keeping(
+            run_dir=self.run_dir,
+            folder="",
             job_name=self.card.name,
             recipe=self.recipe,
             plan=self.plan,
-            base=self._base(training),
+            journal=self.journal,
         )
-        self._write("last", rundir.LAST, training, card)
-        if ended.best:
-            self._write("best", rundir.BEST, training, card)
-
-    def _write(
-        self, which: Literal["last", "best"], path: str, training: Training, card: checkpoint.Card
-    ) -> None:
-        place = self.run_dir / path
-        digest = checkpoint.write(place, training.net.module, training.optimizer, card)
-        self.journal.write(
-            events.CheckpointSaved(
-                which=which, epoch=card.epoch, step=card.step, path=path, sha256=digest
-            )
-        )
-
-    def _base(self, training: Training) -> checkpoint.Base | None:
-        """Return what training leaves as it was in the file of weights."""
-        weights = self.plan.weights
-        if weights.path is None or weights.sha256 is None:
-            return None
-        trained = {name for group in self.plan.groups for name in group.names}
-        apart = checkpoint.changing(training.net.module, trained) | set(weights.tensors_new)
-        names = tuple(name for name in training.net.module.state_dict() if name not in apart)
-        if not names:
-            return None
-        return checkpoint.Base(path=weights.path, sha256=weights.sha256, names=names)
 
     def _export(self, training: Training) -> None:
         assert self.best is not None
+        assert self.best.val is not None
         last = self.epochs[-1].epoch
         self._turn_to("exporting", epoch=last)
-        if last < self.plan.epochs:
-            report.say(f"ends after epoch {last} of {self.plan.epochs}, as its user asked")
+        cut = last if last < self.plan.epochs else None
+        if cut is not None:
+            why = "validation does not improve" if self.exhausted else "as its user asked"
+            report.say(f"ends after epoch {last} of {self.plan.epochs}, {why}")
         for artifact in exporting.artifacts(
             self.run_dir, self.card, self.recipe, self.plan, training.net.module,
             best=self.best, epochs=self.epochs,
@@ -283,6 +329,7 @@ class Attempt:
             events.Finished(
                 best_epoch=self.best.epoch,
                 best_accuracy=self.best.val.accuracy,
-                stopped_after=last if last < self.plan.epochs else None,
+                stopped_after=cut if not self.exhausted else None,
+                exhausted_after=cut if self.exhausted else None,
             )
         )

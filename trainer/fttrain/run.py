@@ -13,6 +13,7 @@ from fttrain.assembly import InputsChanged
 from fttrain.attempt import Attempt, Diverged
 from fttrain.data.decode import BadImage
 from fttrain.data.loaders import LoaderDied
+from fttrain.data.sparing import TooManyBad
 from fttrain.journal import Journal
 from fttrain.models.tensors import BadWeights
 from fttrain.reserve import Reserve, usual_size
@@ -57,6 +58,9 @@ def _failed(error: Exception) -> events.Failed:
             return _failure("bad_recipe", str(error), "Correct the recipe.", error)
         case LoaderDied():
             return _failure("worker_error", str(error), "Lower data.workers, submit again.")
+        case TooManyBad():
+            remedy = "Replace or remove them, or raise data.max_bad; submit again."
+            return _failure("bad_data", str(error), remedy)
         case BadImage():
             return _failure("bad_data", str(error), "Replace or remove the file, submit again.")
         case InputsChanged() | BadWeights():

@@ -12,7 +12,7 @@ import pytest
 from fttrain import __main__ as cli
 from fttrain.spec import recipe, rundir
 from tests import engine
-from tests.photos import make_photo_folder
+from tests.photos import damage_within, make_photo_folder
 
 DIGITS = """\
 name: tiny
@@ -97,7 +97,7 @@ def test_a_folder_with_a_run_is_not_used_again(
 
 def test_a_run_that_fails_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_photo_folder(tmp_path / "photos")
-    (root / "train" / "circles" / "001.jpg").write_bytes(b"no photo")
+    damage_within(root / "train" / "circles" / "001.jpg")
     text = json.dumps(engine.photos(root).model_dump(mode="json", exclude_none=True))
     file, out = written(tmp_path, text), tmp_path / "out"
     assert cli.main(["run", str(file), "--out", str(out)]) == 1

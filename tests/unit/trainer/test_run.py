@@ -35,7 +35,7 @@ from fttrain.spec import rundir
 from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
 from tests import engine
-from tests.photos import make_photo_folder
+from tests.photos import damage_within, make_photo_folder
 
 CROPPED: list[Any] = [{"random_resized_crop": {"size": 32}}, "horizontal_flip"]
 
@@ -311,14 +311,15 @@ def test_a_net_that_broke_in_the_last_step_of_an_epoch_is_not_kept(
     )
 
 
-def test_a_damaged_photo_is_named(tmp_path: Path) -> None:
+def test_a_photo_that_is_damaged_within_is_named(tmp_path: Path) -> None:
     root = make_photo_folder(tmp_path / "photos")
-    photo = root / "val" / "squares" / "002.jpg"
-    photo.write_bytes(photo.read_bytes()[:300])
+    damage_within(root / "train" / "squares" / "002.jpg")
     failed = failure(engine.prepare(tmp_path / "run", engine.photos(root)))
     assert failed.reason == "bad_data"
-    assert str(photo) in failed.message
-    assert failed.remedy == "Replace or remove the file, submit again."
+    assert failed.message.startswith(
+        "1 of 16 images cannot be read (6.25 %): train/squares/002.jpg is damaged: "
+    )
+    assert failed.remedy == "Replace or remove them, or raise data.max_bad; submit again."
 
 
 def test_photos_that_changed_since_the_plan_are_not_trained_on(tmp_path: Path) -> None:

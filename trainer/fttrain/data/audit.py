@@ -115,8 +115,7 @@ def _too_many(bad: dict[str, str], images: int, data: Data) -> Iterator[Fault]:
 
 def too_many(bad: int, images: int) -> str:
     """Say how many images are bad."""
-    are = "images cannot be read" if bad != 1 else "image cannot be read"
-    return f"{bad} of {images} {are} ({100 * bad / images:.3g} %)"
+    return f"{bad} of {images} images cannot be read ({100 * bad / images:.3g} %)"
 
 
 def named(bad: dict[str, str]) -> str:

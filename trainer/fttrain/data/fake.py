@@ -66,7 +66,5 @@ def load(spec: Fake) -> Source:
         train=train,
         val=val,
         test=test if spec.test else None,
-        preprocess=Preprocess(
-            crop=spec.side, mean=[0.5] * spec.channels, std=[0.5] * spec.channels
-        ),
+        preprocess=Preprocess(mean=[0.5], std=[0.5]),
     )

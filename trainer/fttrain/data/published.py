@@ -92,7 +92,7 @@ def arrays(
         test=None if spec.validate_on_test else part("test", every["test"]),
         is_drawn=not spec.validate_on_test,
         notices=(OFFICIAL_TEST,) if spec.validate_on_test else (),
-        preprocess=Preprocess(mean=[0.5] * channels, std=[0.5] * channels),
+        preprocess=Preprocess(mean=[0.5], std=[0.5]),
     )
 
 

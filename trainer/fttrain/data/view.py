@@ -107,17 +107,16 @@ def _tensor(pixels: Pixels) -> Tensor:
 
 def check_geometry(data: Data, preprocess: Preprocess) -> list[Fault]:
     """Return what keeps the images of a recipe from coming out as batches of one size."""
-    channels = 1 if data.digits is not None else 3
     return [
         *_check_frame(data, preprocess),
-        *_check_values(preprocess, channels),
-        *check.check(data.augment, preprocess, channels),
+        *_check_values(preprocess, data.channels),
+        *check.check(data.augment, preprocess, data.channels),
     ]
 
 
 def _check_frame(data: Data, preprocess: Preprocess) -> Iterator[Fault]:
     resize, crop = preprocess.resize, preprocess.crop
-    if crop is None and (data.digits is None or resize is not None):
+    if crop is None and (not data.is_of_one_size or resize is not None):
         yield Fault(
             field="data.preprocess.crop",
             description="is missing: images of different sizes cannot form a batch; "

@@ -134,6 +134,21 @@ class Data(Strict):
             raise ValueError(f"should be a count such as 3 or a share such as '1%', not {value!r}")
         return value
 
+    @property
+    def channels(self) -> int:
+        """What the images have: 1 for grey ones, else 3."""
+        if self.fake is not None:
+            return self.fake.channels
+        is_fashion = self.torchvision is not None and self.torchvision.name == "FashionMNIST"
+        return 1 if self.digits is not None or is_fashion else 3
+
+    @property
+    def is_of_one_size(self) -> bool:
+        """True where all images have one size as they come."""
+        tables = ("CIFAR10", "CIFAR100", "FashionMNIST")
+        is_table = self.torchvision is not None and self.torchvision.name in tables
+        return self.digits is not None or self.fake is not None or is_table
+
     def most_bad(self, images: int) -> int:
         """Return how many of so many images may be unreadable."""
         if isinstance(self.max_bad, int):
