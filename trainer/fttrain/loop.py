@@ -180,16 +180,6 @@ def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, 
     return logits, sum(aside, training.loss(logits, labels))
 
 
-def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return logits and loss, to which auxiliary heads add theirs by their weight."""
-    aside: list[Tensor] = []
-    for block in training.net.blocks[training.prefix :]:
-        seen = block.run(seen)
-        heads = [head for head in training.asides if head.after == block.name]
-        aside += [head.weight * training.loss(head.module(seen), labels) for head in heads]
-    return seen, sum(aside, training.loss(seen, labels))
-
-
 def _enter_training(training: Training) -> None:
     training.net.module.train()
     for block in training.net.blocks[: training.prefix]:
