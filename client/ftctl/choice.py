@@ -3,7 +3,7 @@ socket of this machine."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftctl import address, channel, contexts
@@ -20,7 +20,7 @@ class Said:
 
     socket: str | Path | None = None
     server: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     ca: str | Path | None = None
 
 
@@ -78,5 +78,4 @@ def _of_context(name: str, environment: Mapping[str, str]) -> Address:
 
 
 def _with(server: Server, said: Said) -> Server:
-    ca = Path(said.ca).absolute() if said.ca else server.ca
-    return replace(server, token=said.token.strip() if said.token else server.token, ca=ca)
+    return address.server(str(server), token=said.token or server.token, ca=said.ca or server.ca)

@@ -73,6 +73,9 @@ def test_token_and_ca_that_are_said_go_before_all_others(home):
         ({"server": "lab:7443", "token": "two words"}, {},
          "what was given as the token for lab:7443 cannot be one; copy the one line that `ftd "
          "token create` printed"),
+        ({"token": "two words"}, {"FTCTL_CONTEXT": "lab"},
+         "what was given as the token for lab.example:7443 cannot be one; copy the one line that "
+         "`ftd token create` printed"),
         ({"socket": "/a", "ca": "/ca.pem"}, {},
          "a token and --ca are for a server, and /a is a socket; name the server with --server or "
          "FTCTL_SERVER"),
@@ -109,7 +112,7 @@ def test_names_and_addresses_are_servers(text):
 def test_a_token_is_in_no_text_of_a_server():
     server = address.server("lab:7443", token=TOKEN)
 
-    assert TOKEN not in f"{server!r} {server}"
+    assert TOKEN not in f"{server!r} {server} {Said(token=TOKEN)!r}"
 
 
 def test_a_socket_is_its_path():
