@@ -100,7 +100,8 @@ class EpochEnded:
     epoch: int
     step: int
     train: Score | None
-    val: Score
+    val: Score | None
+    """None where the recipe evaluates only some epochs, and not this one."""
     lrs: list[float]
     images_per_second: float
     memory_bytes: int
@@ -183,6 +184,8 @@ class Finished:
     best_accuracy: float
     stopped_after: int | None = None
     """The last epoch, where it was asked to end before its recipe does."""
+    exhausted_after: int | None = None
+    """The last epoch, where validation had stopped to improve (`early_stopping`)."""
 
 
 Record = (

@@ -32,6 +32,7 @@ def artifacts(
     `net` is the net after the last step: what training does not change is taken from there, the
     rest from the best checkpoint.
     """
+    assert best.val is not None, "the best epoch has been evaluated"
     (run_dir / rundir.MODEL).parent.mkdir(exist_ok=True)
     changed = checkpoint.changed(tensors.read(run_dir / rundir.BEST))
     model = export.ModelCard(

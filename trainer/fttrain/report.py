@@ -33,8 +33,10 @@ def plan_lines(plan: Plan) -> list[str]:
 def epoch_line(epoch: EpochEnded, *, epochs: int) -> str:
     """Describe an epoch."""
     train = f"train {_score(epoch.train)}  " if epoch.train is not None else ""
-    low, high = epoch.val.accuracy_low, epoch.val.accuracy_high
-    val = f"val {_score(epoch.val)} [{low:.3f}, {high:.3f}]"
+    val = "not evaluated"
+    if epoch.val is not None:
+        low, high = epoch.val.accuracy_low, epoch.val.accuracy_high
+        val = f"val {_score(epoch.val)} [{low:.3f}, {high:.3f}]"
     rates = ", ".join(f"{lr:g}" for lr in epoch.lrs)
     speed = f"{epoch.images_per_second:.0f} img/s  {epoch.seconds:.1f} s"
     best = "  best" if epoch.best else ""

@@ -71,8 +71,8 @@ def _draw_loss(axes: "Axes", epochs: Sequence[EpochEnded], best: EpochEnded | No
     axes.set_title("Loss", loc="left", fontsize=11, color=INK)
     trained = [(e.epoch, e.train.loss) for e in epochs if e.train is not None]
     _line(axes, trained, TRAIN, "train")
-    _line(axes, [(e.epoch, e.val.loss) for e in epochs], VAL, "validation")
-    if best is not None:
+    _line(axes, [(number, val.loss) for number, val in _evaluated(epochs)], VAL, "validation")
+    if best is not None and best.val is not None:
         _mark(axes, best.epoch, best.val.loss)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=0)
@@ -84,8 +84,8 @@ def _draw_accuracy(axes: "Axes", epochs: Sequence[EpochEnded], best: EpochEnded 
     _band(axes, epochs)
     trained = [(e.epoch, e.train.accuracy) for e in epochs if e.train is not None]
     _line(axes, trained, TRAIN, "train")
-    _line(axes, [(e.epoch, e.val.accuracy) for e in epochs], VAL, "validation")
-    if best is not None:
+    _line(axes, [(number, val.accuracy) for number, val in _evaluated(epochs)], VAL, "validation")
+    if best is not None and best.val is not None:
         _mark(axes, best.epoch, best.val.accuracy)
         axes.set_title(_score(best.epoch, best.val), loc="right", fontsize=9, color=VAL)
     axes.set_ylim(top=1.0)
@@ -97,11 +97,16 @@ def _draw_accuracy(axes: "Axes", epochs: Sequence[EpochEnded], best: EpochEnded 
 
 def _band(axes: "Axes", epochs: Sequence[EpochEnded]) -> None:
     """Draw the 95 % interval of the validation accuracy; a bar where there is one epoch alone."""
-    numbers: list[float] = [epoch.epoch for epoch in epochs]
-    lows, highs = [e.val.accuracy_low for e in epochs], [e.val.accuracy_high for e in epochs]
-    if len(epochs) == 1:
+    evaluated = _evaluated(epochs)
+    numbers: list[float] = [number for number, _ in evaluated]
+    lows, highs = ([v.accuracy_low for _, v in evaluated], [v.accuracy_high for _, v in evaluated])
+    if len(evaluated) == 1:
         numbers, lows, highs = [numbers[0] - 0.03, numbers[0] + 0.03], lows * 2, highs * 2
     axes.fill_between(numbers, lows, highs, color=VAL, alpha=0.15, lw=0, label="95 % interval")
+
+
+def _evaluated(epochs: Sequence[EpochEnded]) -> list[tuple[int, Score]]:
+    return [(epoch.epoch, epoch.val) for epoch in epochs if epoch.val is not None]
 
 
 def _score(epoch: int, val: Score) -> str:

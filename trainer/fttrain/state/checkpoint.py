@@ -23,7 +23,8 @@ from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 
 _ENTRY = "finetuned_checkpoint"
-_MODEL, _OPTIMIZER = "model/", "optimizer/"
+# What a net is used with; of that, what training goes on from instead; the optimizer's own.
+_MODEL, _LIVE, _OPTIMIZER = "model/", "live/", "optimizer/"
 
 
 class Base(BaseModel):
@@ -44,13 +45,18 @@ class Card(BaseModel):
     format: Literal[1] = 1
     epoch: int
     step: int
-    best_epoch: int
-    best: Score
+    best_epoch: int | None
+    best: Score | None
+    """None where no epoch has been evaluated yet."""
     seed: int
     job_name: str
     recipe: Recipe
     plan: Plan
     base: Base | None = None
+    averaged: int = 0
+    """Updates that the mean of the weights is made of, where there is one."""
+    scaler: dict[str, float] = {}
+    """The state of fp16's loss scaler."""
 
     @classmethod
     def of(cls, contents: Contents, path: Path) -> Self:
@@ -80,8 +86,19 @@ def changing(net: nn.Module, trained: set[str]) -> set[str]:
     return names
 
 
-def write(path: Path, net: nn.Module, optimizer: Optimizer, card: Card) -> str:
-    """Write a checkpoint: there whole or not at all. Return its SHA-256 in hexadecimal."""
+def write(
+    path: Path,
+    net: nn.Module,
+    optimizer: Optimizer,
+    card: Card,
+    *,
+    live: Mapping[str, Tensor] | None = None,
+) -> str:
+    """Write a checkpoint: there whole or not at all. Return its SHA-256 in hexadecimal.
+
+    The net holds what it is used with; `live` are the tensors that training goes on from, where
+    they are others.
+    """
     left_out = set(card.base.names) if card.base else set()
     content = {
         _MODEL + name: tensor.detach().cpu().contiguous()
@@ -89,11 +106,14 @@ def write(path: Path, net: nn.Module, optimizer: Optimizer, card: Card) -> str:
         if name not in left_out
     }
     content |= {
+        _LIVE + name: tensor.detach().cpu().contiguous() for name, tensor in (live or {}).items()
+    }
+    content |= {
         _OPTIMIZER + name: tensor.cpu().contiguous()
         for name, tensor in _optimizer_state(net, optimizer).items()
     }
     data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json(exclude_none=True)})
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     rundir.write_aside(path, data)
     return hashlib.sha256(data).hexdigest()
 
@@ -124,6 +144,11 @@ def complete(path: Path, contents: Contents) -> tuple[dict[str, Tensor], Card]:
 def changed(contents: Contents) -> dict[str, Tensor]:
     """Return the part of the net that the checkpoint itself holds."""
     return _under(_MODEL, contents.tensors)
+
+
+def live(contents: Contents) -> dict[str, Tensor]:
+    """Return what training goes on from, where it is not what the net is used with."""
+    return _under(_LIVE, contents.tensors)
 
 
 def optimizer_state(contents: Contents) -> dict[str, Tensor]:
