@@ -26,7 +26,7 @@ from ftd import tls
 from ftd.errors import BadConfig, Unauthenticated
 from ftd.jobs.callers import Caller
 from ftd.jobs.store.tokens import Role, Tokens
-from ftd.rpc import methods
+from ftd.rpc import callers, methods
 from tests.fakes.jobs import NOW, RECIPE
 from tests.fakes.listening import Line, reason, spec
 from tests.fakes.pushing import FLOWERS, Pusher, listed
@@ -254,6 +254,28 @@ async def test_a_revoked_token_ends_the_streams_that_it_began(door: Door) -> Non
 
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await stream.read()
+    assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_look_at_a_token_that_fails_is_not_the_last_one(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers, "AGAIN_S", 0.01)
+    is_asked = asyncio.Event()
+    watching = door.call(J + "WatchJob", "owner")
+    await watching.read()
+
+    async def fails(*_: Any, **__: Any) -> None:
+        is_asked.set()
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tokens, "find", fails)
+        await is_asked.wait()
+    await door.line.office.store.tokens.revoke("laptop", now=NOW)
+
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await watching.read()
     assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 

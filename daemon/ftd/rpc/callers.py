@@ -76,9 +76,18 @@ async def while_live() -> AsyncIterator[None]:
 
 
 async def _until_revoked(is_live: IsLive, limit: asyncio.Timeout) -> None:
-    while await is_live():  # noqa: ASYNC110 - another process revokes it
+    while await _may_be_live(is_live):  # noqa: ASYNC110 - another process revokes it
         await asyncio.sleep(AGAIN_S)
     limit.reschedule(asyncio.get_running_loop().time())
+
+
+async def _may_be_live(is_live: IsLive) -> bool:
+    try:
+        return await is_live()
+    except Exception:
+        # A look that fails must not be the last one: the call may go on for days.
+        log.exception("token_look_failed")
+        return True
 
 
 class Owner(grpc.aio.ServerInterceptor):
