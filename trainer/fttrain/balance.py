@@ -1,6 +1,6 @@
 """Weights of classes, from what a recipe says of them and how many images each has."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,9 @@ class Counts:
 
     classes: Sequence[str]
     per_class: Sequence[int]
+
+
+_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,23 @@ def work_out(recipe: Recipe, counts: Counts) -> Weighting:
         raise RecipeFaults(faults)
     loss, sampling = found
     return Weighting(loss=loss, sampling=sampling)
+
+
+def notices(weighting: Weighting, counts: Counts) -> Iterator[str]:
+    """Say what classes count, where not all count alike."""
+    if weighting.loss:
+        weights = [f"{weight:.4g}" for weight in weighting.loss]
+        yield f"the loss weights classes: {_listed(counts.classes, weights)}"
+    if weighting.sampling:
+        drawn = [w * n for w, n in zip(weighting.sampling, counts.per_class, strict=True)]
+        shares = [f"{100 * each / sum(drawn):.1f} %" for each in drawn]
+        yield f"images are drawn with replacement: {_listed(counts.classes, shares)}"
+
+
+def _listed(classes: Sequence[str], told: Sequence[str]) -> str:
+    pairs = [f"{name} {each}" for name, each in zip(classes, told, strict=True)]
+    more = [f"{len(pairs) - _SHOWN} more"] if len(pairs) > _SHOWN else []
+    return ", ".join(pairs[:_SHOWN] + more)
 
 
 def _of_loss(recipe: Recipe, counts: Counts) -> list[float]:

@@ -154,9 +154,14 @@ class Draft:
     @cached_property
     def weighting(self) -> Weighting:
         """What classes count, in the loss and in the drawing of images."""
+        return balance.work_out(self.recipe, self.counts)
+
+    @property
+    def counts(self) -> Counts:
+        """How many images of each class there are to train on."""
         classes, labels = self.source.classes, self.source.train.labels
-        per_class = np.bincount(labels, minlength=len(classes)).tolist()
-        return balance.work_out(self.recipe, Counts(classes=classes, per_class=per_class))
+        per_class = np.bincount(labels, minlength=len(classes))
+        return Counts(classes=classes, per_class=per_class.tolist())
 
     @cached_property
     def moving_norms(self) -> int:

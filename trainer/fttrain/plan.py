@@ -12,7 +12,7 @@ import torch
 import torchvision
 from pydantic import ValidationError
 
-from fttrain import precision
+from fttrain import balance, precision
 from fttrain.data import sources
 from fttrain.data import split as splits
 from fttrain.data.samples import Samples
@@ -216,6 +216,7 @@ def _notices(draft: Draft) -> Iterator[str]:
     if known is not None and known.steps != draft.preprocess.steps:
         shown = _shown(known.steps)
         yield f"data.preprocess is the recipe's, not that of {known.origin}: {shown}"
+    yield from balance.notices(draft.weighting, draft.counts)
     cycle = draft.recipe.train.schedule.one_cycle
     if cycle is not None and cycle.cycle_momentum:
         yield (

@@ -113,7 +113,7 @@ def _groups(groups: Sequence[Card], room: int | None) -> list[Text]:
             text.clean(group["name"]),
             text.count(group["tensors"]),
             text.count(group["parameters"]),
-            text.number(group["lr"]),
+            _rate(group),
             text.number(group["weight_decay"]),
         ]
         for group in groups
@@ -123,6 +123,11 @@ def _groups(groups: Sequence[Card], room: int | None) -> list[Text]:
         return rows
     said = "{}: {} tensors, {} parameters, lr {}, decay {}"
     return [Text(said.format(*row)) for row in cells]
+
+
+def _rate(group: Card) -> str:
+    origin = group.get("lr_origin")  # Plans of an older daemon do not say it.
+    return text.number(group["lr"]) + (f" = {text.clean(origin)}" if origin else "")
 
 
 def _frozen(plan: Card) -> list[str]:

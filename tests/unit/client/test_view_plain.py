@@ -120,3 +120,14 @@ def test_the_plan_of_another_version_is_no_error():
             "whole",
         ]
     )
+
+
+def test_the_plan_shows_how_a_scaled_rate_came():
+    group = {"name": "head", "tensors": 2, "parameters": 10, "lr": 0.0625, "weight_decay": 0.0}
+    rows = plan._groups([{**group, "lr_origin": "0.5 x 128/1024"}, group], None)
+
+    assert [" ".join(str(row).split()) for row in rows] == [
+        "group tensors parameters lr decay",
+        "head 2 10 0.0625 = 0.5 x 128/1024 0",
+        "head 2 10 0.0625 0",
+    ]

@@ -172,6 +172,9 @@ def test_a_map_weights_the_classes_that_it_names() -> None:
         {"bce": {"pos_weight": by_name}},
     ):
         assert planned(said).plan.class_weights == expected
+    assert planned({"focal": {"alpha": by_name}}).plan.notices == [
+        "the loss weights classes: 0 1, 1 1, 2 1, 3 2, 4 1, 5 1, 4 more"
+    ]
     assert planned({"bce": {"pos_weight": 3.0}}).plan.class_weights == [3.0] * 10
     assert planned("cross_entropy").plan.class_weights == []
 

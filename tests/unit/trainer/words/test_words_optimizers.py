@@ -125,7 +125,7 @@ def sam_by_hand(
         buffers = {name: value.clone() for name, value in trial.net.named_buffers()}
         with torch.no_grad():
             for w, away in zip(weights, offsets(weights, rho, adaptive), strict=True):
-                w += away
+                w.add_(away)
         optimizer.zero_grad()
         byhand.gradients(trial, group)
         with torch.no_grad():
