@@ -2,9 +2,9 @@
 
 import sys
 
-from fttrain.events import EpochEnded, Score
+from fttrain.events import EpochEnded, Evaluated, Score
 from fttrain.optim import groups
-from fttrain.spec.plan import Plan
+from fttrain.spec.plan import DataCard, Plan
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -13,7 +13,7 @@ def plan_lines(plan: Plan) -> list[str]:
     per_epoch = f"{plan.steps_per_epoch} per epoch"
     lines = [
         f"data       {data.source}: {data.train.images} images to train on, "
-        f"{data.val.images} to validate on, {len(data.classes)} classes",
+        f"{data.val.images} to validate on, {_test(data)}{len(data.classes)} classes",
         f"weights    {weights.source}: {weights.tensors_loaded} tensors loaded, "
         f"{len(weights.tensors_new)} new, head {weights.head}",
         f"images     {_preprocess(plan)}",
@@ -43,8 +43,19 @@ def epoch_line(epoch: EpochEnded, *, epochs: int) -> str:
     return f"epoch {epoch.epoch}/{epochs}  {train}{val}  lr {rates}  {speed}{best}"
 
 
+def tested_line(tested: Evaluated) -> str:
+    """Describe the one evaluation of the test images."""
+    score = tested.score
+    interval = f"[{score.accuracy_low:.3f}, {score.accuracy_high:.3f}]"
+    return f"test  {_score(score)} {interval}  by the best checkpoint, epoch {tested.epoch}"
+
+
 def _score(score: Score) -> str:
     return f"loss {score.loss:.4f} acc {score.accuracy:.4f} ({score.correct}/{score.count})"
+
+
+def _test(data: DataCard) -> str:
+    return f"{data.test.images} to test on at the end, " if data.test is not None else ""
 
 
 def _preprocess(plan: Plan) -> str:

@@ -1,0 +1,51 @@
+"""The test lock: test images are seen once, at the very end, by the best checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fttrain import events, loop
+from fttrain.data import order
+from fttrain.data.samples import Samples
+from fttrain.data.stream import Stream, Task
+from fttrain.data.view import EvalView
+from fttrain.loop import Training
+from fttrain.models import tensors
+from fttrain.results.verdicts import Verdicts
+from fttrain.spec.plan import Plan
+from fttrain.state import checkpoint
+
+
+def test(training: Training, plan: Plan, samples: Samples, *, best: Path, epoch: int) -> Verdicts:
+    """Evaluate the best checkpoint, which the net holds from then on.
+
+    Raises:
+        BadImage: where an image cannot be read.
+    """
+    module = training.net.module
+    module.load_state_dict(module.state_dict() | checkpoint.changed(tensors.read(best)))
+    every = np.arange(len(samples), dtype=np.int64)
+    tasks = [Task(epoch, part) for part in order.batches(every, plan.chunk, merge_single=False)]
+    with Stream(samples, EvalView(plan.preprocess.steps), plan.loader_workers) as stream:
+        return loop.evaluate(training, stream.run(tasks))
+
+
+def record(verdicts: Verdicts, plan: Plan, *, epoch: int) -> events.Evaluated:
+    """Return what the journal tells of a test."""
+    confusion = verdicts.confusion()
+    columns = zip(
+        plan.data.classes,
+        confusion.sum(axis=1).tolist(),
+        confusion.sum(axis=0).tolist(),
+        np.diagonal(confusion).tolist(),
+        strict=True,
+    )
+    return events.Evaluated(
+        split="test",
+        epoch=epoch,
+        score=verdicts.score(),
+        classes=[
+            events.ClassScore(label=label, count=count, predicted=predicted, correct=correct)
+            for label, count, predicted, correct in columns
+        ],
+    )
