@@ -12,11 +12,11 @@ from typing import Self
 
 import numpy as np
 
-from fttrain import assembly, events, exporting, judging, loop, process, report, stopping
+from fttrain import assembly, events, exporting, judging, locked, loop, process, report, stopping
 from fttrain.assembly import InputsChanged
 from fttrain.data import order, sources, split
 from fttrain.data.order import Indices
-from fttrain.data.samples import Labels, Source
+from fttrain.data.samples import Labels, Samples, Source
 from fttrain.data.sparing import Sparing, watched
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
@@ -112,6 +112,8 @@ class Attempt:
             self._introduce()
             training = assembly.training(self.recipe, self.plan)
             self._fit(training, feed)
+        if source.test is not None:
+            self._test(training, source.test)
         self._export(training)
 
     def _fit(self, training: Training, feed: Feed) -> None:
@@ -296,6 +298,18 @@ class Attempt:
         return Diverged(
             f"{what} of {self.plan.steps} (epoch {epoch}, learning rate {rates}); {left}"
         )
+
+    def _test(self, training: Training, samples: Samples) -> None:
+        """Read the test images: now, and never before."""
+        assert self.best is not None
+        epoch, best = self.best.epoch, self.run_dir / rundir.BEST
+        self._turn_to("evaluating", epoch=self.epochs[-1].epoch)
+        found = locked.test(training, self.plan, samples, best=best, epoch=epoch)
+        if not math.isfinite(found.loss):
+            what = f"the test loss is {found.loss} after step {self.step}"
+            raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
+        self.journal.write(tested := locked.record(found, self.plan, epoch=epoch))
+        report.say(report.tested_line(tested))
 
     # --- what stays -----------------------------------------------------------------------
 
