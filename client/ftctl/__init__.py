@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         ClassScore,
         Evaluation,
         Score,
+        Spread,
         Summary,
     )
     from ftctl.source import (
@@ -186,6 +187,7 @@ _HOME_OF = {
     "PushProgress": "ftctl.datasets",
     "QueueFull": "ftctl.errors",
     "Score": "ftctl.scores",
+    "Spread": "ftctl.scores",
     "StateChanged": "ftctl.models",
     "Summary": "ftctl.scores",
     "Unauthenticated": "ftctl.errors",
@@ -267,6 +269,7 @@ __all__ = [
     "PushProgress",
     "QueueFull",
     "Score",
+    "Spread",
     "StateChanged",
     "Summary",
     "Unauthenticated",

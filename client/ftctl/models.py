@@ -9,7 +9,7 @@ from typing import Any
 from ftctl import html
 from ftctl.errors import Fault, JobFailed
 from ftctl.plans import Plan
-from ftctl.scores import Evaluation, Score, Summary
+from ftctl.scores import Evaluation, Score, Spread, Summary
 
 # Of a failed job, in the text of an error; `outcome.faults` has all.
 SHOWN_FAULTS = 5
@@ -50,6 +50,7 @@ class OutcomeReason(StrEnum):
     CANCELLED_BY_USER = "cancelled_by_user"
     TIMED_OUT = "timed_out"
     STOPPED_BY_USER = "stopped_by_user"
+    STOPPED_EARLY = "stopped_early"
     UNKNOWN = "unknown"
 
 
@@ -75,6 +76,8 @@ class Outcome:
     signal: int | None = None
     log_tail: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    spread: Spread | None = None
+    """What the repeats of the recipe came to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,8 @@ class Epoch:
     epoch: int
     step: int
     train: Score | None
-    val: Score
+    val: Score | None
+    """None for an epoch that the recipe does not evaluate."""
     lrs: tuple[float, ...]
     """Of each parameter group, at the epoch's last step."""
     images_per_second: float
@@ -105,6 +109,8 @@ class Epoch:
     seconds: float
     best: bool
     """True if no epoch before had a validation accuracy as good."""
+    repeat: int = 0
+    """Which training of the net, from 1, where the recipe repeats it; 0: there is but one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +318,7 @@ _TONES = {
 
 
 def _best(job: Job) -> str:
-    if job.best is None:
+    if job.best is None or job.best.val is None:
         return ""
     return f"best {100 * job.best.val.accuracy:.1f} % after epoch {job.best.epoch}"
 

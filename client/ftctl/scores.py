@@ -22,6 +22,20 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The best validation accuracies of a recipe's repeats, which differ in their seeds."""
+
+    accuracies: tuple[float, ...]
+    """Of each repeat that was trained to its end, in order."""
+    mean: float
+    deviation: float
+    """Of the sample; 0 for one alone."""
+    low: float | None
+    """Lower end of the 95 % interval of the mean by Student's t; None for one alone."""
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """A run in a line: the best epoch by validation accuracy, and the latest."""
 

@@ -170,6 +170,17 @@ def _outcome(message: job_pb2.JobOutcome) -> models.Outcome:
         faults=tuple(
             Fault(field=fault.field, description=fault.description) for fault in message.faults
         ),
+        spread=_spread(message.spread) if message.HasField("spread") else None,
+    )
+
+
+def _spread(message: job_pb2.Spread) -> scores.Spread:
+    return scores.Spread(
+        accuracies=tuple(message.accuracies),
+        mean=message.mean,
+        deviation=message.deviation,
+        low=message.low if message.HasField("low") else None,
+        high=message.high if message.HasField("high") else None,
     )
 
 
@@ -190,12 +201,13 @@ def _epoch(message: job_pb2.Epoch) -> models.Epoch:
         epoch=message.epoch,
         step=message.step,
         train=_score(message.train) if message.HasField("train") else None,
-        val=_score(message.val),
+        val=_score(message.val) if message.HasField("val") else None,
         lrs=tuple(message.lrs),
         images_per_second=message.images_per_second,
         memory_bytes=message.memory_bytes,
         seconds=message.seconds,
         best=message.best,
+        repeat=message.repeat,
     )
 
 

@@ -87,7 +87,8 @@ async def _submit(client: AsyncClient, seed: int) -> tuple[str, str, str]:
 
 
 def _summary(trials: list[Trial]) -> Table:
-    count = trials[0].untouched.val.count
+    val = trials[0].untouched.val
+    count = val.count if val else 0
     table = Table(
         title=f"Accuracy after the last epoch, on {count} noisy scans kept from training",
         title_justify="left",
@@ -100,7 +101,7 @@ def _summary(trials: list[Trial]) -> Table:
         table.add_column(str(seed), justify="right")
     table.add_column("mean ± spread", no_wrap=True, style="bold")
     table.add_column("over the epochs", no_wrap=True)
-    _row(table, "untouched", [t.untouched.val.accuracy for t in trials], "")
+    _row(table, "untouched", [_accuracy(t.untouched) for t in trials], "")
     adapted, scratch = [t.adapted for t in trials], [t.scratch for t in trials]
     _row(table, "adapted", map(_last, adapted), _curve(adapted))
     _row(table, "from scratch", map(_last, scratch), _curve(scratch))
@@ -119,12 +120,17 @@ def _share(value: float) -> str:
 
 def _last(job: Job) -> float:
     # Not the best epoch: chosen on these very images it would flatter.
-    return job.epochs[-1].val.accuracy
+    return _accuracy(job.epochs[-1])
+
+
+def _accuracy(epoch: Epoch) -> float:
+    assert epoch.val is not None, "each epoch of these recipes is evaluated"
+    return epoch.val.accuracy
 
 
 def _curve(jobs: list[Job]) -> str:
     """Draw validation accuracy from 0 to 1 over the epochs, averaged over jobs."""
-    per_epoch = list(zip(*([e.val.accuracy for e in job.epochs] for job in jobs), strict=True))
+    per_epoch = list(zip(*(map(_accuracy, job.epochs) for job in jobs), strict=True))
     shown = per_epoch[:: -(-len(per_epoch) // _CURVE_WIDTH)]
     return "".join(_BARS[min(int(mean(values) * 8), 7)] for values in shown)
 

@@ -166,6 +166,7 @@ def _state(reason: str) -> JobState:
     special = {
         "COMPLETED": JobState.SUCCEEDED,
         "STOPPED_BY_USER": JobState.SUCCEEDED,
+        "STOPPED_EARLY": JobState.SUCCEEDED,
         "CANCELLED_BY_USER": JobState.CANCELLED,
     }
     return special.get(reason, JobState.FAILED)

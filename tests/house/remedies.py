@@ -166,6 +166,11 @@ OUTCOMES = {
         "exported.",
         "Nothing is to do: `ftctl artifacts pull` fetches what it made.",
     ),
+    "STOPPED_EARLY": _advice(
+        "Validation had not improved for as many evaluations as `train.early_stopping` says; the "
+        "best net was exported.",
+        "Nothing is to do: `ftctl artifacts pull` fetches what it made.",
+    ),
     "CANCELLED_BY_USER": _advice(
         "Somebody cancelled the job.",
         "Submit it again if that was not meant.",

@@ -107,6 +107,8 @@ class EpochEnded:
     memory_bytes: int
     seconds: float
     best: bool
+    repeat: int = 0
+    """Which training of the net, from 1, where the recipe repeats it; 0: there is but one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The best validation accuracies of repeats that were trained to their end."""
+
+    accuracies: list[float]
+    mean: float
+    deviation: float
+    """Of the sample; 0 for one alone."""
+    low: float | None
+    """Lower end of the 95 % interval of the mean by Student's t; None for one alone."""
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The run is complete: all is on disk."""
 
@@ -186,6 +201,8 @@ class Finished:
     """The last epoch, where it was asked to end before its recipe does."""
     exhausted_after: int | None = None
     """The last epoch, where validation had stopped to improve (`early_stopping`)."""
+    spread: Spread | None = None
+    """What the repeats came to."""
 
 
 Record = (
@@ -245,6 +262,8 @@ def _with_scores(body: dict[str, Any]) -> dict[str, Any]:
     for name in ("train", "val", "score"):
         if isinstance(body.get(name), dict):
             body[name] = Score(**body[name])
+    if body.get("spread") is not None:
+        body["spread"] = Spread(**body["spread"])
     if "classes" in body:
         body["classes"] = [ClassScore(**each) for each in body["classes"]]
     return body

@@ -95,4 +95,6 @@ def _end(job: Job, console: Console) -> Iterator[Text]:
         yield from ending.trouble(job.outcome, console)
     if job.best:
         yield from labelled("best", [ending.best(job.best)], console)
+    if job.outcome:
+        yield from ending.repeats(job.outcome, console)
     yield from paths(files, console, folder=job.run_dir)

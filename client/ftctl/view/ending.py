@@ -24,17 +24,35 @@ def lines(standing: Standing, console: Console) -> Iterator[Text]:
     yield from trouble(standing.outcome, console)
     if standing.best:
         yield from labelled("best", [best(standing.best)], console)
+    yield from repeats(standing.outcome, console)
     yield from paths(standing.files, console)
 
 
 def best(epoch: Epoch) -> Text:
     """Say what the best epoch reached."""
+    if epoch.val is None:
+        return Text(f"epoch {epoch.epoch}")
     return Text.assemble(
         (f"{text.percent(epoch.val.accuracy)} %", "title"),
         f" of {text.count(epoch.val.count)} ",
         (f"({text.interval(epoch.val)})", "label"),
         f", loss {text.loss(epoch.val.loss)}, epoch {epoch.epoch}",
     )
+
+
+def repeats(outcome: Outcome, console: Console) -> Iterator[Text]:
+    """Say what the repeats came to, where there were any."""
+    spread = outcome.spread
+    if spread is None:
+        return
+    told = [f"{text.counted(len(spread.accuracies), 'repeat')}, mean {text.percent(spread.mean)} %"]
+    if spread.low is not None and spread.high is not None:
+        told = [
+            f"{told[0]} ± {text.percent(spread.deviation)} (95 % interval "
+            f"{text.percent(spread.low)}–{text.percent(spread.high)})"
+        ]
+    each = " · ".join(text.percent(accuracy) for accuracy in spread.accuracies)
+    yield from labelled("repeats", [*told, each], console)
 
 
 def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:

@@ -35,6 +35,8 @@ class Column:
 
 def _spread(epoch: Epoch) -> Text:
     """Draw accuracy and interval on a line from 0 to 100 %."""
+    if epoch.val is None:
+        return Text("")
     low, middle, high = (
         min(int(share * SPREAD_COLUMNS), SPREAD_COLUMNS - 1)
         for share in (epoch.val.accuracy_low, epoch.val.accuracy, epoch.val.accuracy_high)
@@ -52,6 +54,10 @@ def _learning_rate(epoch: Epoch) -> str:
     return text.learning_rate(epoch.lrs[0]) if epoch.lrs else "–"
 
 
+def _val(show: Callable[[Score], str], style: str = "") -> Callable[[Epoch], Text]:
+    return lambda epoch: Text(show(epoch.val), style) if epoch.val else Text("–", "label")
+
+
 def _train(show: Callable[[Score], str]) -> Callable[[Epoch], str]:
     return lambda epoch: show(epoch.train) if epoch.train else "–"
 
@@ -62,11 +68,11 @@ COLUMNS = (
            needed=1),
     Column(title="acc %", width=5, group="train", cell=_train(lambda s: text.percent(s.accuracy)),
            needed=4),
-    Column(title="loss", width=6, group="validation", cell=lambda epoch: text.loss(epoch.val.loss)),
+    Column(title="loss", width=6, group="validation", cell=_val(lambda s: text.loss(s.loss))),
     Column(title="acc %", width=5, group="validation",
-           cell=lambda epoch: Text(text.percent(epoch.val.accuracy), "title")),
+           cell=_val(lambda s: text.percent(s.accuracy), "title")),
     Column(title="95 %", width=10, group="validation",
-           cell=lambda epoch: Text(text.interval(epoch.val), "label"), needed=2),
+           cell=_val(text.interval, "label"), needed=2),
     Column(title="", width=SPREAD_COLUMNS, group="validation", cell=_spread, needed=8),
     Column(title="lr", width=6, cell=_learning_rate, needed=5),
     Column(title="img/s", width=5, cell=lambda epoch: text.rate(epoch.images_per_second), needed=6),

@@ -133,7 +133,9 @@ def _epoch(epoch: Epoch) -> str:
         else ""
     )
     rates = "/".join(text.learning_rate(lr) for lr in epoch.lrs)
-    val = f"val loss {text.loss(epoch.val.loss)} acc {text.accuracy(epoch.val)}"
+    val = "not evaluated"
+    if epoch.val:
+        val = f"val loss {text.loss(epoch.val.loss)} acc {text.accuracy(epoch.val)}"
     return (
         f"{epoch.epoch}: {train}{val}, "
         f"{f'lr {rates}, ' if rates else ''}{text.rate(epoch.images_per_second)} img/s, "

@@ -44,7 +44,7 @@ def _row(job: Job, now: datetime) -> list[str | Text]:
         text.clean(job.user),
         Text(job.state, STATE_STYLES[job.state]),
         text.clean(progress(job)),
-        text.percent(job.best.val.accuracy) if job.best else "–",
+        text.percent(job.best.val.accuracy) if job.best and job.best.val else "–",
         text.age(now - job.create_time) if job.create_time else "–",
     ]
 

@@ -169,6 +169,7 @@ def _footer(page: Page, absence: str) -> Text:
 
 def _job(job: Job, seen: Snapshot, page: Page) -> list[str | Text]:
     progress, last = job.progress, job.epochs[-1] if job.epochs else None
+    val = next((epoch.val for epoch in reversed(job.epochs) if epoch.val), None)
     left = seconds_left(job, seen.time)
     has_steps = progress is not None and progress.step > 0
     memory = last.memory_bytes if last else 0
@@ -178,7 +179,7 @@ def _job(job: Job, seen: Snapshot, page: Page) -> list[str | Text]:
         f"{progress.epoch}/{progress.epochs}" if progress else ABSENT,
         "",
         (text.loss(progress.loss) if progress and has_steps else ABSENT).rjust(6),
-        text.percent(last.val.accuracy) if last else ABSENT,
+        text.percent(val.accuracy) if val else ABSENT,
         text.rate(progress.images_per_second) if progress and has_steps else ABSENT,
         (ABSENT if left is None else text.left(left)).rjust(6),
         text.memory(memory) if memory else ABSENT,

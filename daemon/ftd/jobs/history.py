@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ftd.jobs.model import Event, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
+from fttrain.events import Spread
 from fttrain.spec.faults import Fault
 
 
@@ -103,6 +104,7 @@ def outcome_from(body: Mapping[str, Any]) -> Outcome:
             "reason": OutcomeReason(body["reason"]),
             "log_tail": tuple(body["log_tail"]),
             "faults": tuple(Fault(**fault) for fault in body["faults"]),
+            "spread": Spread(**body["spread"]) if body.get("spread") else None,
         }
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from fttrain.events import Spread
 from fttrain.spec.faults import Fault
 
 JobId = str
@@ -47,6 +48,7 @@ class OutcomeReason(StrEnum):
     CANCELLED_BY_USER = "cancelled_by_user"
     TIMED_OUT = "timed_out"
     STOPPED_BY_USER = "stopped_by_user"
+    STOPPED_EARLY = "stopped_early"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class Outcome:
     signal: int | None = None
     log_tail: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    spread: Spread | None = None
+    """What the repeats of the recipe came to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

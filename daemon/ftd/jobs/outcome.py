@@ -90,15 +90,18 @@ def start_failed(why: str) -> Outcome:
 
 
 def _done(finished: Finished) -> Outcome:
-    if finished.stopped_after is None:
-        reason, message = OutcomeReason.COMPLETED, "Trained to the end of its recipe."
-    else:
+    reason, message = OutcomeReason.COMPLETED, "Trained to the end of its recipe."
+    chosen = f"its model is that of epoch {finished.best_epoch}, its best."
+    if finished.stopped_after is not None:
         reason = OutcomeReason.STOPPED_BY_USER
+        message = f"Ended after epoch {finished.stopped_after}, as its user asked; {chosen}"
+    elif finished.exhausted_after is not None:
+        reason = OutcomeReason.STOPPED_EARLY
         message = (
-            f"Ended after epoch {finished.stopped_after}, as its user asked; "
-            f"its model is that of epoch {finished.best_epoch}, its best."
+            f"Ended after epoch {finished.exhausted_after}: validation did not improve any more; "
+            f"{chosen}"
         )
-    return Outcome(reason=reason, message=message, exit_code=0)
+    return Outcome(reason=reason, message=message, exit_code=0, spread=finished.spread)
 
 
 def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcome:

@@ -103,8 +103,10 @@ def _score(name: str) -> Reader:
         for each in now.worked:
             job = each.figures.job
             for split in ("train", "val"):
-                if job.epochs and (score := job.epochs[-1][split]):
-                    yield (job.id, split), score[name]
+                # Not every epoch has both: one may be but evaluated, another but trained.
+                scores = [epoch[split] for epoch in job.epochs if epoch[split]]
+                if scores:
+                    yield (job.id, split), scores[-1][name]
 
     return series
 

@@ -181,6 +181,7 @@ def _outcome(outcome: Outcome) -> job_pb2.JobOutcome:
             job_pb2.RecipeFault(field=fault.field, description=fault.description)
             for fault in outcome.faults
         ],
+        spread=job_pb2.Spread(**asdict(outcome.spread)) if outcome.spread else None,
     )
 
 
@@ -197,15 +198,15 @@ def _progress(body: Body) -> job_pb2.Progress:
 
 
 def _epoch(body: Body) -> job_pb2.Epoch:
-    train = job_pb2.Score(**body["train"]) if body["train"] else None
-    return job_pb2.Epoch(**{**body, "train": train, "val": job_pb2.Score(**body["val"])})
+    scores = {name: body[name] and job_pb2.Score(**body[name]) for name in ("train", "val")}
+    return job_pb2.Epoch(**{**body, **scores})
 
 
 def _summary(epochs: Sequence[Body]) -> job_pb2.Summary | None:
     best = next((epoch for epoch in reversed(epochs) if epoch["best"]), None)
     if best is None:
         return None
-    last = epochs[-1]
+    last = next(epoch for epoch in reversed(epochs) if epoch["val"])
     best_accuracy, last_accuracy = best["val"]["accuracy"], last["val"]["accuracy"]
     return job_pb2.Summary(
         best_epoch=best["epoch"],

@@ -16,7 +16,7 @@ Evaluated Evaluation Event Fault ForeignProcess FtctlError InvalidDataset Invali
 InvalidRequest Job JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning
 JobSource JobState Jobs Metrics NameTaken NotEnded Notice Outcome OutcomeReason PermissionDenied
 Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
-PushPhase PushProgress QueueFull Score StateChanged Summary Unauthenticated UserUsage
+PushPhase PushProgress QueueFull Score Spread StateChanged Summary Unauthenticated UserUsage
 WatchInterrupted
 """
 

@@ -93,6 +93,17 @@ def test_one_that_was_asked_to_end_says_after_which_epoch_and_which_was_its_best
     )
 
 
+def test_one_that_did_not_improve_any_more_says_after_which_epoch() -> None:
+    exhausted = Finished(best_epoch=2, best_accuracy=0.9, exhausted_after=7)
+
+    assert ended(report=left(), finished=exhausted) == (
+        JobState.SUCCEEDED,
+        OutcomeReason.STOPPED_EARLY,
+        "Ended after epoch 7: validation did not improve any more; its model is that of epoch 2, "
+        "its best.",
+    )
+
+
 def test_a_worker_that_ended_before_the_signal_keeps_its_end() -> None:
     assert ended(JobState.CANCELLING, left(), finished=DONE)[0] is JobState.SUCCEEDED
     assert ended(JobState.CANCELLING, left(exit_code=1), failed=FAILED)[0] is JobState.FAILED

@@ -101,6 +101,8 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """It ran for longer than its timeout."""
     OUTCOME_REASON_STOPPED_BY_USER: _OutcomeReason.ValueType  # 12
     """A user had it end after the epoch in progress; the best so far was exported."""
+    OUTCOME_REASON_STOPPED_EARLY: _OutcomeReason.ValueType  # 13
+    """Validation had stopped to improve (train.early_stopping); the best was exported."""
 
 class OutcomeReason(_OutcomeReason, metaclass=_OutcomeReasonEnumTypeWrapper):
     """Says why a job ended. New values may appear."""
@@ -131,6 +133,8 @@ OUTCOME_REASON_TIMED_OUT: OutcomeReason.ValueType  # 11
 """It ran for longer than its timeout."""
 OUTCOME_REASON_STOPPED_BY_USER: OutcomeReason.ValueType  # 12
 """A user had it end after the epoch in progress; the best so far was exported."""
+OUTCOME_REASON_STOPPED_EARLY: OutcomeReason.ValueType  # 13
+"""Validation had stopped to improve (train.early_stopping); the best was exported."""
 Global___OutcomeReason: _TypeAlias = OutcomeReason  # noqa: Y015
 
 class _Phase:
@@ -507,6 +511,7 @@ class JobOutcome(_message.Message):
     SIGNAL_FIELD_NUMBER: _builtins.int
     LOG_TAIL_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
     reason: Global___OutcomeReason.ValueType
     """A closed reason to program against."""
     message: _builtins.str
@@ -525,6 +530,10 @@ class JobOutcome(_message.Message):
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeFault]:
         """Faults of the recipe where reason is OUTCOME_REASON_BAD_RECIPE."""
 
+    @_builtins.property
+    def spread(self) -> Global___Spread:
+        """What the repeats came to, where the recipe has any and one was trained to its end."""
+
     def __init__(
         self,
         *,
@@ -535,10 +544,11 @@ class JobOutcome(_message.Message):
         signal: _builtins.int | None = ...,
         log_tail: _abc.Iterable[_builtins.str] | None = ...,
         faults: _abc.Iterable[Global___RecipeFault] | None = ...,
+        spread: Global___Spread | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "signal", b"signal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "signal", b"signal", "spread", b"spread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "faults", b"faults", "log_tail", b"log_tail", "message", b"message", "reason", b"reason", "remedy", b"remedy", "signal", b"signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "faults", b"faults", "log_tail", b"log_tail", "message", b"message", "reason", b"reason", "remedy", b"remedy", "signal", b"signal", "spread", b"spread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
@@ -550,6 +560,53 @@ class JobOutcome(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__signal) -> _WhichOneofReturnType__signal | None: ...
 
 Global___JobOutcome: _TypeAlias = JobOutcome  # noqa: Y015
+
+@_typing.final
+class Spread(_message.Message):
+    """The best validation accuracies of a recipe's repeats, which differ in their seeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCURACIES_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    DEVIATION_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    mean: _builtins.float
+    """Their mean."""
+    deviation: _builtins.float
+    """Their sample standard deviation. 0 for one alone."""
+    low: _builtins.float
+    """Lower end of the 95 % interval of the mean by Student's t. Absent for one alone."""
+    high: _builtins.float
+    """Upper end of that interval."""
+    @_builtins.property
+    def accuracies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Of each repeat that was trained to its end, in order."""
+
+    def __init__(
+        self,
+        *,
+        accuracies: _abc.Iterable[_builtins.float] | None = ...,
+        mean: _builtins.float = ...,
+        deviation: _builtins.float = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "accuracies", b"accuracies", "deviation", b"deviation", "high", b"high", "low", b"low", "mean", b"mean"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___Spread: _TypeAlias = Spread  # noqa: Y015
 
 @_typing.final
 class RecipeFault(_message.Message):
@@ -638,6 +695,7 @@ class Epoch(_message.Message):
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
     BEST_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Number, from 1. 0 is the evaluation before any training, where the recipe asks for it."""
     step: _builtins.int
@@ -649,14 +707,18 @@ class Epoch(_message.Message):
     seconds: _builtins.float
     """Wall time of the epoch, evaluation included, in seconds."""
     best: _builtins.bool
-    """True if this is the best validation accuracy so far."""
+    """True if this is the best validation accuracy so far, over all repeats."""
+    repeat: _builtins.int
+    """Which training of the net it belongs to, from 1, where the recipe repeats it; else 0. Epochs
+    are counted on over all repeats.
+    """
     @_builtins.property
     def train(self) -> Global___Score:
         """On the training images as they were trained on. Absent for epoch 0."""
 
     @_builtins.property
     def val(self) -> Global___Score:
-        """On the validation images."""
+        """On the validation images. Absent for an epoch that the recipe does not evaluate."""
 
     @_builtins.property
     def lrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -674,10 +736,11 @@ class Epoch(_message.Message):
         memory_bytes: _builtins.int = ...,
         seconds: _builtins.float = ...,
         best: _builtins.bool = ...,
+        repeat: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["train", b"train", "val", b"val"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "epoch", b"epoch", "images_per_second", b"images_per_second", "lrs", b"lrs", "memory_bytes", b"memory_bytes", "seconds", b"seconds", "step", b"step", "train", b"train", "val", b"val"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "epoch", b"epoch", "images_per_second", b"images_per_second", "lrs", b"lrs", "memory_bytes", b"memory_bytes", "repeat", b"repeat", "seconds", b"seconds", "step", b"step", "train", b"train", "val", b"val"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
