@@ -19,6 +19,12 @@ NOT_BUILT = {
     "train.repeats", "train.stages", "sweep",
 }  # fmt: skip
 
+# Words that other programs have where this one has another place for them.
+ELSEWHERE = {
+    "data.augment.mixup": "`mixup` mixes whole batches; say it under data.mix",
+    "data.augment.cutmix": "`cutmix` mixes whole batches; say it under data.mix",
+}
+
 # Faults that are described one by one: nobody reads more, and each unknown key is looked up.
 MOST_FAULTS = 100
 
@@ -106,6 +112,8 @@ def unknown_key(location: tuple[str | int, ...]) -> str:
     plain = ".".join(str(part) for part in location if isinstance(part, str))
     if plain in NOT_BUILT:
         return f"`{name}` is not built in this version; leave it out"
+    if plain in ELSEWHERE:
+        return ELSEWHERE[plain]
     known = keys_at(location[:-1])
     near = nearest(name, known)
     if near:
