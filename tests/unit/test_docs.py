@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ftctl import JobFile
+from ftctl.cli import VERBS
+from ftctl.cli.completion import ACTIONS
 from fttrain.spec import faults
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -49,11 +51,31 @@ def test_every_target_on_a_page_is_in_the_makefile() -> None:
     assert told | WELL_KNOWN_TARGETS <= rules
 
 
-def test_the_readme_begins_with_the_two_commands() -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
+def test_the_readme_begins_with_the_install_and_the_two_commands() -> None:
+    page = (CHECKOUT / "README.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
 
-    assert blocks[0] == "make demo\n"
-    assert blocks[1].startswith("ftd serve\nftctl submit examples/")
+    assert blocks[0].startswith("make setup\n")
+    assert blocks[1] == "ftd serve\n"
+    assert re.fullmatch(r"ftctl submit examples/\S+ --watch\n", blocks[2])
+    assert "`make demo`" in page
+
+
+def test_the_readme_can_be_read_in_five_minutes() -> None:
+    text = (CHECKOUT / "README.md").read_text()
+
+    # At 200 words a minute.
+    assert len(re.findall(r"[\w'-]+", re.sub(r"\]\(.*?\)", "]", text))) <= 1000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_command_that_a_page_mentions_is_one(page: Path) -> None:
+    told = re.findall(r"`ftctl ([a-z]+)(?: ([a-z]+) )?", page.read_text())
+
+    assert {verb for verb, _ in told} <= set(VERBS)
+    assert {word for verb, word in told if verb in ACTIONS and word} <= {
+        word for verb in ACTIONS for word in ACTIONS[verb]
+    }
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
