@@ -45,7 +45,13 @@ def test_a_job_without_faults_is_taken_with_its_recipe_in_canonical_form() -> No
         "ants-bees", 1000, ("a",), {"k": ""}
     )  # fmt: skip
     assert json.loads(job.recipe_json)["train"]["optimizer"] == {
-        "sgd": {"lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+        "sgd": {
+            "lr": 0.1,
+            "momentum": 0.0,
+            "dampening": 0.0,
+            "nesterov": False,
+            "weight_decay": 0.0,
+        }
     }
 
 
