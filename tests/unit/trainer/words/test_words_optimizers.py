@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
+from fttrain.optim.sharpness import Sharpness
 from fttrain.spec.faults import RecipeFaults
 from tests import byhand, engine
 from tests.byhand import Trial
@@ -211,3 +212,27 @@ def test_the_second_pass_of_sam_moves_no_statistics_and_counts_no_batches() -> N
 def test_sam_within_sam_is_a_fault() -> None:
     with pytest.raises(RecipeFaults, match=r"sam\.base\.sam: unknown key `sam`"):
         engine.digits(optimizer=sam(sam({"sgd": {"lr": LR}})))
+
+
+def test_a_gradient_that_overflows_leads_sam_nowhere() -> None:
+    layer = nn.Linear(2, 1)
+    before = layer.weight.detach().clone()
+    layer.weight.grad = torch.tensor([[float("inf"), 1.0]])
+
+    with Sharpness(rho=0.05, adaptive=False).worst_point(layer, list(layer.parameters())):
+        assert torch.equal(layer.weight, before)
+        assert layer.weight.grad is None
+
+
+def test_weights_come_home_where_the_second_pass_fails() -> None:
+    layer = nn.Linear(2, 1)
+    before = layer.weight.detach().clone()
+    layer.weight.grad = torch.ones(1, 2)
+
+    with (
+        pytest.raises(ValueError, match="the pass failed"),
+        Sharpness(rho=0.05, adaptive=False).worst_point(layer, list(layer.parameters())),
+    ):
+        assert not torch.equal(layer.weight, before)
+        raise ValueError("the pass failed")
+    assert torch.equal(layer.weight, before)
