@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from fttrain import balance, precision
 from fttrain.data import sources
 from fttrain.data import split as splits
+from fttrain.data.augment import costs
 from fttrain.data.samples import Samples
 from fttrain.draft import Draft
-from fttrain.models import activations, frozen, weights
+from fttrain.models import activations, frozen, weights, work
 from fttrain.optim import ema
 from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
@@ -80,7 +81,7 @@ def make(
         ),
         batch_norm_eval=len(staying),
         batch_norm_train=len(moving),
-        notices=list(_notices(draft)),
+        notices=[*_notices(draft), *_costs(draft, means, prefix=len(prefix))],
     )
 
 
@@ -230,6 +231,21 @@ def _notices(draft: Draft) -> Iterator[str]:
     for aside in draft.net.asides:
         part = f"counts {aside.weight:g} times in training" if aside in used else "does not count"
         yield f"the loss of the auxiliary head {aside.name} {part}"
+
+
+def _costs(draft: Draft, means: Means, *, prefix: int) -> Iterable[str]:
+    """Say what changing the images costs, where that is much."""
+    augment, shape = draft.recipe.data.augment, draft.train_shape
+    if not augment:
+        return ()
+    return costs.notices(
+        augment,
+        draft.preprocess.steps,
+        flops=work.per_image(draft.net, shape, prefix=prefix),
+        device=means.device,
+        loaders=_loader_workers(draft.recipe),
+        side=shape[-1],
+    )
 
 
 def _shown(preprocess: images.Preprocess) -> str:
