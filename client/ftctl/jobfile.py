@@ -19,7 +19,10 @@ MAX_BYTES = 2**20
 STDIN = "-"
 STDIN_LABEL = "<stdin>"
 
-_PATHS = ("data", "folder", "path"), ("model", "weights")
+_PATHS = (
+    ("data", "folder", "path"), ("data", "manifest", "path"), ("data", "manifest", "root"),
+    ("data", "torchvision", "path"), ("data", "cub200", "path"), ("model", "weights"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ from fttrain.spec.recipe import Recipe
 MAX_BYTES = 2**20
 # What a job file may say beyond the recipe: it concerns the daemon alone.
 _DAEMONS = ("name", "resources", "priority", "after", "labels")
-_PATHS = (("data", "folder", "path"), ("model", "weights"))
+_PATHS = (
+    ("data", "folder", "path"), ("data", "manifest", "path"), ("data", "manifest", "root"),
+    ("data", "torchvision", "path"), ("data", "cub200", "path"), ("model", "weights"),
+)  # fmt: skip
 
 
 class BadRecipeFile(Exception):

@@ -15,6 +15,7 @@ NOT_SUBMITTED = "nothing was submitted"
 SHOWN_CLASSES = 6
 SHOWN_TENSORS = 3
 Card = Mapping[str, Any]
+_SPLITS = ("train", "training"), ("val", "validation"), ("test", "test")
 
 
 def show(job: Job, console: Console) -> None:
@@ -61,18 +62,25 @@ def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequen
 
 
 def _data(data: Card) -> list[str]:
-    train, val, names = data["train"], data["val"], data["classes"]
+    parts = [(data[name], what) for name, what in _SPLITS if data.get(name)]
     shown = [
-        f"{text.clean(name)} {text.count(a)} + {text.count(b)}"
-        for name, a, b in zip(names, train["per_class"], val["per_class"], strict=True)
+        f"{text.clean(name)} {' + '.join(text.count(count) for count in counts)}"
+        for name, *counts in zip(
+            data["classes"], *(part["per_class"] for part, _ in parts), strict=True
+        )
     ][:SHOWN_CLASSES]
-    rest = len(names) - len(shown)
+    rest = len(data["classes"]) - len(shown)
     more = [f"{text.count(rest)} more"] if rest else []
-    total = (
-        f"{text.count(train['images'])} training + {text.count(val['images'])} validation images, "
-        f"{text.counted(len(names), 'class')}"
-    )
-    return [total, " · ".join(shown + more)]
+    images = " + ".join(f"{text.count(part['images'])} {what}" for part, what in parts)
+    total = f"{images} images, {text.counted(len(data['classes']), 'class')}"
+    return [total, " · ".join(shown + more), *_lock(data)]
+
+
+def _lock(data: Card) -> list[str]:
+    """Say what a plan promises of its split."""
+    told = ["test images are read once, at the end, by the best checkpoint"]
+    digest = data.get("split_digest")
+    return (told if data.get("test") else []) + ([f"split {digest[:12]}"] if digest else [])
 
 
 def _net(plan: Card, recipe: Card) -> list[str]:

@@ -75,6 +75,16 @@ def test_relative_paths_are_relative_to_the_job_file(write, tmp_path):
     assert recipe(file)["model"]["weights"] == f"file:{tmp_path}/weights/net.pth"
 
 
+@pytest.mark.parametrize(
+    ("source", "field"),
+    [("manifest", "path"), ("manifest", "root"), ("torchvision", "path"), ("cub200", "path")],
+)
+def test_paths_of_tables_and_published_sets_are_made_absolute(write, tmp_path, source, field):
+    file = ftctl.JobFile.read(write(f"data: {{{source}: {{{field}: photos}}}}"))
+
+    assert recipe(file)["data"][source][field] == f"{tmp_path}/photos"
+
+
 def test_a_path_that_is_typed_is_relative_to_where_one_stands(write, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -198,3 +198,15 @@ def test_the_card_of_a_small_net_without_weights():
     assert " frozen" not in text
     assert " steps     25 epochs × 61, cut to 100 steps of 2 × 4 images\n" in text
     assert " note      the last batch of an epoch has 3 images\n" in text
+
+
+def test_the_plan_tells_of_test_images_and_of_the_split():
+    plan_ = json.loads(plan_json())
+    plan_["data"] |= {"test": {"images": 21, "per_class": [10, 11]}, "split_digest": "ab" * 32}
+
+    text = drawn(plan.card(plan_, RECIPE, terminal(80)), 80)
+
+    assert " + 153 validation + 21 test images, 2 classes\n" in text
+    assert " + 10 · bees " in text
+    assert "test images are read once, at the end, by the best checkpoint\n" in text
+    assert "split abababababab\n" in text

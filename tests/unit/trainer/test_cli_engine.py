@@ -165,6 +165,10 @@ def test_relative_paths_are_relative_to_the_file(
     assert cli.main(["plan", "--json", str(file)]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["data"]["source"] == f"folder {tmp_path}/photos"
+    body["data"]["manifest"] = {"path": "list.csv"}
+    del body["data"]["folder"]
+    assert cli.main(["plan", str(written(tmp_path, json.dumps(body)))]) == 2
+    assert f"{tmp_path}/list.csv cannot be read" in capsys.readouterr().err
 
 
 def test_predict_says_a_line_per_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
