@@ -229,10 +229,11 @@ def test_weights_come_home_where_the_second_pass_fails() -> None:
     before = layer.weight.detach().clone()
     layer.weight.grad = torch.ones(1, 2)
 
-    with (
-        pytest.raises(ValueError, match="the pass failed"),
-        Sharpness(rho=0.05, adaptive=False).worst_point(layer, list(layer.parameters())),
-    ):
-        assert not torch.equal(layer.weight, before)
-        raise ValueError("the pass failed")
+    def fail() -> None:
+        with Sharpness(rho=0.05, adaptive=False).worst_point(layer, list(layer.parameters())):
+            assert not torch.equal(layer.weight, before)
+            raise ValueError("the pass failed")
+
+    with pytest.raises(ValueError, match="the pass failed"):
+        fail()
     assert torch.equal(layer.weight, before)
