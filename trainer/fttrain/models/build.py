@@ -63,6 +63,8 @@ def loaded(
     # MNASNet reads the version of its file from here.
     state._metadata = net.module.state_dict()._metadata  # type: ignore[attr-defined]
     net.module.load_state_dict(state, assign=True)
+    if any(buffer.is_meta for buffer in net.module.buffers()):
+        _take_buffers(net.module, fresh(model, classes=classes, channels=channels, seed=seed))
     for parameter in net.module.parameters():
         parameter.requires_grad_(True)
     return net
@@ -74,3 +76,12 @@ def from_card(
     """Build the module of an exported model, in eval mode."""
     net = loaded(model, classes=classes, channels=channels, tensors=tensors, seed=0)
     return net.module.eval()
+
+
+def _take_buffers(module: nn.Module, whole: Net) -> None:
+    """Take from a net built whole what no file holds: tables that timm makes by torch.empty."""
+    made = dict(whole.module.named_buffers())
+    for path, inner in module.named_modules():
+        for name, buffer in inner.named_buffers(prefix=path, recurse=False):
+            if buffer.is_meta:
+                setattr(inner, name.rpartition(".")[2], made[name])

@@ -205,8 +205,11 @@ def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, 
             f"the head of `{model.weights}` has {_named(lineage.classes)}, the data "
             f"{_named(classes)}"
         )
-    elif lineage.net.layers != model.layers:
-        why = f"the head of `{model.weights}` has other layers"
+    elif (lineage.net.name, lineage.net.cnn) == (model.name, model.cnn):
+        return (
+            f"cannot keep the head: that of `{model.weights}` has layers of its own; list the same "
+            "under `head`"
+        )
     else:
         why = f"`{model.weights}` is of another net"
     return f"cannot keep the head: {why}; say `head: new`"
