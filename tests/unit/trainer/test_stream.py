@@ -63,7 +63,7 @@ def test_batches_are_what_the_plan_says(samples: Samples) -> None:
         made = list(stream.run(plan(samples)))
 
     assert [(b.epoch, b.indices.tolist()) for b in made] == [
-        (epoch, indices.tolist()) for epoch, indices in plan(samples)
+        (task.epoch, task.indices.tolist()) for task in plan(samples)
     ]
     for batch in made:
         assert batch.images.dtype == torch.uint8

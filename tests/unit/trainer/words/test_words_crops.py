@@ -97,6 +97,7 @@ def test_resize_and_center_crop_are_torchvisions(interpolation: str, size: int, 
     assert torch.equal(ours, theirs(picture()))
 
 
+@pytest.mark.word("data.augment")
 @proves("horizontal_flip", "vertical_flip")
 @pytest.mark.parametrize("grey", [False, True])
 def test_flips_are_torchvisions(grey: bool) -> None:
