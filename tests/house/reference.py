@@ -59,8 +59,9 @@ def _section(root: Schema, path: str, node: Schema) -> Iterator[str]:
 
 
 def _beneath(root: Schema, path: str, value: Schema) -> Iterator[str]:
-    if value.get("type") == "array" and "items" in value:
-        yield from _beneath(root, f"{path}[]", value["items"])
+    lists = [o["items"] for o in value.get("anyOf", [value]) if o.get("items")]
+    if lists:
+        yield from _beneath(root, f"{path}[]", lists[0])
         return
     target = _target(root, value)
     if "oneOf" in target:
