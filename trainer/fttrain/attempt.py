@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -63,8 +63,15 @@ class Attempt:
     """Steps finished."""
     best: EpochEnded | None = None
     epochs: list[EpochEnded] = field(default_factory=list)
-    exhausted: bool = False
+    is_exhausted: bool = False
     """Ended because validation had stopped to improve."""
+    repeat: int = 0
+    """Which of several, from 1; 0: there is but one."""
+    record: float = float("-inf")
+    """The best accuracy of the whole run, repeats before it included."""
+    holds_record: bool = False
+    locked: Samples | None = None
+    """The test images, if there are any, which nothing has read yet."""
 
     @classmethod
     def prepare(
@@ -78,12 +85,48 @@ class Attempt:
             journal=journal,
             recipe=faults.parse((run_dir / rundir.RECIPE).read_text()),
             plan=plan,
-            log=StepLog(journal, epochs=plan.epochs, steps=plan.steps),
+            log=StepLog(
+                journal, epochs=plan.epochs * plan.repeats, steps=plan.steps * plan.repeats
+            ),
             reserve=reserve,
         )
 
-    def complete(self) -> None:
-        """Train to the end and export the best.
+    def repeated(self, repeat: int) -> Self:
+        """Return the attempt for one repeat, which comes after this one."""
+        train = self.recipe.train
+        seeded = train.model_copy(update={"seed": train.seed + (1 if repeat > 1 else 0)})
+        return replace(
+            self,
+            recipe=self.recipe.model_copy(update={"train": seeded}),
+            reserve=self.reserve if repeat == 1 else None,
+            step=0,
+            best=None,
+            epochs=[],
+            is_exhausted=False,
+            repeat=repeat,
+            holds_record=False,
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it went as far as it should."""
+        last = self.epochs[-1].epoch - self._epochs_before
+        return self.is_exhausted or last == self.plan.epochs
+
+    @property
+    def reached(self) -> float:
+        """The best accuracy."""
+        assert self.best is not None
+        assert self.best.val is not None
+        return self.best.val.accuracy
+
+    @property
+    def _epochs_before(self) -> int:
+        """Epochs that the repeats before it may have had."""
+        return max(self.repeat - 1, 0) * self.plan.epochs
+
+    def train(self) -> Training:
+        """Train to the end; return all as it is then.
 
         Raises:
             InputsChanged, BadWeights, BadImage: where the inputs are not as planned.
@@ -109,22 +152,23 @@ class Attempt:
             if self.reserve is not None:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
-            self._introduce()
+            if self.repeat <= 1:
+                self._introduce()
             training = assembly.training(self.recipe, self.plan)
             self._fit(training, feed)
-        if source.test is not None:
-            self._test(training, source.test)
-        self._export(training)
+        self.locked = source.test
+        return training
 
     def _fit(self, training: Training, feed: Feed) -> None:
         if feed.plain is not None:
             self._recalibrate(training, feed.plain)
-        if self.recipe.train.evaluate_first:
+        # Before the other repeats, 0 is no number that is free.
+        if self.recipe.train.evaluate_first and self.repeat <= 1:
             self._untrained(training, feed)
         for epoch in range(1, self.plan.epochs + 1):
             self._epoch(epoch, training, feed)
             if stopping.is_due(self.recipe.train.early_stopping, self.epochs):
-                self.exhausted = True
+                self.is_exhausted = True
                 break
             # Asked for since this epoch was over, it holds for the next: that is evaluated.
             if rundir.is_to_finish(self.run_dir) and self.epochs[-1].val is not None:
@@ -137,7 +181,8 @@ class Attempt:
             self.journal.write(events.Notice(message=notice))
 
     def _turn_to(self, phase: PhaseName, *, epoch: int) -> None:
-        self.journal.write(events.PhaseChanged(phase=phase, epoch=epoch))
+        number = epoch + self._epochs_before
+        self.journal.write(events.PhaseChanged(phase=phase, epoch=number))
 
     # --- data -----------------------------------------------------------------------------
 
@@ -199,22 +244,24 @@ class Attempt:
     def _epoch(self, epoch: int, training: Training, feed: Feed) -> None:
         begun = time.monotonic()
         self._turn_to("training", epoch=epoch)
-        self.log.begin(epoch=epoch)
+        before = max(self.repeat - 1, 0) * self.plan.steps
+        self.log.begin(epoch=epoch + self._epochs_before, before=before)
         count = len(self._batches(epoch, feed.source.train.labels))
         lrs = self._train(training, itertools.islice(feed.batches, count), epoch)
         train, train_s = self.log.tally, time.monotonic() - begun
         with judging.judged(training, self._recalibration(training, feed)) as live:
             val = self._evaluate(epoch, training, feed) if self._is_evaluated(epoch) else None
             ended = EpochEnded(
-                epoch=epoch,
-                step=self.step,
+                epoch=epoch + self._epochs_before,
+                step=before + self.step,
                 train=train.score(),
                 val=val,
                 lrs=lrs,
                 images_per_second=train.count / train_s,
                 memory_bytes=process.peak_memory_bytes(),
                 seconds=time.monotonic() - begun,
-                best=self._is_best(val),
+                best=val is not None and val.accuracy > self.record,
+                repeat=self.repeat,
             )
             self._end(ended)
             self._turn_to("checkpointing", epoch=epoch)
@@ -223,11 +270,6 @@ class Attempt:
     def _is_evaluated(self, epoch: int) -> bool:
         is_last = epoch == self.plan.epochs or rundir.is_to_finish(self.run_dir)
         return is_last or epoch % self.recipe.train.evaluate_every == 0
-
-    def _is_best(self, val: Score | None) -> bool:
-        if val is None:
-            return False
-        return self.best is None or self.best.val is None or val.accuracy > self.best.val.accuracy
 
     def _train(self, training: Training, batches: Iterator[Batch], epoch: int) -> list[float]:
         lrs: list[float] = []
@@ -286,10 +328,14 @@ class Attempt:
 
     def _end(self, ended: EpochEnded) -> None:
         self.epochs.append(ended)
-        if ended.best:
+        accuracy = ended.val.accuracy if ended.val is not None else float("-inf")
+        is_candidate = ended.train is not None and ended.val is not None
+        if is_candidate and (self.best is None or accuracy > self.reached):
             self.best = ended
+        if ended.best:
+            self.record, self.holds_record = accuracy, True
         self.journal.write(ended)
-        report.say(report.epoch_line(ended, epochs=self.plan.epochs))
+        report.say(report.epoch_line(ended, epochs=self.plan.epochs * self.plan.repeats))
 
     def _diverged(self, what: str, epoch: int, lrs: list[float]) -> Diverged:
         rates = ", ".join(f"{lr:g}" for lr in lrs)
@@ -303,7 +349,7 @@ class Attempt:
         """Read the test images: now, and never before."""
         assert self.best is not None
         epoch, best = self.best.epoch, self.run_dir / rundir.BEST
-        self._turn_to("evaluating", epoch=self.epochs[-1].epoch)
+        self._turn_to("evaluating", epoch=self.epochs[-1].epoch - self._epochs_before)
         found = locked.test(training, self.plan, samples, best=best, epoch=epoch)
         if not math.isfinite(found.loss):
             what = f"the test loss is {found.loss} after step {self.step}"
@@ -317,33 +363,22 @@ class Attempt:
     def _keeping(self) -> Keeping:
         return Keeping(
             run_dir=self.run_dir,
-            folder="",
+            repeat=self.repeat,
             job_name=self.card.name,
             recipe=self.recipe,
             plan=self.plan,
             journal=self.journal,
         )
 
-    def _export(self, training: Training) -> None:
+    def export(self, training: Training) -> None:
+        """Test and export the best net of the whole run, which is one of this attempt."""
         assert self.best is not None
-        assert self.best.val is not None
-        last = self.epochs[-1].epoch
-        self._turn_to("exporting", epoch=last)
-        cut = last if last < self.plan.epochs else None
-        if cut is not None:
-            why = "validation does not improve" if self.exhausted else "as its user asked"
-            report.say(f"ends after epoch {last} of {self.plan.epochs}, {why}")
+        if self.locked is not None:
+            self._test(training, self.locked)
+        self._turn_to("exporting", epoch=self.epochs[-1].epoch - self._epochs_before)
         for artifact in exporting.artifacts(
             self.run_dir, self.card, self.recipe, self.plan, training.net.module,
             best=self.best, epochs=self.epochs,
         ):  # fmt: skip
             self.journal.write(artifact)
             report.say(f"{artifact.what}  {self.run_dir / artifact.path}")
-        self.journal.write(
-            events.Finished(
-                best_epoch=self.best.epoch,
-                best_accuracy=self.best.val.accuracy,
-                stopped_after=cut if not self.exhausted else None,
-                exhausted_after=cut if self.exhausted else None,
-            )
-        )

@@ -58,9 +58,10 @@ class StepLog:
         self._data_wait_s = self._data_wait_told_s = 0.0
         self.begin(epoch=0)
 
-    def begin(self, *, epoch: int) -> None:
-        """Turn to an epoch."""
+    def begin(self, *, epoch: int, before: int = 0) -> None:
+        """Turn to an epoch; so many steps came before the first of its run."""
         self._epoch = epoch
+        self._before = before
         self._since = self._clock()
         self.tally = Tally()
         """Over the epoch so far."""
@@ -92,7 +93,7 @@ class StepLog:
             events.Steps(
                 epoch=self._epoch,
                 epochs=self._epochs,
-                first=self._waiting[0].step + 1,
+                first=self._before + self._waiting[0].step + 1,
                 steps=self._steps,
                 lrs=[step.lrs for step in self._waiting],
                 losses=[step.loss for step in self._waiting],

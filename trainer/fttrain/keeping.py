@@ -23,8 +23,8 @@ class Keeping:
     """Where checkpoints go, and what they say of their run."""
 
     run_dir: Path
-    folder: str
-    """Within the run directory, with the slash at its end; empty: the run directory itself."""
+    repeat: int
+    """0 where the recipe is not repeated. Repeats keep theirs in folders of their own, too."""
     job_name: str
     recipe: Recipe
     plan: Plan
@@ -56,8 +56,8 @@ class Keeping:
             scaler=training.precision.state(),
         )
         self._write("last", rundir.LAST, training, live, card)
-        if ended.best:
-            self._write("best", rundir.BEST, training, live, card)
+        if ended is best:
+            self._write("best", rundir.BEST, training, live, card, is_told=ended.best)
 
     def _write(
         self,
@@ -66,16 +66,24 @@ class Keeping:
         training: Training,
         live: Mapping[str, Tensor],
         card: checkpoint.Card,
+        *,
+        is_told: bool = True,
     ) -> None:
-        place = self.run_dir / self.folder / path
+        """Write a file; `is_told`: it is this one of the whole run, not of its repeat alone."""
+        shown = self.run_dir / path
+        place = shown.parent / f"repeat-{self.repeat}" / shown.name if self.repeat else shown
         net, optimizer = training.net.module, training.optimizer
         digest = checkpoint.write(place, net, optimizer, card, live=live)
+        if not is_told:
+            return
+        if place != shown:
+            rundir.link_aside(place, shown)
         self.journal.write(
             events.CheckpointSaved(
                 which=which,
                 epoch=card.epoch,
                 step=card.step,
-                path=f"{self.folder}{path}",
+                path=path,
                 sha256=digest,
             )
         )

@@ -68,6 +68,7 @@ def make(
         steps_per_epoch=course.steps_per_epoch,
         steps=steps,
         epochs=-(-steps // course.steps_per_epoch),
+        repeats=train.repeats,
         data=_data_card(draft),
         preprocess=draft.preprocess,
         weights=_weights_card(draft),

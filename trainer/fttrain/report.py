@@ -2,7 +2,7 @@
 
 import sys
 
-from fttrain.events import EpochEnded, Evaluated, Score
+from fttrain.events import EpochEnded, Evaluated, Score, Spread
 from fttrain.optim import groups
 from fttrain.spec.plan import DataCard, Plan
 
@@ -21,9 +21,11 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{plan.batch_norm_train} train, {plan.batch_norm_eval} eval; "
         f"{len(plan.prefix)} blocks run ahead",
         f"steps      {plan.steps} ({per_epoch}, {_count(plan.epochs, 'epoch')}), "
-        f"batch {plan.batch_size}" + (f" x {plan.accumulate}" if plan.accumulate > 1 else ""),
+        f"batch {plan.batch_size}"
+        + (f" x {plan.accumulate}" if plan.accumulate > 1 else "")
+        + (f", {plan.repeats} times over" if plan.repeats > 1 else ""),
         f"machine    {plan.device}, {_count(plan.threads, 'thread')}, "
-        f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.layout}, "
+        f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.precision}, {plan.layout}, "
         f"torch {plan.environment.torch}",
         *groups.lines(plan.groups),
     ]
@@ -48,6 +50,14 @@ def tested_line(tested: Evaluated) -> str:
     score = tested.score
     interval = f"[{score.accuracy_low:.3f}, {score.accuracy_high:.3f}]"
     return f"test  {_score(score)} {interval}  by the best checkpoint, epoch {tested.epoch}"
+
+
+def spread_line(spread: Spread) -> str:
+    """Describe what repeats came to."""
+    told = f"repeats    {len(spread.accuracies)}, mean acc {spread.mean:.4f}"
+    if spread.low is None or spread.high is None:
+        return told
+    return f"{told} +- {spread.deviation:.4f} [{spread.low:.4f}, {spread.high:.4f}]"
 
 
 def _score(score: Score) -> str:

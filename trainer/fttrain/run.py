@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from fttrain import events, process, report
+from fttrain import events, process, repeats, report
 from fttrain.assembly import InputsChanged
-from fttrain.attempt import Attempt, Diverged
+from fttrain.attempt import Diverged
 from fttrain.data.decode import BadImage
 from fttrain.data.loaders import LoaderDied
 from fttrain.data.sparing import TooManyBad
@@ -41,7 +41,7 @@ def run(run_dir: Path, *, reserve: Reserve | None = None) -> int:
     journal = Journal(run_dir / rundir.JOURNAL, header)
     try:
         journal.write(events.Started(pid=os.getpid()))
-        Attempt.prepare(run_dir, card, journal, reserve).complete()
+        repeats.complete(run_dir, card, journal, reserve)
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, it is told
         failed = _failed(error)
         journal.write(failed)

@@ -120,6 +120,8 @@ class Plan(Card):
     steps: int
     """Optimizer steps of the whole run."""
     epochs: int
+    repeats: int = 1
+    """How often all this is done, each time with the next seed."""
     data: DataCard
     preprocess: PreprocessCard
     weights: WeightsCard

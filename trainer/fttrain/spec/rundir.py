@@ -110,6 +110,14 @@ def write_aside(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
+def link_aside(file: Path, path: Path) -> None:
+    """Have a path mean a file that is there; what it meant before goes at the same instant."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    os.link(file, aside)
+    aside.replace(path)
+
+
 def take_start(run_dir: Path, shim: ProcessIdentity | None) -> bool:
     """Take the start of an attempt, which only one can: its shim, or (None) who gives it up.
 

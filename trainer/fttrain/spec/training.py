@@ -40,6 +40,11 @@ class Train(Strict):
     """How the net is trained."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    repeats: Count = Field(
+        1,
+        description="Train so many times, with seed, seed + 1, ..., one after the other. The best "
+        "model is exported; mean, deviation and interval of the best accuracies are told.",
+    )
     epochs: Count
     max_steps: Count | None = Field(None, description="Stop after this many optimizer steps.")
     batch_size: Count = Field(description="Images per batch.")
