@@ -53,6 +53,7 @@ def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequen
         ("net", _net(plan, recipe)),
         ("weights", _weights(plan["weights"])),
         ("input", _input(plan["preprocess"])),
+        ("changes", _changes(recipe.get("data") or {})),
         ("trains", _groups(plan["groups"], room)),
         ("frozen", _frozen(plan)),
         ("steps", _steps(plan)),
@@ -111,6 +112,27 @@ def _input(card: Card) -> list[str]:
         parts.append(steps["interpolation"])
     origin = f"(from {text.clean(card['origin'])})"
     return [f"{', '.join([*parts, 'normalised'])} {origin}"]
+
+
+def _changes(data: Card) -> list[str]:
+    """Return what happens to training images, in order, and to their batches."""
+    told = [", ".join(_choice(stated) for stated in data.get("augment") or ())]
+    repeats = data.get("repeats", 1)
+    if repeats > 1:
+        told.append(f"each image {text.count(repeats)} times in a row")
+    ways = [_choice(stated) for stated in data.get("mix") or ()]
+    if ways:
+        told.append(f"batches mixed by {' or '.join(ways)}")
+    return [each for each in told if each]
+
+
+def _choice(stated: str | Card) -> str:
+    """Return a choice by its name, with its size where it has one."""
+    if isinstance(stated, str):
+        return text.clean(stated)
+    ((name, options),) = stated.items()
+    size = (options or {}).get("size")
+    return text.clean(name if size is None else f"{name} {size}")
 
 
 def _groups(groups: Sequence[Card], room: int | None) -> list[Text]:
