@@ -5,9 +5,11 @@ from pathlib import Path
 
 from torch import nn
 
-from fttrain.artifacts import curves, export
+from fttrain.artifacts import export
 from fttrain.events import ArtifactMade, EpochEnded
 from fttrain.models import tensors
+from fttrain.pictures import curves, kinds
+from fttrain.pictures.look import Look
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
@@ -49,5 +51,6 @@ def artifacts(
     export.write_model(run_dir / rundir.MODEL, net.state_dict() | changed, model)
     yield ArtifactMade(what="model", path=rundir.MODEL)
     if "curves" in recipe.outputs:
-        curves.draw(epochs, run_dir / CURVES, card.name)
+        drawn = kinds.draw("curves", [curves.body(epochs, card.name)], Look())
+        rundir.write_aside(run_dir / CURVES, drawn)
         yield ArtifactMade(what="picture/curves", path=CURVES)
