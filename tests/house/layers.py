@@ -39,6 +39,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
         "trainer/fttrain": _TORCH | {"fttrain", "pydantic", "setproctitle"},
         "trainer/fttrain/__init__.py": set(),
         "trainer/fttrain/events.py": set(),
+        "trainer/fttrain/models/timm_nets.py": _TORCH | {"fttrain", "timm"},
         "trainer/fttrain/spec": {"fttrain.spec", "pydantic", "pydantic_core"},
         "trainer/fttrain/yamltext.py": {"ruamel"},
     }.items()
