@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fttrain import balance
+from fttrain.artifacts import tensorboard
 from fttrain.balance import Counts, Weighting
 from fttrain.data import audit, sources
 from fttrain.data.audit import Audit
@@ -48,6 +49,7 @@ class Draft:
         parts = ("source", "start", "net", "table", "fit", "preprocess", "weighting")
         works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
         works += [self._check_geometry, self._check_batches, self._check_warmup, self._check_sizes]
+        works.append(self._check_outputs)
         faults: dict[Fault, None] = {}
         for work in works:
             try:
@@ -196,6 +198,15 @@ class Draft:
         return channels, height, width
 
     # --- what must hold -------------------------------------------------------------------
+
+    def _check_outputs(self) -> None:
+        if "tensorboard" in self.recipe.outputs and not tensorboard.is_installed():
+            place = self.recipe.outputs.index("tensorboard")
+            what = (
+                "needs the package `tensorboard`, which is missing where ftd runs; "
+                "`pip install 'finetuned[tensorboard]'` there, or leave this output out"
+            )
+            raise _fault(f"outputs[{place}]", what)
 
     def _check_geometry(self) -> None:
         faults = check_geometry(self.recipe.data, self.preprocess.steps)

@@ -1,56 +1,183 @@
-"""What a finished run leaves: the model and the pictures."""
+"""What a finished run leaves: the model, its tables, and the pictures."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from torch import nn
+import numpy as np
 
-from fttrain.artifacts import export
-from fttrain.events import ArtifactMade, EpochEnded
+from fttrain import events, loop
+from fttrain.artifacts import export, tensorboard
+from fttrain.data import order
+from fttrain.data.decode import Pixels
+from fttrain.data.order import Indices
+from fttrain.data.samples import Samples, Source
+from fttrain.data.sparing import Sparing
+from fttrain.data.stream import Stream, Task
+from fttrain.data.view import EvalView, TrainView, View
+from fttrain.events import ArtifactMade, EpochEnded, Evaluated
+from fttrain.loop import Training
 from fttrain.models import tensors
-from fttrain.pictures import curves, kinds
+from fttrain.pictures import curves, kinds, tiles
 from fttrain.pictures.look import Look
+from fttrain.results import tables
+from fttrain.results.verdicts import Verdicts
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
 from fttrain.state import checkpoint
 
-CURVES = "artifacts/curves.png"
+FOLDER = "artifacts"
+TENSORBOARD = f"{FOLDER}/events.out.tfevents.finetuned"
+# How many training images a preview shows, and how often.
+_PREVIEWED, _VARIANTS = 6, 6
+Made = ArtifactMade | Evaluated
 
 
-def artifacts(
-    run_dir: Path,
-    card: AttemptCard,
-    recipe: Recipe,
-    plan: Plan,
-    net: nn.Module,
-    *,
-    best: EpochEnded,
-    epochs: Sequence[EpochEnded],
-) -> Iterator[ArtifactMade]:
-    """Make the artefacts one by one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporting:
+    """A run whose training is over."""
 
-    `net` is the net after the last step: what training does not change is taken from there, the
-    rest from the best checkpoint.
-    """
-    assert best.val is not None, "the best epoch has been evaluated"
-    (run_dir / rundir.MODEL).parent.mkdir(exist_ok=True)
-    changed = checkpoint.changed(tensors.read(run_dir / rundir.BEST))
-    model = export.ModelCard(
-        classes=tuple(plan.data.classes),
-        channels=plan.data.channels,
-        preprocess=plan.preprocess.steps,
-        model=recipe.model,
-        recipe=recipe,
-        environment=plan.environment,
-        origin=export.Origin(
-            job_id=card.job_id, job_name=card.name, epoch=best.epoch, val=best.val
-        ),
-    )
-    export.write_model(run_dir / rundir.MODEL, net.state_dict() | changed, model)
-    yield ArtifactMade(what="model", path=rundir.MODEL)
-    if "curves" in recipe.outputs:
-        drawn = kinds.draw("curves", [curves.body(epochs, card.name)], Look())
-        rundir.write_aside(run_dir / CURVES, drawn)
-        yield ArtifactMade(what="picture/curves", path=CURVES)
+    run_dir: Path
+    card: AttemptCard
+    recipe: Recipe
+    plan: Plan
+    training: Training
+    source: Source
+    best: EpochEnded
+    epochs: Sequence[EpochEnded]
+
+    def all(self) -> Iterator[Made]:
+        """Leave everything, one by one. The net then is that of the best checkpoint.
+
+        What is told is in the journal before the next one is made.
+        """
+        (self.run_dir / FOLDER).mkdir(exist_ok=True)
+        self._take_best()
+        yield self._model()
+        if "curves" in self.recipe.outputs:
+            yield from self._curves()
+        if "augmentations" in self.recipe.outputs:
+            yield from self._picture("augmentations", self._augmentations())
+        yield from self._evaluation("val", self.source.val)
+        if self.source.test is not None:
+            yield from self._evaluation("test", self.source.test)
+        if "tensorboard" in self.recipe.outputs:
+            entries, _ = events.read(self.run_dir / rundir.JOURNAL)
+            tensorboard.write(entries, self.run_dir / TENSORBOARD)
+            yield ArtifactMade(what="tensorboard", path=TENSORBOARD)
+
+    def _take_best(self) -> None:
+        """Have the net hold the best checkpoint: what training does not change, it has already."""
+        module = self.training.net.module
+        changed = checkpoint.changed(tensors.read(self.run_dir / rundir.BEST))
+        module.load_state_dict(module.state_dict() | changed)
+
+    def _model(self) -> ArtifactMade:
+        assert self.best.val is not None
+        model = export.ModelCard(
+            classes=tuple(self.plan.data.classes),
+            channels=self.plan.data.channels,
+            preprocess=self.plan.preprocess.steps,
+            model=self.recipe.model,
+            recipe=self.recipe,
+            environment=self.plan.environment,
+            origin=export.Origin(
+                job_id=self.card.job_id,
+                job_name=self.card.name,
+                epoch=self.best.epoch,
+                val=self.best.val,
+            ),
+        )
+        contents = self.training.net.module.state_dict()
+        export.write_model(self.run_dir / rundir.MODEL, contents, model)
+        return ArtifactMade(what="model", path=rundir.MODEL)
+
+    # --- evaluation -----------------------------------------------------------------------
+
+    def _evaluation(self, split: Literal["val", "test"], samples: Samples) -> Iterator[Made]:
+        """Evaluate, tell it, and write the tables; those of test images have their own names."""
+        every = np.arange(len(samples), dtype=np.int64)
+        tasks = [Task(0, part) for part in order.batches(every, self.plan.chunk, False)]
+        with Stream(samples, self._eval_view, self.plan.loader_workers) as stream:
+            found = loop.evaluate(self.training, stream.run(tasks))
+        classes, title = self.plan.data.classes, self.card.name
+        told = tables.evaluated(found, classes, split=split, epoch=self.best.epoch)
+        yield told
+        suffix = "-test" if split == "test" else ""
+        yield self._data(f"scores{suffix}", tables.scores(told, found, title=title))
+        matrix = tables.confusion(told, found, classes, title=title)
+        if "confusion" in self.recipe.outputs:
+            yield from self._picture(f"confusion{suffix}", matrix)
+        else:
+            yield self._data(f"confusion{suffix}", matrix)
+        if "predictions" in self.recipe.outputs and split == "val":
+            yield from self._picture("predictions", self._predictions(told, found, samples))
+
+    def _predictions(self, told: Evaluated, found: Verdicts, samples: Samples) -> dict[str, Any]:
+        shown = tables.examples(found)
+        indices = found.indices[shown]
+        pixels = _seen(samples, self._eval_view, Task(0, indices))
+        named = zip(map(samples.name, indices.tolist()), pixels, strict=True)
+        return tables.predictions(told, found, shown, named, title=self.card.name)
+
+    # --- pictures -------------------------------------------------------------------------
+
+    def _curves(self) -> Iterator[ArtifactMade]:
+        body = curves.body(self.epochs, self.card.name)
+        yield from self._picture("curves", body)
+        look = Look(x="log", y="log")
+        yield self._png("curves-loglog", kinds.draw("curves", [body], look))
+
+    def _augmentations(self) -> dict[str, Any]:
+        """Return the first images of training, as evaluation and as each epoch sees them."""
+        seed = self.recipe.train.seed
+        samples = Sparing(self.source.train)
+        first = order.epoch_order(len(samples), seed, 1)[:_PREVIEWED]
+        view = TrainView(self.plan.preprocess.steps, self.recipe.data.augment, seed)
+        evaluated = _packed(samples, self._eval_view, 0, first)
+        trained = [_packed(samples, view, epoch, first) for epoch in range(1, _VARIANTS + 1)]
+        labels = [self.plan.data.classes[samples.labels[index]] for index in first]
+        rows = zip(first.tolist(), labels, evaluated, *trained, strict=True)
+        return {
+            "title": self.card.name,
+            "rows": [
+                {"name": samples.name(index), "label": label, "evaluated": plain, "trained": seen}
+                for index, label, plain, *seen in rows
+            ],
+        }
+
+    @property
+    def _eval_view(self) -> EvalView:
+        return EvalView(self.plan.preprocess.steps)
+
+    def _picture(self, kind: str, body: Mapping[str, Any]) -> Iterator[ArtifactMade]:
+        yield self._png(kind, kinds.draw(kind, [body], Look()))
+        yield self._data(kind, body)
+
+    def _png(self, kind: str, drawn: bytes) -> ArtifactMade:
+        path = f"{FOLDER}/{kind}.png"
+        rundir.write_aside(self.run_dir / path, drawn)
+        return ArtifactMade(what=f"picture/{kind}", path=path)
+
+    def _data(self, kind: str, body: Mapping[str, Any]) -> ArtifactMade:
+        path = f"{FOLDER}/{kind}.json"
+        text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
+        rundir.write_aside(self.run_dir / path, text.encode())
+        return ArtifactMade(what=f"data/{kind}", path=path)
+
+
+def _packed(samples: Samples, view: View, epoch: int, indices: Indices) -> list[str]:
+    return [tiles.packed(pixels) for pixels in _seen(samples, view, Task(epoch, indices))]
+
+
+def _seen(samples: Samples, view: View, task: Task) -> list[Pixels]:
+    """Return what the net sees of some images, each (height, width, channels)."""
+    if not len(task.indices):
+        return []
+    with Stream(samples, view, 0) as stream:
+        (batch,) = stream.run([task])
+    return list(batch.images.permute(0, 2, 3, 1).numpy())

@@ -1,8 +1,9 @@
 """A run in lines for people."""
 
 import sys
+from pathlib import Path
 
-from fttrain.events import EpochEnded, Evaluated, Score, Spread
+from fttrain.events import ArtifactMade, EpochEnded, Evaluated, Score, Spread
 from fttrain.optim import groups
 from fttrain.spec.plan import DataCard, Plan
 
@@ -45,11 +46,18 @@ def epoch_line(epoch: EpochEnded, *, epochs: int) -> str:
     return f"epoch {epoch.epoch}/{epochs}  {train}{val}  lr {rates}  {speed}{best}"
 
 
-def tested_line(tested: Evaluated) -> str:
-    """Describe the one evaluation of the test images."""
-    score = tested.score
+def made_line(made: ArtifactMade | Evaluated, run_dir: Path) -> str:
+    """Describe a file that was made, or what the best checkpoint scores."""
+    if isinstance(made, ArtifactMade):
+        return f"{made.what}  {run_dir / made.path}"
+    return evaluated_line(made)
+
+
+def evaluated_line(told: Evaluated) -> str:
+    """Describe what the best checkpoint scores on validation or test images."""
+    score = told.score
     interval = f"[{score.accuracy_low:.3f}, {score.accuracy_high:.3f}]"
-    return f"test  {_score(score)} {interval}  by the best checkpoint, epoch {tested.epoch}"
+    return f"{told.split}  {_score(score)} {interval}  by the best checkpoint, epoch {told.epoch}"
 
 
 def spread_line(spread: Spread) -> str:

@@ -11,6 +11,8 @@ from fttrain.spec.images import Data
 from fttrain.spec.network import Model
 from fttrain.spec.training import Train
 
+Output = Literal["curves", "confusion", "predictions", "augmentations", "tensorboard"]
+
 
 class Recipe(Strict):
     """A whole recipe."""
@@ -18,7 +20,14 @@ class Recipe(Strict):
     data: Data
     model: Model
     train: Train
-    outputs: list[Literal["curves"]] = Field(["curves"], description="Pictures to draw at the end.")
+    outputs: list[Output] = Field(
+        ["curves", "confusion"],
+        description="What is left beside the model, each picture with its numbers as JSON. curves: "
+        "loss and accuracy over the epochs, linear and log-log. confusion: what is taken for what, "
+        "on validation images, and on test images where there are any. predictions: wrong and "
+        "right examples. augmentations: training images as each epoch sees them. tensorboard: an "
+        "event file.",
+    )
 
 
 def canonical(recipe: Recipe) -> str:
