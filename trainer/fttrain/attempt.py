@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from fttrain import assembly, events, exporting, judging, locked, loop, process, report, stopping
+from fttrain import assembly, events, judging, locked, loop, process, report, stopping
 from fttrain.assembly import InputsChanged
 from fttrain.data import order, sources, split
 from fttrain.data.order import Indices
@@ -21,10 +21,13 @@ from fttrain.data.sparing import Sparing, watched
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
 from fttrain.events import EpochEnded, PhaseName, Score
+from fttrain.exporting import Exporting
 from fttrain.journal import Journal, StepLog
 from fttrain.keeping import Keeping
 from fttrain.loop import NonFiniteLoss, Training
 from fttrain.reserve import Reserve
+from fttrain.results import tables
+from fttrain.results.verdicts import Verdicts
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
@@ -71,6 +74,7 @@ class Attempt:
     """The best accuracy of the whole run, repeats before it included."""
     holds_record: bool = False
     locked: Samples | None = None
+    source: Source | None = None
     """The test images, if there are any, which nothing has read yet."""
 
     @classmethod
@@ -156,7 +160,7 @@ class Attempt:
                 self._introduce()
             training = assembly.training(self.recipe, self.plan)
             self._fit(training, feed)
-        self.locked = source.test
+        self.locked, self.source = source.test, source
         return training
 
     def _fit(self, training: Training, feed: Feed) -> None:
@@ -345,7 +349,7 @@ class Attempt:
             f"{what} of {self.plan.steps} (epoch {epoch}, learning rate {rates}); {left}"
         )
 
-    def _test(self, training: Training, samples: Samples) -> None:
+    def _test(self, training: Training, samples: Samples) -> Verdicts:
         """Read the test images: now, and never before."""
         assert self.best is not None
         epoch, best = self.best.epoch, self.run_dir / rundir.BEST
@@ -354,8 +358,10 @@ class Attempt:
         if not math.isfinite(found.loss):
             what = f"the test loss is {found.loss} after step {self.step}"
             raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
-        self.journal.write(tested := locked.record(found, self.plan, epoch=epoch))
-        report.say(report.tested_line(tested))
+        tested = tables.evaluated(found, self.plan.data.classes, split="test", epoch=epoch)
+        self.journal.write(tested)
+        report.say(report.evaluated_line(tested))
+        return found
 
     # --- what stays -----------------------------------------------------------------------
 
@@ -373,12 +379,14 @@ class Attempt:
     def export(self, training: Training) -> None:
         """Test and export the best net of the whole run, which is one of this attempt."""
         assert self.best is not None
-        if self.locked is not None:
-            self._test(training, self.locked)
+        assert self.source is not None
+        tested = self._test(training, self.locked) if self.locked is not None else None
         self._turn_to("exporting", epoch=self.epochs[-1].epoch - self._epochs_before)
-        for artifact in exporting.artifacts(
-            self.run_dir, self.card, self.recipe, self.plan, training.net.module,
-            best=self.best, epochs=self.epochs,
-        ):  # fmt: skip
-            self.journal.write(artifact)
-            report.say(f"{artifact.what}  {self.run_dir / artifact.path}")
+        exporting = Exporting(
+            run_dir=self.run_dir, card=self.card, recipe=self.recipe, plan=self.plan,
+            training=training, source=self.source, best=self.best, epochs=self.epochs,
+            tested=tested,
+        )  # fmt: skip
+        for made in exporting.all():
+            self.journal.write(made)
+            report.say(report.made_line(made, self.run_dir))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Exporting:
     source: Source
     best: EpochEnded
     epochs: Sequence[EpochEnded]
+    tested: Verdicts | None = None
+    """What the best checkpoint made of the test images, where there are any."""
 
     def all(self) -> Iterator[Made]:
         """Leave everything, one by one. The net then is that of the best checkpoint.
@@ -62,9 +64,14 @@ class Exporting:
             yield from self._curves()
         if "augmentations" in self.recipe.outputs:
             yield from self._picture("augmentations", self._augmentations())
-        yield from self._evaluation("val", self.source.val)
-        if self.source.test is not None:
-            yield from self._evaluation("test", self.source.test)
+        found = self._evaluate(self.source.val)
+        told = tables.evaluated(found, self.plan.data.classes, split="val", epoch=self.best.epoch)
+        yield told
+        yield from self._tables(told, found)
+        if "predictions" in self.recipe.outputs:
+            yield from self._picture("predictions", self._predictions(told, found))
+        if self.tested is not None:
+            yield from self._test_tables(self.tested)
         if "tensorboard" in self.recipe.outputs:
             entries, _ = events.read(self.run_dir / rundir.JOURNAL)
             tensorboard.write(entries, self.run_dir / TENSORBOARD)
@@ -98,26 +105,29 @@ class Exporting:
 
     # --- evaluation -----------------------------------------------------------------------
 
-    def _evaluation(self, split: Literal["val", "test"], samples: Samples) -> Iterator[Made]:
-        """Evaluate, tell it, and write the tables; those of test images have their own names."""
+    def _evaluate(self, samples: Samples) -> Verdicts:
         every = np.arange(len(samples), dtype=np.int64)
-        tasks = [Task(0, part) for part in order.batches(every, self.plan.chunk, False)]
+        cut = order.batches(every, self.plan.chunk, merge_single=False)
         with Stream(samples, self._eval_view, self.plan.loader_workers) as stream:
-            found = loop.evaluate(self.training, stream.run(tasks))
-        classes, title = self.plan.data.classes, self.card.name
-        told = tables.evaluated(found, classes, split=split, epoch=self.best.epoch)
-        yield told
-        suffix = "-test" if split == "test" else ""
-        yield self._data(f"scores{suffix}", tables.scores(told, found, title=title))
-        matrix = tables.confusion(told, found, classes, title=title)
+            return loop.evaluate(self.training, stream.run([Task(0, part) for part in cut]))
+
+    def _test_tables(self, tested: Verdicts) -> Iterator[Made]:
+        classes = self.plan.data.classes
+        told = tables.evaluated(tested, classes, split="test", epoch=self.best.epoch)
+        yield from self._tables(told, tested)
+
+    def _tables(self, told: Evaluated, found: Verdicts) -> Iterator[Made]:
+        """Write what an evaluation found; the files of test images have their own names."""
+        suffix = "-test" if told.split == "test" else ""
+        yield self._data(f"scores{suffix}", tables.scores(told, found, title=self.card.name))
+        matrix = tables.confusion(told, found, title=self.card.name)
         if "confusion" in self.recipe.outputs:
             yield from self._picture(f"confusion{suffix}", matrix)
         else:
             yield self._data(f"confusion{suffix}", matrix)
-        if "predictions" in self.recipe.outputs and split == "val":
-            yield from self._picture("predictions", self._predictions(told, found, samples))
 
-    def _predictions(self, told: Evaluated, found: Verdicts, samples: Samples) -> dict[str, Any]:
+    def _predictions(self, told: Evaluated, found: Verdicts) -> dict[str, Any]:
+        samples = self.source.val
         shown = tables.examples(found)
         indices = found.indices[shown]
         pixels = _seen(samples, self._eval_view, Task(0, indices))

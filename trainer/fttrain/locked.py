@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fttrain import events, loop
+from fttrain import loop
 from fttrain.data import order
 from fttrain.data.samples import Samples
 from fttrain.data.stream import Stream, Task
@@ -28,24 +28,3 @@ def test(training: Training, plan: Plan, samples: Samples, *, best: Path, epoch:
     tasks = [Task(epoch, part) for part in order.batches(every, plan.chunk, merge_single=False)]
     with Stream(samples, EvalView(plan.preprocess.steps), plan.loader_workers) as stream:
         return loop.evaluate(training, stream.run(tasks))
-
-
-def record(verdicts: Verdicts, plan: Plan, *, epoch: int) -> events.Evaluated:
-    """Return what the journal tells of a test."""
-    confusion = verdicts.confusion()
-    columns = zip(
-        plan.data.classes,
-        confusion.sum(axis=1).tolist(),
-        confusion.sum(axis=0).tolist(),
-        np.diagonal(confusion).tolist(),
-        strict=True,
-    )
-    return events.Evaluated(
-        split="test",
-        epoch=epoch,
-        score=verdicts.score(),
-        classes=[
-            events.ClassScore(label=label, count=count, predicted=predicted, correct=correct)
-            for label, count, predicted, correct in columns
-        ],
-    )

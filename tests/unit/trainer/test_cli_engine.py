@@ -47,7 +47,7 @@ def test_run_trains_and_prints_the_groups_and_a_line_per_epoch(
     assert said == "notice: `name` concerns the daemon and is ignored here\n"
     assert "group  tensors  parameters   lr  weight decay" in lines
     assert sum(line.startswith("epoch ") for line in lines) == 2
-    assert lines[-1] == f"picture/curves  {out}/artifacts/curves.png"
+    assert lines[-1] == f"data/confusion  {out}/artifacts/confusion.json"
     assert rundir.read_attempt(out).name == "tiny"
     assert engine.records(out)[-1].kind == "finished"
 

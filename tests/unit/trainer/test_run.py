@@ -77,7 +77,9 @@ def test_the_journal_tells_the_run_in_order(tmp_path: Path, photos: Path) -> Non
         "header", "started", "setup 0", "evaluating 0", "epoch", "training 1", "steps",
         "evaluating 1", "epoch", "checkpointing 1", "checkpoint", "checkpoint",
     ]  # fmt: skip
-    assert once[-4:] == ["exporting 2", "artifact", "artifact", "finished"]
+    assert once[-10:] == [
+        "exporting 2", *["artifact"] * 4, "evaluated", *["artifact"] * 3, "finished",
+    ]  # fmt: skip
     assert records[0] == Header(format=1, job_id="0123", attempt=1)
     assert records[1] == Started(pid=os.getpid())
 
@@ -197,6 +199,11 @@ def test_the_best_epoch_is_exported_with_all_that_is_needed_to_use_it(
     assert [(m.what, m.path) for m in made] == [
         ("model", "artifacts/model.safetensors"),
         ("picture/curves", "artifacts/curves.png"),
+        ("data/curves", "artifacts/curves.json"),
+        ("picture/curves-loglog", "artifacts/curves-loglog.png"),
+        ("data/scores", "artifacts/scores.json"),
+        ("picture/confusion", "artifacts/confusion.png"),
+        ("data/confusion", "artifacts/confusion.json"),
     ]
     assert records[-1] == Finished(best_epoch=best.epoch, best_accuracy=best.val.accuracy)
     state, card = read_model(tmp_path / "run" / rundir.MODEL)
@@ -209,11 +216,13 @@ def test_the_best_epoch_is_exported_with_all_that_is_needed_to_use_it(
     assert all(torch.equal(state[name], value) for name, value in kept.items())
 
 
-def test_no_curves_where_none_are_asked_for(tmp_path: Path, photos: Path) -> None:
+def test_no_pictures_where_none_are_asked_for(tmp_path: Path, photos: Path) -> None:
     data = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED}
     recipe = engine.parsed(data, {"cnn": {}}, {"epochs": 1}, outputs=[])
     records = engine.trained(tmp_path / "run", recipe)
-    assert [r.what for r in records if isinstance(r, ArtifactMade)] == ["model"]
+    assert [r.what for r in records if isinstance(r, ArtifactMade)] == [
+        "model", "data/scores", "data/confusion",
+    ]  # fmt: skip
 
 
 # --- determinism ----------------------------------------------------------------------------

@@ -24,10 +24,10 @@ def write(entries: Iterable[Entry], path: Path) -> None:
     the scores of both splits, and at the end those of the best checkpoint as `best_val/...` and
     `test/...`.
     """
-    # Not at the top: it is an extra, and takes its time.
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.record_writer import RecordWriter
+    # Not at the top: it is an extra, and takes its time. It has no types.
+    from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 
     with path.open("wb") as file:
         records = RecordWriter(file)

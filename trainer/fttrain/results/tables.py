@@ -48,12 +48,11 @@ def scores(told: Evaluated, found: Verdicts, *, title: str) -> dict[str, Any]:
     }
 
 
-def confusion(
-    told: Evaluated, found: Verdicts, classes: Sequence[str], *, title: str
-) -> dict[str, Any]:
+def confusion(told: Evaluated, found: Verdicts, *, title: str) -> dict[str, Any]:
     """Return the numbers of the matrix: rows are what images are."""
+    classes = [each.label for each in told.classes]
     counts = found.confusion().tolist()
-    return {"title": title, "split": told.split, "classes": list(classes), "counts": counts}
+    return {"title": title, "split": told.split, "classes": classes, "counts": counts}
 
 
 def examples(found: Verdicts) -> NDArray[np.int64]:
