@@ -38,7 +38,7 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
 def test_the_best_checkpoint_is_tested_once_at_the_end(root: Path, tmp_path: Path) -> None:
     records = engine.trained(tmp_path / "run", recipe(root, epochs=3))
 
-    (tested,) = [record for record in records if isinstance(record, Evaluated)]
+    (tested,) = [r for r in records if isinstance(r, Evaluated) and r.split == "test"]
     last = max(i for i, record in enumerate(records) if isinstance(record, EpochEnded))
     best = [r for r in records if isinstance(r, EpochEnded) and r.best][-1]
     assert records.index(tested) > last
