@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fttrain.artifacts.export import ModelCard, read_model
-from fttrain.data import decode
+from fttrain.data import decode, sources
 from fttrain.data.decode import Pixels
 from fttrain.data.view import EvalView, normalise
 from fttrain.models.build import from_card
@@ -104,7 +104,7 @@ def find_model(place: Path) -> Path:
 
 
 def _see(path: Path, card: ModelCard) -> Pixels:
-    picture = decode.picture(path)
+    picture = decode.picture(path, sources.decoding(card.recipe.data))
     if card.channels == 1:
         picture = picture.convert("L")
     return EvalView(card.preprocess).pixels(picture)

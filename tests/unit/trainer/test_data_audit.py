@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,26 @@ def test_images_in_two_splits_stay_only_where_they_are_scored_last(root: Path) -
         "4 images are dropped, as the same lies in a split that is scored: train/a/000.jpg, "
         "train/a/001.jpg, train/a/900.jpg, val/b/020.jpg"
     ]
+
+
+def test_the_same_flower_under_two_names_is_found(shared: Path, tmp_path: Path) -> None:
+    subprocess.run(["tar", "-xf", shared / "data/flowers5.tar", "-C", tmp_path], check=True)
+    split = {"val": 0.15, "test": 0.15}
+    body = {"folder": {"path": str(tmp_path / "flowers5"), "split": split}}
+    data = Data.model_validate(body)
+
+    found = audit.look(sources.load(data), data)
+
+    assert found.bad == {}
+    assert found.notices == (
+        "the same image lies in two splits, so that scores flatter: 1 of val in train, "
+        "2 of test in train, 1 of test in val, 3 of them as another class ("
+        "tulip/17291451621_0e39f08b9e_n.jpg = rose/17291451621_0e39f08b9e_n.jpg, "
+        "tulip/17291930305_79deae6a90_n.jpg = rose/17291930305_79deae6a90_n.jpg, "
+        "rose/15922772266_1167a06620.jpg = tulip/15922772266_1167a06620.jpg, "
+        "sunflower/15072973261_73e2912ef2_n.jpg = sunflower/15069459615_7e0fd61914_n.jpg); "
+        "`data.duplicates: drop` keeps them out of training, `refuse` refuses them",
+    )
 
 
 def test_images_in_two_splits_can_be_refused(root: Path) -> None:

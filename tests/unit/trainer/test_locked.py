@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fttrain import events, predict
 from fttrain.data import samples as files
@@ -97,3 +98,18 @@ def test_the_split_is_written_as_the_plan_tells_it(root: Path, tmp_path: Path) -
     assert made.data.test.per_class == [6, 6]
     lines = sorted(f"{r['path']}\0{r['class']}\0{r['split']}".encode() for r in found)
     assert made.data.split_digest == hashlib.sha256(b"\n".join(lines)).hexdigest()
+
+
+def test_transparent_pixels_are_laid_over_the_ground_that_was_trained_on(tmp_path: Path) -> None:
+    recipe = engine.photos(make_photo_folder(tmp_path / "q"), epochs=1)
+    dark = recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"background": [0, 0, 0]})}
+    )
+    engine.trained(tmp_path / "run", dark)
+    clear, black = tmp_path / "clear.png", tmp_path / "black.png"
+    Image.new("RGBA", (40, 40), (200, 10, 10, 0)).save(clear)
+    Image.new("RGB", (40, 40)).save(black)
+
+    first, second = predict.predict(tmp_path / "run", [clear, black])
+
+    assert first.scores == second.scores
