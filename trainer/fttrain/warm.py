@@ -7,7 +7,7 @@ MODULES = (
     "PIL.Image", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin",
     "PIL.BmpImagePlugin", "PIL.TiffImagePlugin", "numpy.random", "safetensors.torch",
     "torch.utils.data", "torch.optim.adamw", "torch.optim.sgd", "torchvision.models",
-    "torchvision.transforms.v2.functional",
+    "torchvision.transforms.v2.functional", "torch.utils.flop_counter",
 )  # fmt: skip
 
 
