@@ -349,11 +349,11 @@ class Attempt:
             f"{what} of {self.plan.steps} (epoch {epoch}, learning rate {rates}); {left}"
         )
 
-    def _test(self, training: Training, samples: Samples) -> Verdicts:
+    def _test(self, training: Training, samples: Samples, after: int) -> Verdicts:
         """Read the test images: now, and never before."""
         assert self.best is not None
         epoch, best = self.best.epoch, self.run_dir / rundir.BEST
-        self._turn_to("evaluating", epoch=self.epochs[-1].epoch - self._epochs_before)
+        self._turn_to("evaluating", epoch=after - self._epochs_before)
         found = locked.test(training, self.plan, samples, best=best, epoch=epoch)
         if not math.isfinite(found.loss):
             what = f"the test loss is {found.loss} after step {self.step}"
@@ -376,12 +376,15 @@ class Attempt:
             journal=self.journal,
         )
 
-    def export(self, training: Training) -> None:
-        """Test and export the best net of the whole run, which is one of this attempt."""
+    def export(self, training: Training, *, after: int) -> None:
+        """Test and export the best net of the whole run, which is one of this attempt.
+
+        `after`: the last epoch of the whole run.
+        """
         assert self.best is not None
         assert self.source is not None
-        tested = self._test(training, self.locked) if self.locked is not None else None
-        self._turn_to("exporting", epoch=self.epochs[-1].epoch - self._epochs_before)
+        tested = self._test(training, self.locked, after) if self.locked is not None else None
+        self._turn_to("exporting", epoch=after - self._epochs_before)
         exporting = Exporting(
             run_dir=self.run_dir, card=self.card, recipe=self.recipe, plan=self.plan,
             training=training, source=self.source, best=self.best, epochs=self.epochs,

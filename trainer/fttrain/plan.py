@@ -18,7 +18,7 @@ from fttrain.data import split as splits
 from fttrain.data.augment import costs
 from fttrain.data.samples import Samples
 from fttrain.draft import Draft
-from fttrain.models import activations, frozen, weights, work
+from fttrain.models import activations, frozen, norms, weights, work
 from fttrain.optim import ema
 from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
@@ -82,7 +82,11 @@ def make(
         ),
         batch_norm_eval=len(staying),
         batch_norm_train=len(moving),
-        notices=[*_notices(draft), *_costs(draft, means, prefix=len(prefix))],
+        notices=[
+            *_notices(draft),
+            *_warnings(draft, means),
+            *_costs(draft, means, prefix=len(prefix)),
+        ],
     )
 
 
@@ -232,6 +236,16 @@ def _notices(draft: Draft) -> Iterator[str]:
     for aside in draft.net.asides:
         part = f"counts {aside.weight:g} times in training" if aside in used else "does not count"
         yield f"the loss of the auxiliary head {aside.name} {part}"
+
+
+def _warnings(draft: Draft, means: Means) -> Iterator[str]:
+    if draft.recipe.train.precision == "fp16" and means.device == "cpu":
+        yield (
+            "processors compute fp16 one number at a time: a step takes 10 to 20 times as long as "
+            "in fp32; bf16 is the other way to halve the numbers"
+        )
+    if draft.recipe.train.bn != "eval" and not norms.buffer_names(draft.net.module):
+        yield f"{draft.net.name} has no BatchNorm: train.bn changes nothing"
 
 
 def _costs(draft: Draft, means: Means, *, prefix: int) -> Iterable[str]:

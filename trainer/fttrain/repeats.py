@@ -29,7 +29,7 @@ def complete(run_dir: Path, card: AttemptCard, journal: Journal, reserve: Reserv
         if rundir.is_to_finish(run_dir) and attempt.epochs[-1].val is not None:
             break
     best = next(attempt for attempt in reversed(done) if attempt.holds_record)
-    best.export(training)
+    best.export(training, after=attempt.epochs[-1].epoch)
     journal.write(_finished(done, best, count))
 
 
@@ -39,7 +39,8 @@ def _finished(done: Sequence[Attempt], best: Attempt, count: int) -> events.Fini
     last = done[-1]
     number = last.epochs[-1].epoch
     is_cut = not last.is_whole or len(done) < count
-    if is_cut or (last.is_exhausted and count == 1):
+    is_exhausted = count == 1 and last.is_exhausted and number < last.plan.epochs
+    if is_cut or is_exhausted:
         why = "validation does not improve" if not is_cut else "as its user asked"
         report.say(f"ends after epoch {number} of {last.plan.epochs * count}, {why}")
     found = spread([each.reached for each in done if each.is_whole]) if count > 1 else None
@@ -49,6 +50,6 @@ def _finished(done: Sequence[Attempt], best: Attempt, count: int) -> events.Fini
         best_epoch=best.best.epoch,
         best_accuracy=best.best.val.accuracy,
         stopped_after=number if is_cut else None,
-        exhausted_after=number if last.is_exhausted and count == 1 else None,
+        exhausted_after=number if is_exhausted else None,
         spread=found,
     )

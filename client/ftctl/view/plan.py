@@ -55,8 +55,9 @@ def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequen
         ("input", _input(plan["preprocess"])),
         ("changes", _changes(recipe.get("data") or {})),
         ("trains", _groups(plan["groups"], room)),
-        ("frozen", _frozen(plan)),
+        ("frozen", _frozen(plan, recipe.get("train") or {})),
         ("steps", _steps(plan)),
+        ("judged", _judged(plan, recipe.get("train") or {})),
         ("runs on", _machine(plan)),
         ("note", [text.clean(notice) for notice in plan["notices"]]),
     ]
@@ -160,7 +161,7 @@ def _rate(group: Card) -> str:
     return text.number(group["lr"]) + (f" = {text.clean(origin)}" if origin else "")
 
 
-def _frozen(plan: Card) -> list[str]:
+def _frozen(plan: Card, train: Card) -> list[str]:
     told = []
     if plan["prefix"]:
         blocks = plan["prefix"]
@@ -168,6 +169,8 @@ def _frozen(plan: Card) -> list[str]:
         told.append(f"{span} run ahead in eval mode, {plan['chunk']} images at a time")
     if plan["batch_norm_eval"]:
         told.append(f"{text.counted(plan['batch_norm_eval'], 'BatchNorm layer')} keep statistics")
+    if train.get("bn") == "train":
+        told.append(f"statistics of all {plan['batch_norm_train']} BatchNorm layers move")
     return told
 
 
@@ -177,7 +180,26 @@ def _steps(plan: Card) -> list[str]:
         images = f"{plan['accumulate']} × {images}"
     epochs = f"{text.counted(plan['epochs'], 'epoch')} × {text.count(plan['steps_per_epoch'])}"
     cut = plan["epochs"] * plan["steps_per_epoch"] != plan["steps"]
-    return [f"{epochs}{', cut to' if cut else ' ='} {text.count(plan['steps'])} steps of {images}"]
+    times = f", {plan['repeats']} times over" if plan.get("repeats", 1) > 1 else ""
+    steps = text.count(plan["steps"])
+    return [f"{epochs}{', cut to' if cut else ' ='} {steps} steps of {images}{times}"]
+
+
+def _judged(plan: Card, train: Card) -> list[str]:
+    """Say by which weights, when, and what then comes of it, where that is not as usual."""
+    told = []
+    every, ema, rule = train.get("evaluate_every", 1), train.get("ema"), train.get("early_stopping")
+    if ema:
+        decay, steps = plan["ema_decay"], text.counted(ema["every"], "step")
+        told.append(f"by the mean of the weights: decay {decay:.6g} every {steps}")
+    if train.get("bn") == "recalibrate":
+        told.append("with BatchNorm statistics of all training images, taken anew each time")
+    if every > 1:
+        told.append(f"after every {every} epochs, and the last")
+    if rule:
+        evaluations = text.counted(rule["patience"], "evaluation")
+        told.append(f"ends after {evaluations} without better {rule['metric']}")
+    return told
 
 
 def _machine(plan: Card) -> list[str]:
