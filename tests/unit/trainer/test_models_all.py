@@ -186,8 +186,7 @@ def trained_and_evaluated(name: str) -> int:
 
 @pytest.mark.parametrize("name", FEW)
 def test_a_net_takes_a_step_and_an_evaluation_with_a_new_head(name: str) -> None:
-    # Training Inception v3 with its auxiliary head takes the size that it was made for.
-    assert trained_and_evaluated(name) == (299 if name == "inception_v3" else least(name))
+    assert trained_and_evaluated(name) == least(name)
 
 
 @pytest.mark.slow
@@ -195,7 +194,8 @@ def test_a_net_takes_a_step_and_an_evaluation_with_a_new_head(name: str) -> None
 def test_all_other_nets_take_a_step_and_an_evaluation_with_a_new_head() -> None:
     begun = time.monotonic()
     sides = {name: trained_and_evaluated(name) for name in REST}
-    assert sides == {name: least(name) for name in REST}
+    # Training Inception v3 with its auxiliary head takes the size that it was made for.
+    assert sides == {name: least(name) for name in REST} | {"inception_v3": 299}
     took = time.monotonic() - begun
     print(f"{len(FEW) + len(sides)} of {len(ALL)} nets took a step; {took:.0f} s for the rest")
     assert len(FEW) + len(sides) == len(ALL)
