@@ -13,7 +13,7 @@ ROOTS = ("client", "daemon", "trainer", "proto/gen")
 _JOBS = {"ftd.jobs", "ftd.datasets", "ftd.errors", "ftd.devices", "fttrain.spec", "fttrain.events"}
 _DAEMON = {"ftd", "fttrain.spec", "fttrain.events", "structlog", "prometheus_client", "pydantic"}
 _TRANSPORT = {"grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "finetuned"}
-_TORCH = {"torch", "torchvision", "numpy", "PIL", "safetensors", "matplotlib", "sklearn"}
+_TORCH = {"torch", "torchvision", "numpy", "PIL", "safetensors", "matplotlib", "sklearn", "scipy"}
 LAYERS: Mapping[str, frozenset[str]] = {
     folder: frozenset(names)
     for folder, names in {
