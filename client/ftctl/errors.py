@@ -231,5 +231,6 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "PLANNER_UNAVAILABLE": DaemonError,
     "BAD_IMAGE": BadImage,
     "PREDICTOR_UNAVAILABLE": DaemonError,
+    "PLOTTER_UNAVAILABLE": DaemonError,
     "INTERNAL": DaemonError,
 }

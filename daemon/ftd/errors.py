@@ -27,6 +27,7 @@ DaemonError
 ├── PlannerUnavailable   PLANNER_UNAVAILABLE
 ├── BadImage             BAD_IMAGE              an image that cannot be read
 ├── PredictorUnavailable PREDICTOR_UNAVAILABLE
+├── PlotterUnavailable   PLOTTER_UNAVAILABLE
 ├── Unauthenticated      UNAUTHENTICATED        no token, or none that is live
 ├── PermissionDenied     PERMISSION_DENIED      for admins only
 ├── TokenNameTaken                              a live token has this name
@@ -217,6 +218,12 @@ class PredictorUnavailable(DaemonError):
     """The predictor could not answer."""
 
     reason = "PREDICTOR_UNAVAILABLE"
+
+
+class PlotterUnavailable(DaemonError):
+    """The plotter could not draw."""
+
+    reason = "PLOTTER_UNAVAILABLE"
 
 
 class Unauthenticated(DaemonError):

@@ -14,6 +14,7 @@ from ftd.jobs.depot import Depot
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import EVERYWHERE
 from ftd.jobs.states import advance
@@ -21,6 +22,7 @@ from ftd.jobs.store import HOUSE, Store
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import Fault
 from tests.fakes.devices import make_devices
+from tests.fakes.draughtsman import Draughtsman
 from tests.fakes.jobs import NOW, at
 from tests.fakes.oracle import Oracle
 
@@ -47,6 +49,7 @@ class FakeOffice:
         self.jobs: dict[str, Job] = {}
         self.plan_faults: Sequence[Fault] = ()
         self.predicting = Predicting(Oracle(), folder=predictions)
+        self.plotting = Plotting(Draughtsman(), folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
         self.roots = EVERYWHERE
         self.state_dir = Path("/")

@@ -144,5 +144,7 @@ def predictor(folder: Path) -> int:
 
 if __name__ == "__main__":
     connection = socket.socket(fileno=int(sys.argv[1]))
-    mains = zygote.Mains(worker=lambda: worker, planner=planner, predictor=predictor)
+    mains = zygote.Mains(
+        worker=lambda: worker, planner=planner, predictor=predictor, plotter=predictor
+    )
     zygote.serve(connection, mains)

@@ -50,7 +50,9 @@ def main() -> None:
     from fttrain import run
 
     setattr(run, "Attempt", Look)  # noqa: B010 - an assignment is none that mypy would take
-    mains = zygote.Mains(worker=partial(run.ahead, 0), planner=planner, predictor=planner)
+    mains = zygote.Mains(
+        worker=partial(run.ahead, 0), planner=planner, predictor=planner, plotter=planner
+    )
     zygote.serve(connection, mains)
 
 

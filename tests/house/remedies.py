@@ -100,6 +100,12 @@ REASONS = {
             "Try again; if it happens again, the daemon's log says why.",
         ),
     },
+    "Pictures": {
+        "PLOTTER_UNAVAILABLE": _advice(
+            "The process that draws could not be started, or it ended.",
+            "Try again; if it happens again, the daemon's log says why.",
+        ),
+    },
     "Devices": {
         "DEVICE_NOT_FOUND": _advice(
             "No device has this id.",

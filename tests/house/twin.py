@@ -28,6 +28,7 @@ _WORDS = {
     "AsyncJobHandle": "JobHandle",
     "AsyncMachine": "Machine",
     "AsyncModels": "Models",
+    "AsyncPlots": "Plots",
 }
 # In texts, which unasync leaves alone.
 _IN_TEXTS = ((r"\basync (with|for|def)\b", r"\1"), (r"\bawait ", ""))

@@ -21,6 +21,7 @@ from finetuned.v1 import dataset_service_pb2 as datasets
 from finetuned.v1 import device_service_pb2 as devices
 from finetuned.v1 import job_service_pb2 as jobs
 from finetuned.v1 import model_service_pb2 as models
+from finetuned.v1 import plot_service_pb2 as plots
 from finetuned.v1 import recipe_service_pb2 as recipes
 from ftd import tls
 from ftd.errors import BadConfig, Unauthenticated
@@ -34,6 +35,7 @@ from tests.fakes.pushing import FLOWERS, Pusher, listed
 J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Device", "Daemon"))
 S = "/finetuned.v1.DatasetService/"
 PREDICT = "/finetuned.v1.ModelService/PredictImages"
+PLOT = "/finetuned.v1.PlotService/PlotJob"
 REQUESTS = {
     J + "SubmitJob": lambda name: jobs.SubmitJobRequest(spec=spec("new")),
     J + "GetJob": lambda name: jobs.GetJobRequest(job=name),
@@ -48,6 +50,7 @@ REQUESTS = {
     J + "PullArtifact": lambda name: jobs.PullArtifactRequest(job=name, kind="model"),
     M + "GetDaemon": lambda name: daemon.GetDaemonRequest(),
     M + "ListUsage": lambda name: daemon.ListUsageRequest(),
+    PLOT: lambda name: plots.PlotJobRequest(jobs=[name]),
     PREDICT: lambda name: models.PredictImagesRequest(job=name),
     D + "ListDevices": lambda name: devices.ListDevicesRequest(),
     D + "DrainDevice": lambda name: devices.DrainDeviceRequest(device="sim0", reason="x"),
@@ -65,12 +68,13 @@ OF_A_JOB = {
         "GetJob", "CancelJob", "WatchJob", "TailLog", "DeleteJob", "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
-OF_A_JOB.add(PREDICT)
+OF_A_JOB |= {PREDICT, PLOT}
 # What a waiting job without artefacts answers to those who may see it.
 FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),
     J + "PullArtifact": ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     PREDICT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
+    PLOT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     S + "DeleteDataset": ("FAILED_PRECONDITION", "DATASET_IN_USE"),
 }
 # Not even for an admin: whoever sends a file has it.

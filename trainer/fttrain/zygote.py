@@ -1,4 +1,4 @@
-"""The zygote: a process with torch imported that forks planners, predictors and shims.
+"""The zygote: a process with torch imported that forks planners, predictors, plotters and shims.
 
 `python -m fttrain.zygote FD RESERVE` is always exec'd; FD is a SOCK_SEQPACKET socket to the
 daemon, RESERVE the bytes of memory that a waiting worker touches ahead, or `auto`. It
@@ -6,8 +6,8 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`, or `predict` instead of `plan`. The answer brings a pidfd
-along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
+`{"id": 2, "op": "plan", "dir": ...}`, or `predict` or `plot` instead of `plan`. The answer brings
+a pidfd along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
 It ends when the daemon's end of the socket closes; shims live on.
 """
 
@@ -41,6 +41,8 @@ class Mains:
     """Planning directory in, exit code out."""
     predictor: Callable[[Path], int]
     """Directory with images in, exit code out."""
+    plotter: Callable[[Path], int]
+    """Directory with numbers in, exit code out."""
 
 
 def serve(connection: socket.socket, mains: Mains) -> None:
@@ -123,6 +125,7 @@ class _Zygote:
         name, main = {
             "plan": ("planner", self._mains.planner),
             "predict": ("predictor", self._mains.predictor),
+            "plot": ("plotter", self._mains.plotter),
         }[request["op"]]
         return _fork(lambda: _run_errand(folder, name, main, zygote))
 
@@ -176,11 +179,14 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
-    from fttrain import planner, predictor, run, warm
+    from fttrain import planner, plotter, predictor, run, warm
 
     warm.preload()
     mains = Mains(
-        worker=partial(run.ahead, reserve), planner=planner.main, predictor=predictor.main
+        worker=partial(run.ahead, reserve),
+        planner=planner.main,
+        predictor=predictor.main,
+        plotter=plotter.main,
     )
     serve(connection, mains)
 

@@ -14,6 +14,7 @@ from ftctl._async.artifacts import AsyncArtifacts
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.datasets import AsyncDatasets
 from ftctl._async.machine import AsyncMachine
+from ftctl._async.plotting import AsyncPlots
 from ftctl._async.predicting import AsyncModels
 from ftctl._async.stream import OnGap
 from ftctl.address import Server, Socket
@@ -28,7 +29,7 @@ from ftctl.transport import aio as transport
 PATIENCE_S = 30.0
 
 
-class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels):
+class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels, AsyncPlots):
     """A connection to a daemon.
 
         async with AsyncClient() as client:

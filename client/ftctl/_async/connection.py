@@ -76,6 +76,11 @@ class AsyncConnection:
         return self.line().models
 
     @property
+    def plots(self) -> "transport.PlotService":
+        """The service of pictures at its other end."""
+        return self.line().plots
+
+    @property
     def recipes(self) -> "transport.RecipeService":
         """The service of recipes at its other end."""
         return self.line().recipes

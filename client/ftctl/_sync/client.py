@@ -15,6 +15,7 @@ from ftctl._sync.artifacts import Artifacts
 from ftctl._sync.connection import Connection
 from ftctl._sync.datasets import SyncDatasets
 from ftctl._sync.machine import Machine
+from ftctl._sync.plotting import Plots
 from ftctl._sync.predicting import Models
 from ftctl._sync.stream import OnGap
 from ftctl.address import Server, Socket
@@ -29,7 +30,7 @@ from ftctl.transport import blocking as transport
 PATIENCE_S = 30.0
 
 
-class Client(Artifacts, SyncDatasets, Machine, Models):
+class Client(Artifacts, SyncDatasets, Machine, Models, Plots):
     """A connection to a daemon.
 
         with Client() as client:

@@ -77,6 +77,11 @@ class Connection:
         return self.line().models
 
     @property
+    def plots(self) -> "transport.PlotService":
+        """The service of pictures at its other end."""
+        return self.line().plots
+
+    @property
     def recipes(self) -> "transport.RecipeService":
         """The service of recipes at its other end."""
         return self.line().recipes

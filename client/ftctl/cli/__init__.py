@@ -19,6 +19,7 @@ VERBS = {
     "cancel": "cancel a job, or let it end after this epoch",
     "logs": "print a job's log",
     "metrics": "print a job's epochs, as a table, CSV or JSON",
+    "plot": "draw a job's curves, confusion and more, with any axes",
     "predict": "ask a job's model what images show",
     "artifacts": "list what a job has made, and fetch it",
     "delete": "delete jobs that have ended",

@@ -24,7 +24,8 @@ ACTIONS = {
 }
 LIVE = {
     **dict.fromkeys(
-        ("watch", "get", "cancel", "logs", "metrics", "artifacts", "delete", "predict"), "jobs"
+        ("watch", "get", "cancel", "logs", "metrics", "artifacts", "delete", "predict", "plot"),
+        "jobs",
     ),
     "dataset": "datasets",
     "devices": "devices",

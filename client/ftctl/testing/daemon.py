@@ -18,11 +18,13 @@ from finetuned.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_
 from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
 from finetuned.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from finetuned.v1.plot_service_pb2_grpc import add_PlotServiceServicer_to_server
 from ftctl.models import OutcomeReason
 from ftctl.testing.daemon_service import Daemon
 from ftctl.testing.datasets import Datasets
 from ftctl.testing.ledger import USER, Entry, Ledger
 from ftctl.testing.model_service import Models
+from ftctl.testing.plot_service import Plots
 from ftctl.testing.refusal import CODES, Refusal
 from ftctl.testing.services import Answers, Devices, Jobs
 from ftctl.testing.story import ended
@@ -77,6 +79,7 @@ class FakeDaemon:
         self._datasets = Datasets(self._ledger)
         self._devices = Devices(self._ledger, resumed=self._play)
         self._models = Models(self._ledger)
+        self._plots = Plots(self._ledger)
         self._daemon = Daemon(self._ledger, user=USER, folder=self.socket.parent)
         self._server: grpc.Server | None = None
         self._pacer: threading.Thread | None = None
@@ -117,6 +120,7 @@ class FakeDaemon:
         add_DatasetServiceServicer_to_server(self._datasets, self._server)
         add_DeviceServiceServicer_to_server(self._devices, self._server)
         add_ModelServiceServicer_to_server(self._models, self._server)
+        add_PlotServiceServicer_to_server(self._plots, self._server)
         add_DaemonServiceServicer_to_server(self._daemon, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         self._server.start()

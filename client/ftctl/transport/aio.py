@@ -19,6 +19,7 @@ from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub
+from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub
 from ftctl import channel, door
 from ftctl.address import Address, Server, Socket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from finetuned.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
     from finetuned.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from finetuned.v1.model_service_pb2_grpc import ModelServiceAsyncStub
+    from finetuned.v1.plot_service_pb2_grpc import PlotServiceAsyncStub
     from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceAsyncStub
 
     R = TypeVar("R")
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     DeviceService = DeviceServiceAsyncStub
     JobService = JobServiceAsyncStub
     ModelService = ModelServiceAsyncStub
+    PlotService = PlotServiceAsyncStub
     RecipeService = RecipeServiceAsyncStub
     Stream = grpc.aio.UnaryStreamCall[Any, R] | grpc.aio.StreamStreamCall[Any, R]
 
@@ -61,6 +64,7 @@ class Line:
     devices: "DeviceService"
     jobs: "JobService"
     models: "ModelService"
+    plots: "PlotService"
     recipes: "RecipeService"
 
     async def close(self) -> None:
@@ -78,6 +82,7 @@ def connect(address: Address) -> Line:
         devices=DeviceServiceStub(opened),
         jobs=JobServiceStub(opened),
         models=ModelServiceStub(opened),
+        plots=PlotServiceStub(opened),
         recipes=RecipeServiceStub(opened),
     )
 

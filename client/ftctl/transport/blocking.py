@@ -19,6 +19,7 @@ from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub as DatasetS
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceService
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub as ModelService
+from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub as PlotService
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub as RecipeService
 from ftctl import channel, door
 from ftctl.address import Address, Server, Socket
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DaemonService", "DatasetService", "DeviceService", "Ending", "JobService", "Line", "Method",
-    "ModelService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later",
-    "closing", "connect", "opened", "sent", "sleep",
+    "ModelService", "PlotService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside",
+    "call_later", "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class Line:
     devices: DeviceService
     jobs: JobService
     models: ModelService
+    plots: PlotService
     recipes: RecipeService
 
     def close(self) -> None:
@@ -63,6 +65,7 @@ def connect(address: Address) -> Line:
         devices=DeviceService(opened),
         jobs=JobService(opened),
         models=ModelService(opened),
+        plots=PlotService(opened),
         recipes=RecipeService(opened),
     )
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ftctl.models import Attempt, Job
-from ftctl.view import ending, epochs, plan, table, text
+from ftctl.view import ending, epochs, plan, results, table, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled, paths
 from ftctl.view.plain import stamp
@@ -95,6 +95,8 @@ def _end(job: Job, console: Console) -> Iterator[Text]:
         yield from ending.trouble(job.outcome, console)
     if job.best:
         yield from labelled("best", [ending.best(job.best)], console)
+    yield from labelled("last", [*results.last(job)], console)
+    yield from results.lines(job.evaluations, console)
     if job.outcome:
         yield from ending.repeats(job.outcome, console)
     yield from paths(files, console, folder=job.run_dir)

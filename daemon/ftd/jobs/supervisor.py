@@ -27,6 +27,7 @@ from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger, Witness
 from ftd.jobs.model import Job, JobId, JobRequest, JobState
 from ftd.jobs.planning import Planning
+from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import EVERYWHERE, Roots
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
@@ -69,6 +70,7 @@ class Supervisor:
         self.ledger = Ledger(store, broadcast, clock, witness)
         self.zygote = zygote
         self.predicting = Predicting(zygote, folder=state_dir / "predictions")
+        self.plotting = Plotting(zygote, folder=state_dir / "plots")
         self.datasets = Depot(
             state_dir / "datasets", store.datasets, limit_bytes=dataset_limit_bytes
         )
@@ -301,6 +303,7 @@ class Supervisor:
         """Find the jobs that an earlier daemon left, and go on with each where it stands."""
         leftovers.remove((self.state_dir / "plans").glob("planning-*"))
         self.predicting.clear()
+        self.plotting.clear()
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()
         held = await self._held([job.id for job in jobs])

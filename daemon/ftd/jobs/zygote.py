@@ -131,6 +131,14 @@ class Zygote:
         """
         return await self._ask({"op": "predict", "dir": str(folder)})
 
+    async def plot(self, folder: Path) -> Process:
+        """Fork a plotter for a folder with a request.
+
+        Raises:
+            ZygoteGone: where the zygote ended meanwhile.
+        """
+        return await self._ask({"op": "plot", "dir": str(folder)})
+
     async def _ask(self, request: dict[str, Any]) -> Process:
         await self._until_ready()
         number = next(self._numbers)

@@ -46,6 +46,7 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.PlannerUnavailable: _Code.UNAVAILABLE,
     errors.BadImage: _Code.INVALID_ARGUMENT,
     errors.PredictorUnavailable: _Code.UNAVAILABLE,
+    errors.PlotterUnavailable: _Code.UNAVAILABLE,
     errors.Unauthenticated: _Code.UNAUTHENTICATED,
     errors.PermissionDenied: _Code.PERMISSION_DENIED,
 }

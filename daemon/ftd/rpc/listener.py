@@ -20,6 +20,7 @@ from finetuned.v1 import (
     device_service_pb2_grpc,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
+    plot_service_pb2_grpc,
     recipe_service_pb2_grpc,
 )
 from ftd.errors import BadConfig
@@ -32,6 +33,7 @@ from ftd.rpc.interceptors import Edge, Told
 from ftd.rpc.job_service import JobService
 from ftd.rpc.model_service import ModelService
 from ftd.rpc.office import Office
+from ftd.rpc.plot_service import PlotService
 from ftd.rpc.recipe_service import RecipeService
 from ftd.tls import Identity
 
@@ -45,6 +47,7 @@ SERVICES = (
     "finetuned.v1.DaemonService",
     "finetuned.v1.ModelService",
     "finetuned.v1.DatasetService",
+    "finetuned.v1.PlotService",
 )
 REFLECTION = reflection.SERVICE_NAME
 _OPTIONS = (
@@ -93,6 +96,7 @@ class Listener:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self._office), server
         )
+        plot_service_pb2_grpc.add_PlotServiceServicer_to_server(PlotService(self._office), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (*SERVICES[1:], health.SERVICE_NAME, REFLECTION), server

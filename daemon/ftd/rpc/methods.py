@@ -9,6 +9,7 @@ from finetuned.v1 import (
     device_service_pb2,
     job_service_pb2,
     model_service_pb2,
+    plot_service_pb2,
     recipe_service_pb2,
 )
 from ftd.metrics.tally import Call, Tally
@@ -22,6 +23,7 @@ _FILES: tuple[FileDescriptor, ...] = (
     daemon_service_pb2.DESCRIPTOR,
     model_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
+    plot_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode
 _OWN_CODES = (_Code.OK, _Code.CANCELLED, _Code.INTERNAL)

@@ -11,6 +11,7 @@ from ftd.jobs.callers import Caller
 from ftd.jobs.depot import Depot
 from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
+from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import Roots
 from ftd.jobs.store import Store
@@ -50,6 +51,10 @@ class Office(Protocol):
     @property
     def predicting(self) -> Predicting:
         """Asks the models of jobs."""
+
+    @property
+    def plotting(self) -> Plotting:
+        """Draws what jobs have measured."""
 
     def now(self) -> datetime:
         """Return the time of day."""
