@@ -49,11 +49,11 @@ class Precision:
             self._scaler.step(optimizer)
             self._scaler.update()
 
-    def state(self) -> dict[str, float]:
+    def state(self) -> dict[str, int | float]:
         """Return what the next step depends on: the scale and since when it holds."""
         return self._scaler.state_dict() if self._scaler is not None else {}
 
-    def restore(self, state: dict[str, float]) -> None:
+    def restore(self, state: dict[str, int | float]) -> None:
         """Put back what `state` returned."""
         if self._scaler is not None:
             self._scaler.load_state_dict(state)

@@ -45,8 +45,8 @@ class Card(BaseModel):
     format: Literal[1] = 1
     epoch: int
     step: int
-    best_epoch: int | None
-    best: Score | None
+    best_epoch: int | None = None
+    best: Score | None = None
     """None where no epoch has been evaluated yet."""
     seed: int
     job_name: str
@@ -55,7 +55,7 @@ class Card(BaseModel):
     base: Base | None = None
     averaged: int = 0
     """Updates that the mean of the weights is made of, where there is one."""
-    scaler: dict[str, float] = {}
+    scaler: dict[str, int | float] = {}
     """The state of fp16's loss scaler."""
 
     @classmethod

@@ -1,320 +1,381 @@
-"""How long, how many at once, what trains, and with which rate and decay."""
+"""EMA, precision, BatchNorm's statistics: our loop against torch and torchvision's references."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torchvision
-from torch import nn
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
-from torch.optim import SGD
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, update_bn
 
-from fttrain.events import EpochEnded
-from fttrain.models import build
-from fttrain.optim import groups
-from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.network import Model
-from fttrain.spec.plan import GroupCard
-from tests import byhand, engine
-from tests.byhand import Trial
+from fttrain import assembly, judging, keeping, loop
+from fttrain.data import order, sources
+from fttrain.data.samples import Source
+from fttrain.data.stream import Batch, Stream, Task
+from fttrain.data.view import EvalView, normalise
+from fttrain.events import EpochEnded, Header
+from fttrain.journal import Journal
+from fttrain.loop import Step, Training
+from fttrain.optim import ema
+from fttrain.precision import resolved
+from fttrain.spec import rundir
+from fttrain.spec.plan import Plan
+from fttrain.spec.recipe import Recipe
+from fttrain.state import checkpoint
+from tests import engine
+from tests.photos import make_photo_folder
 
-KINDS = ("sgd", "adam", "adamw", "nadam", "radam", "rmsprop")
-
-
-def sgd(trial: Trial, **options: Any) -> SGD:
-    return SGD(trial.net.parameters(), **{"lr": 0.05, "momentum": 0.9, **options}, foreach=True)
-
-
-def assert_as_by_hand(trial: Trial, steps: int, **options: Any) -> None:
-    ours = trial.ours()
-    theirs = byhand.plain(trial, sgd(trial), **options)
-    assert len(ours) == steps
-    assert [step.loss for step in ours] == theirs
-    trial.assert_same_net()
-
-
-@pytest.mark.word("train", "train.epochs", "train.batch_size", "train.seed")
-@pytest.mark.parametrize(
-    ("epochs", "size", "seed", "steps"), [(3, 8, 0, 15), (2, 7, 5, 12), (4, 8, 2**63 - 1, 20)]
-)
-def test_epochs_of_batches_in_the_order_of_the_seed(
-    epochs: int, size: int, seed: int, steps: int
-) -> None:
-    assert_as_by_hand(byhand.trial(epochs=epochs, batch_size=size, seed=seed), steps)
+DIGITS: dict[str, Any] = {"digits": {"labels_per_class": 2}}
+CNN: dict[str, Any] = {"cnn": {"channels": [4, 8]}}
+EPOCHS, BATCH = 4, 5
+"""20 images: 4 steps an epoch."""
+SHORT: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH}
 
 
-@pytest.mark.word("train.accumulate")
-def test_batches_of_one_step_add_up_to_the_mean_over_their_images() -> None:
-    trial = byhand.trial(epochs=4, accumulate=4)
-    # 10 batches an epoch are 3 steps; by hand, epoch by epoch as well.
-    ours = [step.loss for step in steps_by_epoch(trial)]
-    optimizer = sgd(trial)
-    theirs = []
-    for epoch in range(1, 5):
-        batches = trial.epoch(epoch)
-        for at in range(0, 10, 4):
-            theirs.append(byhand.gradients(trial, batches[at : at + 4]))
-            optimizer.step()
-            optimizer.zero_grad()
-    assert ours == theirs
-    assert trial.plan.steps == len(ours) == 12
-    trial.assert_same_net()
+class Run:
+    """A training of digits, step by step."""
 
+    def __init__(self, model: dict[str, Any] = CNN, **train: Any) -> None:
+        self.recipe: Recipe = engine.parsed(DIGITS, model, {**SHORT, **train})
+        self.plan: Plan = engine.planned(self.recipe)
+        self.training: Training = assembly.training(self.recipe, self.plan)
+        self.source: Source = sources.load(self.recipe.data)
+        self.step = 0
 
-def steps_by_epoch(trial: Trial) -> Iterator[Any]:
-    from fttrain import loop
+    @property
+    def net(self) -> nn.Module:
+        return self.training.net.module
 
-    done = 0
-    for epoch in range(1, trial.recipe.train.epochs + 1):
-        for step in loop.train(trial.training, trial.epoch(epoch), first_step=done):
-            done += 1
+    def batches(self, epoch: int, size: int = BATCH) -> list[Batch]:
+        with Stream(self.source.train, EvalView(self.plan.preprocess.steps), 0) as stream:
+            cut = order.batches(order.epoch_order(len(self.source.train), 0, epoch), size, True)
+            return list(stream.run([Task(epoch, part) for part in cut]))
+
+    def epoch(self, epoch: int) -> Iterable[Step]:
+        for step in loop.train(self.training, self.batches(epoch), first_step=self.step):
+            self.step = step.step + 1
             yield step
 
+    def prepared(self, batch: Batch) -> Tensor:
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        return normalise(images, self.plan.preprocess.steps)
 
-@pytest.mark.word("train.clip_norm")
-def test_clip_norm_is_torchs() -> None:
-    assert_as_by_hand(
-        byhand.trial(clip_norm=0.5), 20, before_step=lambda p: clip_grad_norm_(p, 0.5)
+
+def values(net: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+def assert_same(left: dict[str, Tensor], right: dict[str, Tensor], *, whole: bool = True) -> None:
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        if whole or value.is_floating_point():
+            assert torch.equal(value, right[name]), name
+
+
+# --- the mean of the weights ----------------------------------------------------------------
+
+
+def torchvisions(net: nn.Module, decay: float) -> AveragedModel:
+    """Return what references/classification/utils.py calls ExponentialMovingAverage."""
+
+    def average(mean: Tensor, value: Tensor, _: Any) -> Tensor:
+        return decay * mean + (1 - decay) * value
+
+    return AveragedModel(net, avg_fn=average, use_buffers=True)
+
+
+@pytest.mark.word("train.ema", "train.ema.decay", "train.ema.every")
+@pytest.mark.parametrize("warmup", [0, 2])
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_mean_is_that_of_torchvisions_references(every: int, warmup: int) -> None:
+    more = {"warmup": {"epochs": warmup}} if warmup else {}
+    run = Run(ema={"decay": 0.8, "every": every}, **more)
+    oracle = torchvisions(run.net, 0.8)
+
+    for epoch in range(1, EPOCHS + 1):
+        for number, _ in enumerate(run.epoch(epoch)):
+            # As train_one_epoch of references/classification/train.py has it.
+            if number % every == 0:
+                oracle.update_parameters(run.net)
+                if epoch - 1 < warmup:
+                    oracle.n_averaged.fill_(0)
+        with judging.judged(run.training, None):
+            held = values(run.net)
+        # Numbers of batches are no mean: we take them as they are.
+        assert_same(held, values(oracle.module), whole=False)
+    assert not torch.equal(held["head.weight"], values(run.net)["head.weight"])
+
+
+def test_training_goes_on_as_if_nothing_had_been_averaged() -> None:
+    plain, averaged = Run(), Run(ema={"decay": 0.8, "every": 1})
+    for epoch in range(1, EPOCHS + 1):
+        list(plain.epoch(epoch))
+        list(averaged.epoch(epoch))
+        with judging.judged(averaged.training, None):
+            pass
+
+    assert_same(values(plain.net), values(averaged.net))
+
+
+@pytest.mark.word("train.ema.adjust")
+@pytest.mark.parametrize(("batch", "accumulate", "every"), [(5, 1, 2), (2, 2, 3), (5, 4, 40)])
+def test_an_adjusted_decay_is_torchvisions(batch: int, accumulate: int, every: int) -> None:
+    run = Run(
+        batch_size=batch,
+        accumulate=accumulate,
+        ema={"decay": 0.99, "every": every, "adjust": True},
     )
 
-
-@pytest.mark.word("train.clip_value")
-def test_clip_value_is_torchs_and_comes_before_clip_norm() -> None:
-    assert_as_by_hand(
-        byhand.trial(clip_value=0.02), 20, before_step=lambda p: clip_grad_value_(p, 0.02)
-    )
-
-    def both(parameters: list[nn.Parameter]) -> None:
-        clip_grad_value_(parameters, 0.02)
-        clip_grad_norm_(parameters, 0.1)
-
-    assert_as_by_hand(byhand.trial(clip_value=0.02, clip_norm=0.1), 20, before_step=both)
+    # As main of references/classification/train.py has it.
+    adjust = 1 * (batch * accumulate) * every / EPOCHS
+    alpha = min(1.0, (1.0 - 0.99) * adjust)
+    assert run.plan.ema_decay == 1.0 - alpha
+    assert ema.adjusted(0.99, images=10**6, every=1, epochs=1) == 0.0
 
 
-@pytest.mark.word("train.max_steps")
-def test_max_steps_ends_a_run_within_an_epoch_and_bends_no_schedule(tmp_path: Path) -> None:
-    said = {"epochs": 4, "schedule": "cosine"}
-    short = engine.digits(**said, max_steps=13)
-    ended = [
-        record
-        for record in engine.trained(tmp_path / "short", short)
-        if isinstance(record, EpochEnded)
-    ]
-    whole = [
-        record
-        for record in engine.trained(tmp_path / "whole", engine.digits(**said))
-        if isinstance(record, EpochEnded)
-    ]
-    assert [(each.epoch, each.step) for each in ended] == [(1, 10), (2, 13)]
-    assert [each.lrs for each in ended] == [each.lrs for each in whole[:2]]
-    assert ended[0].val == whole[0].val
-    assert ended[1].train is not None
-    assert ended[1].train.count == 12
+# --- precision ------------------------------------------------------------------------------
 
 
-@pytest.mark.word("train.evaluate_first")
-def test_evaluate_first_is_the_untrained_net_as_epoch_0(tmp_path: Path) -> None:
-    def ended(place: Path, **train: Any) -> list[EpochEnded]:
-        records = engine.trained(place, engine.digits(epochs=1, **train))
-        return [record for record in records if isinstance(record, EpochEnded)]
-
-    first, after = ended(tmp_path / "first", evaluate_first=True)
-    (only,) = ended(tmp_path / "only")
-    assert (first.epoch, first.step, first.train, first.best) == (0, 0, None, False)
-    assert after.val == only.val
-    # A learning rate of next to nothing leaves the net as it was.
-    (same,) = ended(tmp_path / "same", optimizer={"sgd": {"lr": 1e-30}}, trains="head")
-    assert first.val is not None
-    assert same.val is not None
-    assert first.val.loss == pytest.approx(same.val.loss, abs=1e-6)
-
-
-@pytest.mark.word("train.trains")
-def test_what_does_not_train_stays_bit_for_bit() -> None:
-    trial = byhand.trial(trains="head")
-    head = trial.training.net.head
-    before = {n: p.clone() for n, p in trial.training.net.module.named_parameters()}
-
-    trial.ours()
-    for name, parameter in trial.net.named_parameters():
-        parameter.requires_grad_(name.startswith(f"{head}."))
-    trial.net.eval()
-    trained = [p for p in trial.net.parameters() if p.requires_grad]
-    byhand.plain(trial, SGD(trained, lr=0.05, momentum=0.9, foreach=True))
-
-    after = dict(trial.training.net.module.named_parameters())
-    for name, value in trial.net.named_parameters():
-        assert torch.equal(after[name], before[name]) == (not name.startswith(f"{head}."))
-        torch.testing.assert_close(after[name], value)
+def plain_steps(
+    run: Run, net: nn.Module, dtype: torch.dtype, *, scaler: Any
+) -> list[tuple[float, float]]:
+    """Train as the recipes of torch do: autocast around the net, the scaler around the step."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    told = []
+    net.train()
+    for epoch in range(1, EPOCHS + 1):
+        for batch in run.batches(epoch):
+            with torch.autocast("cpu", dtype=dtype):
+                logits = net(run.prepared(batch))
+            loss = F.cross_entropy(logits.float(), batch.labels)
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            norm = nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            told.append((loss.item(), norm.item()))
+    return told
 
 
-@pytest.mark.word(
-    "train.groups", "train.groups.select", "train.groups.lr", "train.groups.weight_decay"
-)
-def test_groups_have_rates_and_decays_of_their_own() -> None:
-    trial = byhand.trial(
-        groups=[
-            {"select": "param:bias"},
-            {"select": "param:weight", "lr": 0.002, "weight_decay": 0.3},
-        ],
-        optimizer={"sgd": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}},
-    )
-    named = list(trial.net.named_parameters())
-    tables: list[dict[str, Any]] = [
-        {"params": [p for n, p in named if n.endswith("bias")]},
-        {"params": [p for n, p in named if n.endswith("weight")], "lr": 0.002, "weight_decay": 0.3},
-    ]
-    optimizer = SGD(tables, lr=0.05, momentum=0.9, weight_decay=0.01, foreach=True)
+@pytest.mark.word("train.precision")
+@pytest.mark.parametrize(("name", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_a_precision_is_torchs_autocast(name: str, dtype: torch.dtype) -> None:
+    run, other = (Run(precision=name, clip_norm=0.5) for _ in range(2))
+    scaler = torch.amp.GradScaler("cpu", enabled=name == "fp16")
 
-    steps = trial.ours()
+    expected = plain_steps(other, other.net, dtype, scaler=scaler)
+    losses = [step.loss for epoch in range(1, EPOCHS + 1) for step in run.epoch(epoch)]
 
-    assert [step.loss for step in steps] == byhand.plain(trial, optimizer)
-    trial.assert_same_net()
+    assert losses == [loss for loss, _ in expected]
+    assert_same(values(run.net), values(other.net))
+    assert run.training.precision.state() == scaler.state_dict()
+    exact = Run(clip_norm=0.5)
+    assert losses != [step.loss for epoch in range(1, EPOCHS + 1) for step in exact.epoch(epoch)]
+    assert losses[0] == pytest.approx(next(iter(Run().epoch(1))).loss, rel=0.02)
 
 
-# --- decay of norms and biases ------------------------------------------------------------
+def test_an_evaluation_is_of_the_same_precision() -> None:
+    run = Run(precision="bf16")
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = [run.net.eval()(run.prepared(batch)).float() for batch in run.batches(1, 16)]
+
+    found = loop.evaluate(run.training, run.batches(1, 16))
+
+    labels = torch.cat([batch.labels for batch in run.batches(1, 16)])
+    loss = F.cross_entropy(torch.cat(expected)[:16], labels[:16]).item()
+    assert found.count == 20
+    assert loop.evaluate(run.training, run.batches(1, 16)[:1]).loss == pytest.approx(loss, rel=1e-6)
 
 
-def references(net: nn.Module, rest: float, norm: float | None, bias: float | None) -> Any:
-    """Return each parameter's decay as set_weight_decay of torchvision's references gives it."""
-    norms = (
-        nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm,
-        nn.modules.instancenorm._InstanceNorm, nn.LocalResponseNorm,
-    )  # fmt: skip
-    decays: dict[str, float] = {}
+def test_a_step_whose_gradient_is_no_number_is_left_out_and_the_scale_is_halved() -> None:
+    run = Run(precision="fp16")
+    before = values(run.net)
+    run.training.precision.restore({**run.training.precision.state(), "scale": 2.0**127})
 
-    def add(module: nn.Module, prefix: str) -> None:
-        for name, _ in module.named_parameters(recurse=False):
-            whole = f"{prefix}.{name}" if prefix else name
-            if bias is not None and name == "bias":
-                decays[whole] = bias
-            elif norm is not None and isinstance(module, norms):
-                decays[whole] = norm
-            else:
-                decays[whole] = rest
-        for name, child in module.named_children():
-            add(child, f"{prefix}.{name}" if prefix else name)
+    next(iter(run.epoch(1)))
 
-    add(net, "")
-    return decays
+    after = values(run.net)
+    assert torch.equal(before["head.weight"], after["head.weight"])
+    assert run.training.precision.state()["scale"] == 2.0**126
 
 
-def table(name: str, **train: Any) -> list[GroupCard]:
-    net = build.skeleton(Model(name=name), classes=2, channels=3)
-    recipe = engine.parsed({"digits": {}}, {"name": name}, train)
-    return groups.table(net, recipe.train)
+def test_auto_is_bf16_on_a_gpu_and_fp32_on_a_processor() -> None:
+    assert Run(precision="auto").plan.precision == "fp32"
+    assert Run().plan.precision == "fp32"
+    assert resolved("auto", "cuda") == "bf16"
+    assert resolved("fp16", "cuda") == "fp16"
 
 
-@pytest.mark.word("train.norm_weight_decay", "train.bias_weight_decay")
-@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "convnext_tiny"])
-@pytest.mark.parametrize(("norm", "bias"), [(0.0, None), (None, 0.1), (0.0, 0.1), (None, None)])
-def test_norms_and_biases_decay_as_in_torchvisions_references(
-    name: str, norm: float | None, bias: float | None
+def test_fp16_on_a_processor_is_said_to_be_slow() -> None:
+    assert (
+        "processors compute fp16 one number at a time: a step takes 10 to 20 times as long as in "
+        "fp32; bf16 is the other way to halve the numbers"
+    ) in Run(precision="fp16").plan.notices
+
+
+# --- BatchNorm ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(2)
+    net = torchvision.models.resnet18()
+    path = tmp_path_factory.mktemp("weights") / "resnet.pt"
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def of_photos(root: Path, weights: Path, **train: Any) -> Recipe:
+    model = {"name": "resnet18", "weights": f"file:{weights}"}
+    return engine.photos(root, model, trains=["layer4.*", "head"], epochs=1, **train)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_photo_folder(tmp_path_factory.mktemp("bn") / "photos", per_class=6)
+
+
+def photo_batches(recipe: Recipe, plan: Plan, size: int) -> list[Batch]:
+    source = sources.load(recipe.data)
+    with Stream(source.train, EvalView(plan.preprocess.steps), 0) as stream:
+        cut = order.batches(order.epoch_order(len(source.train), 0, 0), size, True)
+        return list(stream.run([Task(0, part) for part in cut]))
+
+
+def prepared(plan: Plan, batch: Batch) -> Tensor:
+    images = batch.images.contiguous(memory_format=torch.channels_last)
+    return normalise(images, plan.preprocess.steps)
+
+
+@pytest.mark.word("train.bn")
+@pytest.mark.parametrize("bn", ["eval", "train"])
+def test_frozen_statistics_stay_or_move_as_modes_of_plain_torch_have_it(
+    bn: str, photos: Path, resnet: Path
 ) -> None:
-    stated = {"norm_weight_decay": norm, "bias_weight_decay": bias}
-    said = {key: value for key, value in stated.items() if value is not None}
-    cards = table(name, optimizer={"adamw": {"lr": 0.1, "weight_decay": 0.5}}, **said)
+    recipe = of_photos(photos, resnet, bn=bn)
+    plan = engine.planned(recipe)
+    training = assembly.training(recipe, plan)
+    oracle: Any = torchvision.models.resnet18(num_classes=2)
+    oracle.load_state_dict(training.net.module.state_dict())
+    oracle = oracle.to(memory_format=torch.channels_last).train()
+    for name, parameter in oracle.named_parameters():
+        parameter.requires_grad_(name.startswith(("layer4", "fc")))
+    frozen = ("conv1", "bn1", "layer1", "layer2", "layer3")
+    for part in frozen if bn == "eval" else ():
+        getattr(oracle, part).eval()
+    trained = [parameter for parameter in oracle.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9)
+    batches = photo_batches(recipe, plan, 4)
 
-    net = torchvision.models.get_model(name, num_classes=2)
-    found = {member: card.weight_decay for card in cards for member in card.names}
-    assert found == references(net, 0.5, norm, bias)
+    losses = [step.loss for step in loop.train(training, batches, first_step=0)]
+    expected = []
+    for batch in batches:
+        loss = F.cross_entropy(oracle(prepared(plan, batch)), batch.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+
+    # A frozen pass runs in chunks of its own size: the same up to rounding.
+    assert losses == pytest.approx(expected, abs=1e-4)
+    held = training.net.module.state_dict()
+    for name, value in oracle.state_dict().items():
+        torch.testing.assert_close(held[name], value, atol=1e-4, rtol=1e-3)
+    assert (plan.prefix == ["conv1"]) == (bn == "train")
+    assert (plan.batch_norm_train, plan.batch_norm_eval) == ((20, 0) if bn == "train" else (5, 15))
 
 
-def test_the_group_table_shows_each_decay() -> None:
-    cards = table(
-        "resnet18",
-        optimizer={"sgd": {"lr": 0.5, "weight_decay": 2e-5}},
-        groups=[{"select": "head"}, {"select": "layer?.*", "lr": 0.1},
-                {"select": ["conv1.*", "bn1.*"], "lr": 0.1}],
-        norm_weight_decay=0.0,
-        bias_weight_decay=1e-5,
+def test_new_statistics_are_those_of_update_bn_and_leave_training_as_it_was(
+    photos: Path, resnet: Path
+) -> None:
+    recipe = of_photos(photos, resnet, bn="recalibrate")
+    plan = engine.planned(recipe)
+    training = assembly.training(recipe, plan)
+    batches = photo_batches(recipe, plan, 5)
+    oracle: Any = torchvision.models.resnet18(num_classes=2)
+    oracle.load_state_dict(training.net.module.state_dict())
+    oracle = oracle.to(memory_format=torch.channels_last)
+    before = values(training.net.module)
+
+    update_bn([prepared(plan, batch) for batch in batches], oracle)
+    with judging.judged(training, lambda: loop.recalibrate(training, batches)) as live:
+        held = values(training.net.module)
+
+    assert_same(held, values(oracle))
+    assert_same(values(training.net.module), before)
+    assert set(live) == {name for name in before if "running" in name or "num_batches" in name}
+    assert plan.batch_norm_eval == 15
+    assert len(plan.prefix) > 0
+
+
+def test_a_run_with_new_statistics_keeps_and_exports_them(tmp_path: Path) -> None:
+    recipe = engine.digits(bn="recalibrate", epochs=1)
+    engine.trained(tmp_path / "run", recipe)
+    plan = engine.planned(recipe)
+    source = sources.load(recipe.data)
+    net, _ = checkpoint.read(tmp_path / "run" / rundir.BEST)
+    training = assembly.training(recipe, plan)
+    training.net.module.load_state_dict(net)
+    with Stream(source.train, EvalView(plan.preprocess.steps), 0) as stream:
+        mixed = order.epoch_order(len(source.train), 0, 0)
+        tasks = [Task(0, part) for part in order.batches(mixed, plan.chunk, True)]
+        loop.recalibrate(training, stream.run(tasks))
+
+    assert_same(values(training.net.module), net)
+
+
+def test_bn_of_a_net_without_any_is_said_to_change_nothing(photos: Path) -> None:
+    framed = {**engine.FRAMED, "resize": 64, "crop": 64}
+    data = {"folder": {"path": str(photos)}, "preprocess": framed, "workers": 0}
+    recipe = engine.parsed(data, {"name": "alexnet"}, {"bn": "train"})
+
+    assert "alexnet has no BatchNorm: train.bn changes nothing" in engine.planned(recipe).notices
+
+
+# --- taken up again -------------------------------------------------------------------------
+
+
+def kept(run: Run, path: Path) -> Path:
+    """Keep a run as a worker does at the end of an epoch."""
+    ended = EpochEnded(
+        epoch=1, step=run.step, train=None, val=None, lrs=[], seconds=0.0,
+        images_per_second=0.0, memory_bytes=0, best=False,
     )  # fmt: skip
-    rows = [(card.name, card.tensors, card.lr, card.weight_decay) for card in cards]
-    assert rows == [
-        ("head (others)", 1, 0.5, 2e-5),
-        ("head (biases)", 1, 0.5, 1e-5),
-        ("layer?.* (others)", 19, 0.1, 2e-5),
-        ("layer?.* (norms)", 19, 0.1, 0.0),
-        ("layer?.* (biases)", 19, 0.1, 1e-5),
-        ("conv1.*, bn1.* (others)", 1, 0.1, 2e-5),
-        ("conv1.*, bn1.* (norms)", 1, 0.1, 0.0),
-        ("conv1.*, bn1.* (biases)", 1, 0.1, 1e-5),
-    ]
+    header = Header(format=1, job_id="0", attempt=1)
+    journal = Journal(path / "journal.jsonl", header)
+    try:
+        files = keeping.Keeping(
+            run_dir=path, repeat=0, job_name="j", recipe=run.recipe, plan=run.plan, journal=journal
+        )
+        with judging.judged(run.training, None) as live:
+            files.save(run.training, live, ended=ended, best=None)
+    finally:
+        journal.close()
+    return path / rundir.LAST
 
 
-def test_decay_apart_takes_torchs_steps() -> None:
-    trial = byhand.trial(
-        optimizer={"sgd": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.2}},
-        norm_weight_decay=0.0,
-        bias_weight_decay=0.1,
-    )
-    decays = references(trial.net, 0.2, 0.0, 0.1)
-    named = dict(trial.net.named_parameters())
-    tables = [{"params": [p], "weight_decay": decays[name]} for name, p in named.items()]
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_checkpoint_goes_on_with_the_very_next_step(tmp_path: Path, precision: str) -> None:
+    words: dict[str, Any] = {
+        "ema": {"decay": 0.8, "every": 2}, "precision": precision, "warmup": {"epochs": 1},
+        "accumulate": 2, "clip_value": 0.1,
+    }  # fmt: skip
+    unbroken, second = Run(**words), Run(**words)
+    for epoch in (1, 2):
+        list(unbroken.epoch(epoch))
+    file = kept(unbroken, tmp_path)
 
-    steps = trial.ours()
-    losses = byhand.plain(trial, SGD(tables, lr=0.05, momentum=0.9, foreach=True))
+    card = keeping.restore(second.training, file)
+    second.step = card.step
+    after = [[step.loss for run_epoch in (3, 4) for step in run.epoch(run_epoch)]
+             for run in (unbroken, second)]  # fmt: skip
 
-    assert [step.loss for step in steps] == losses
-    trial.assert_same_net()
-
-
-# --- rates that follow the batch ----------------------------------------------------------
-
-FORMULAS = {"none": 0.5, "linear": 0.5 * 32 / 1024, "sqrt": 0.5 * (32 / 1024) ** 0.5}
-SHOWN = {"none": "", "linear": "0.5 x 32/1024", "sqrt": "0.5 x sqrt(32/1024)"}
-
-
-def scaled(path: str) -> pytest.MarkDecorator:
-    return pytest.mark.word(*(f"{path}.lr.{word}" for word in ("base", "at_batch", "scale")))
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=scaled(f"train.optimizer.{kind}")) for kind in KINDS],
-)
-@pytest.mark.parametrize("scale", FORMULAS)
-def test_a_rate_follows_the_images_per_step(kind: str, scale: str) -> None:
-    rate = {"base": 0.5, "at_batch": 1024, "scale": scale}
-    trial = byhand.trial(batch_size=8, accumulate=4, optimizer={kind: {"lr": rate}}, epochs=1)
-    (card,) = trial.plan.groups
-    assert card.lr == pytest.approx(FORMULAS[scale], rel=1e-15)
-    assert card.lr_origin == SHOWN[scale]
-    assert trial.ours()[0].lrs == [card.lr]
-
-
-@scaled("train.groups")
-def test_the_rate_of_a_group_follows_it_too() -> None:
-    rate = {"base": 0.5, "at_batch": 1024}
-    parts = [{"select": "head", "lr": rate}, {"select": "layer?.*"}, {"select": "conv1.*"},
-             {"select": "bn1.*"}]  # fmt: skip
-    sqrt = {"sgd": {"lr": {**rate, "scale": "sqrt"}}}
-    head, body, *_ = table("resnet18", batch_size=16, accumulate=2, groups=parts, optimizer=sqrt)
-    assert (head.lr, head.lr_origin) == (FORMULAS["linear"], SHOWN["linear"])
-    assert body.lr == pytest.approx(FORMULAS["sqrt"])
-    assert body.lr_origin == SHOWN["sqrt"]
-    assert groups.lines([head]) == [
-        "group  tensors  parameters                        lr  weight decay",
-        "head         2       1,026  0.015625 = 0.5 x 32/1024             0",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("said", "field", "told"),
-    [
-        ("fast", "", "should be a number above 0, or a map of base and at_batch, not 'fast'"),
-        (-1, "", "should be greater than 0, not -1"),
-        ({"base": 0.1}, ".at_batch", "is missing"),
-        ({"base": 0.1, "at_batch": 8, "scal": "sqrt"}, ".scal",
-         "unknown key `scal`; did you mean `scale`?"),
-        ({"base": 0.1, "at_batch": 8, "scale": "cubic"}, ".scale",
-         "'cubic' is not one of none, linear, sqrt"),
-    ],
-)  # fmt: skip
-def test_rates_that_are_none_are_faults(said: Any, field: str, told: str) -> None:
-    with pytest.raises(RecipeFaults) as caught:
-        engine.digits(optimizer={"sgd": {"lr": said}})
-    (fault,) = caught.value.faults
-    assert (fault.field, fault.description) == (f"train.optimizer.sgd.lr{field}", told)
+    assert after[0] == after[1]
+    assert_same(values(unbroken.net), values(second.net))
+    with judging.judged(unbroken.training, None), judging.judged(second.training, None):
+        assert_same(values(unbroken.net), values(second.net))
+    assert unbroken.training.precision.state() == second.training.precision.state()
