@@ -1,4 +1,4 @@
-"""Write docs/recipes.md, the list of every key of a recipe, from the schema itself.
+"""Write docs/recipes.md, the list of every key of a job file, a recipe's from the schema itself.
 
 Run as `python -m tests.house.reference`; with `--check` it only says whether the page is fresh.
 """
@@ -12,12 +12,68 @@ from fttrain.spec.recipe import schema
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "recipes.md"
 HEAD = """\
-# The recipe, key by key
+# The job file, key by key
 
-Generated from `fttrain.spec.recipe` by `make fmt`; do not edit.
+Generated from `fttrain.spec.recipe` and `tests/house/reference.py` by `make fmt`; do not edit.
+
+```yaml
+name: ants-bees-frozen            # what the daemon reads
+priority: 10
+after: [pretrain]
+
+data:                             # the recipe: what the engine reads
+  folder: {path: hymenoptera_data}
+  augment: [horizontal_flip]
+model:
+  name: mobilenet_v2
+  weights: IMAGENET1K_V1
+train:
+  seed: 0
+  epochs: 25
+  batch_size: 4
+  trains: head
+  optimizer: {sgd: {lr: 1e-3, momentum: 0.9}}
+  schedule: {step: {every: 7, gamma: 0.1}}
+```
+
+It is YAML 1.2: `1e-3` is a number, `no` is a string, a key given twice is an error.
 A choice is a map with a single key, such as `{sgd: {lr: 0.1}}`.
 Where every option has a default, its bare name will do.
 Keys that are not listed here are refused by name.
+`ftctl schema` has all of this for your editor.
+
+## What the daemon reads
+
+| key | value | default | meaning |
+|---|---|---|---|
+| `name` | 1 to 63 of `a-z`, `0-9`, `-` | the start of the id | Unique among jobs that have not \
+ended. |
+| `resources.devices` | integer | `1` | How many devices the job needs. |
+| `resources.memory` | `512MiB`, `11GiB`, `16GB`, bytes | a device for itself | Memory that it needs \
+of each device; jobs that say theirs share devices, as far as they fit. |
+| `priority` | -1000 to 1000 | `0` | Higher starts first, equal ones in order of submission. |
+| `after` | list of names or ids | none | Jobs that must have succeeded first; if one fails, this \
+one fails with that reason. |
+| `not_before` | `2026-11-22T08:00:00+01:00`, `22:00` | at once | Starts no sooner; without a zone \
+your local time, a bare time is the next such moment. |
+| `timeout` | `2h30m`, `90s`, seconds | never | Ends the job as failed once its workers have run \
+for so long in all; at least 1 s. |
+| `labels` | map of strings | none | Yours to use. |
+| `data`, `model`, `train`, `outputs` | maps | | The recipe, below. |
+
+## What trains, and what it begins with
+
+Selectors say what trains, in `train.trains` and `train.groups`: `head`, `all`, `first:k`, \
+`last:k`, `block:features[-5:]`, `type:BatchNorm2d`, `param:bias`, and globs over parameter names.
+A selector that matches nothing is an error.
+What is frozen is frozen whole: its BatchNorm layers keep their statistics.
+
+Weights come from torchvision (`IMAGENET1K_V1`), from timm (`timm`), from a file \
+(`file:/path/weights.pth`), from another job (`job:pretrain/best`), or are drawn anew (`none`).
+Preprocessing comes with the weights; where they bring none, the recipe must say it.
+A weights file is never unpickled beyond its tensors.
+
+## The recipe
 """
 Schema = dict[str, Any]
 

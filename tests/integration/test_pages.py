@@ -24,7 +24,7 @@ def home(shared):
     """A home with photos of its reader's, published weights, and the checkout's files."""
     with tempfile.TemporaryDirectory(prefix="ftd-") as short:  # a socket's path is short by law
         folder = Path(short)
-        make_photo_folder(folder / "photos", ("cats", "dogs"), per_class=8, val_per_class=3)
+        make_photo_folder(folder / "photos", ("cats", "dogs"), per_class=4, val_per_class=1)
         (folder / "examples").symlink_to(reading.CHECKOUT / "examples")
         weights = folder / ".cache" / "torch" / "hub" / "checkpoints"
         weights.mkdir(parents=True)
