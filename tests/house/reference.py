@@ -49,8 +49,8 @@ Keys that are not listed here are refused by name.
 | `name` | 1 to 63 of `a-z`, `0-9`, `-` | the start of the id | Unique among jobs that have not \
 ended. |
 | `resources.devices` | integer | `1` | How many devices the job needs. |
-| `resources.memory` | `512MiB`, `11GiB`, `16GB`, bytes | a device for itself | Memory that it needs \
-of each device; jobs that say theirs share devices, as far as they fit. |
+| `resources.memory` | `512MiB`, `11GiB`, `16GB`, bytes | a device for itself | Memory that it \
+needs of each device; jobs that say theirs share devices, as far as they fit. |
 | `priority` | -1000 to 1000 | `0` | Higher starts first, equal ones in order of submission. |
 | `after` | list of names or ids | none | Jobs that must have succeeded first; if one fails, this \
 one fails with that reason. |
