@@ -33,6 +33,7 @@ class EarlyStopping(Strict):
         5, description="End after this many evaluations in a row without improvement."
     )
     min_delta: NonNegative = Field(0.0, description="Only what is better by more is improvement.")
+    min_epochs: Count = Field(1, description="End no run before this epoch.")
     metric: Literal["accuracy", "loss"] = "accuracy"
 
 
