@@ -139,7 +139,7 @@ def test_json_has_stable_names():
         "not_before", "timeout_seconds", "labels", "create_time", "start_time", "end_time",
         "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
         "recipe", "plan", "artifacts", "run_dir", "last_sequence",
-        "is_finishing",
+        "is_finishing", "summary", "evaluations",
     ]  # fmt: skip
     assert value["state"] == "failed"
     assert value["end_time"] == "2026-11-21T03:04:06.500Z"
@@ -151,14 +151,16 @@ def test_json_has_stable_names():
         "signal": None,
         "log_tail": [],
         "faults": [{"field": "train.lr", "description": "d"}],
+        "spread": None,
     }
     assert value["best"] == value["epochs"][0]
     assert list(value["best"]) == [
         "epoch", "step", "train", "val", "lrs", "images_per_second", "memory_bytes", "seconds",
-        "best",
+        "best", "repeat",
     ]  # fmt: skip
     assert list(value["best"]["val"]) == [
         "loss", "accuracy", "correct", "count", "accuracy_low", "accuracy_high",
+        "balanced_accuracy", "top5_accuracy", "calibration_error",
     ]  # fmt: skip
     assert value["artifacts"] == [{"kind": "model", "path": "/x"}]
 
