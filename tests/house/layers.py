@@ -40,6 +40,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
         "trainer/fttrain/__init__.py": set(),
         "trainer/fttrain/events.py": set(),
         "trainer/fttrain/models/timm_nets.py": _TORCH | {"fttrain", "timm"},
+        "trainer/fttrain/artifacts/tensorboard.py": {"fttrain", "tensorboard"},
         "trainer/fttrain/spec": {"fttrain.spec", "pydantic", "pydantic_core"},
         "trainer/fttrain/yamltext.py": {"ruamel"},
     }.items()

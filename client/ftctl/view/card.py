@@ -99,4 +99,4 @@ def _end(job: Job, console: Console) -> Iterator[Text]:
     yield from results.lines(job.evaluations, console)
     if job.outcome:
         yield from ending.repeats(job.outcome, console)
-    yield from paths(files, console, folder=job.run_dir)
+    yield from paths(results.shown(files), console, folder=job.run_dir)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ftctl.models import Epoch, Outcome, OutcomeReason
-from ftctl.view import text
+from ftctl.view import results, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled, paths, quoted
 from ftctl.view.standing import Standing
@@ -25,7 +25,7 @@ def lines(standing: Standing, console: Console) -> Iterator[Text]:
     if standing.best:
         yield from labelled("best", [best(standing.best)], console)
     yield from repeats(standing.outcome, console)
-    yield from paths(standing.files, console)
+    yield from paths(results.shown(standing.files), console)
 
 
 def best(epoch: Epoch) -> Text:
