@@ -10,15 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from fttrain import assembly, events, judging, locked, loop, process, report, stopping
+from fttrain import agenda, assembly, events, judging, locked, loop, process, report, stopping
 from fttrain.assembly import InputsChanged
-from fttrain.data import order, sources, split
-from fttrain.data.order import Indices
-from fttrain.data.samples import Labels, Samples, Source
+from fttrain.data import sources, split
+from fttrain.data.samples import Samples, Source
 from fttrain.data.sparing import Sparing, watched
-from fttrain.data.stream import Batch, Stream, Task
+from fttrain.data.stream import Batch, Stream
 from fttrain.data.view import EvalView, TrainView
 from fttrain.events import EpochEnded, PhaseName, Score
 from fttrain.exporting import Exporting
@@ -150,7 +147,8 @@ class Attempt:
                 stack.enter_context(plain)
             # Loading begins here: when the net is built, the first batch is there.
             batches = self._watched(
-                train_stream.run(self._train_tasks(source.train.labels)), spared
+                train_stream.run(agenda.training(self.recipe, self.plan, source.train.labels)),
+                spared,
             )
             feed = Feed(source=source, batches=batches, val=val_stream, plain=plain)
             if self.reserve is not None:
@@ -220,29 +218,6 @@ class Attempt:
         self.journal.write(events.Notice(message=message))
         report.say(f"notice: {message}")
 
-    def _train_tasks(self, labels: Labels) -> Iterator[Task]:
-        for epoch in range(1, self.plan.epochs + 1):
-            cut = self._batches(epoch, labels)
-            for indices, repeats in zip(cut, order.occurrences(cut), strict=True):
-                yield Task(epoch, indices, repeats)
-
-    def _batches(self, epoch: int, labels: Labels) -> list[Indices]:
-        """Return the batches of an epoch; the run may end before they do."""
-        plan = self.plan
-        chosen = self._order(epoch, labels)
-        cut = order.batches(chosen, plan.batch_size, plan.batch_norm_train > 0)
-        steps_left = plan.steps - (epoch - 1) * plan.steps_per_epoch
-        return cut[: steps_left * plan.accumulate]
-
-    def _order(self, epoch: int, labels: Labels) -> Indices:
-        """Return which images an epoch sees, in order."""
-        seed, weights = self.recipe.train.seed, self.plan.sampling_weights
-        if weights:
-            chosen = order.weighted_order(np.array(weights)[labels], seed, epoch)
-        else:
-            chosen = order.epoch_order(len(labels), seed, epoch)
-        return order.repeated(chosen, self.recipe.data.repeats)
-
     # --- epochs ---------------------------------------------------------------------------
 
     def _epoch(self, epoch: int, training: Training, feed: Feed) -> None:
@@ -250,7 +225,7 @@ class Attempt:
         self._turn_to("training", epoch=epoch)
         before = max(self.repeat - 1, 0) * self.plan.steps
         self.log.begin(epoch=epoch + self._epochs_before, before=before)
-        count = len(self._batches(epoch, feed.source.train.labels))
+        count = len(agenda.batches(self.recipe, self.plan, feed.source.train.labels, epoch))
         lrs = self._train(training, itertools.islice(feed.batches, count), epoch)
         train, train_s = self.log.tally, time.monotonic() - begun
         with judging.judged(training, self._recalibration(training, feed)) as live:
@@ -289,8 +264,7 @@ class Attempt:
 
     def _evaluate(self, epoch: int, training: Training, feed: Feed) -> Score:
         self._turn_to("evaluating", epoch=epoch)
-        every = np.arange(len(feed.source.val), dtype=np.int64)
-        tasks = [Task(epoch, part) for part in order.batches(every, self.plan.chunk, False)]
+        tasks = agenda.evaluation(self.plan, len(feed.source.val), epoch)
         found = loop.evaluate(training, feed.val.run(tasks))
         if not math.isfinite(found.loss):
             what = f"the validation loss is {found.loss} after step {self.step}"
@@ -307,10 +281,7 @@ class Attempt:
         return partial(self._recalibrate, training, feed.plain)
 
     def _recalibrate(self, training: Training, plain: Stream) -> None:
-        """Take statistics of all training images, in one order that mixes the classes."""
-        mixed = order.epoch_order(self.plan.data.train.images, self.recipe.train.seed, 0)
-        size = max(self.plan.batch_size, self.plan.chunk)
-        tasks = [Task(0, part) for part in order.batches(mixed, size, True)]
+        tasks = agenda.statistics(self.recipe, self.plan)
         loop.recalibrate(training, plain.run(tasks))
 
     def _untrained(self, training: Training, feed: Feed) -> None:
