@@ -60,8 +60,8 @@ def engine(given: Material, seed: int, folder: Path) -> float:
     recipe.write_text(job.request.recipe_json)
     run([sys.executable, "-m", "fttrain", "run", str(recipe), "--out", str(out)], given)
     entries, _ = events.read(out / "journal.jsonl")
-    scores = [e.record.val.accuracy for e in entries if isinstance(e.record, events.EpochEnded)]
-    return max(scores)
+    epochs = [e.record for e in entries if isinstance(e.record, events.EpochEnded)]
+    return max(epoch.val.accuracy for epoch in epochs if epoch.val is not None)
 
 
 def plain(given: Material, seed: int) -> float:
