@@ -1,6 +1,12 @@
 """In which numbers a step is computed: fp32, or bf16 and fp16 by torch's autocast.
 
 Weights, gradients and statistics are fp32 throughout. Loss and softmax are, too.
+
+Measured on an AMD EPYC with avx512_bf16, torch 2.15, one thread, batches of 8 at 224 x 224, images
+per second of processor time, fp32 against bf16: MobileNetV2 trains 19 against 22 and evaluates 67
+against 156; ResNet-18 trains 12 against 22 and evaluates 44 against 76. fp16 there takes 10 to 20
+times as long as fp32. On a processor without such instructions bf16 is emulated and gains nothing,
+so `auto` does not choose it there.
 """
 
 from contextlib import AbstractContextManager
