@@ -7,10 +7,14 @@ from fttrain.spec.training import EarlyStopping
 
 
 def is_due(rule: EarlyStopping | None, epochs: Sequence[EpochEnded]) -> bool:
-    """Tell whether a run ends here. An evaluation before any training does not count."""
-    if rule is None or not epochs or epochs[-1].epoch < rule.min_epochs:
+    """Tell whether a training ends here. An evaluation before any training does not count.
+
+    `epochs` are those of one repeat alone, whatever their numbers.
+    """
+    trained = [ended for ended in epochs if ended.train is not None]
+    if rule is None or len(trained) < rule.min_epochs:
         return False
-    scores = [ended.val for ended in epochs if ended.val is not None and ended.train is not None]
+    scores = [ended.val for ended in trained if ended.val is not None]
     return _in_vain(rule, scores) >= rule.patience
 
 

@@ -27,3 +27,13 @@ def test_no_run_ends_before_its_least_number_of_epochs(min_epochs: int, last: in
     due = [number for number in range(1, 11) if stopping.is_due(rule, epochs[:number])]
 
     assert due[0] == last
+
+
+def test_each_repeat_has_its_least_number_of_epochs() -> None:
+    rule = EarlyStopping(patience=3, min_epochs=7)
+    # The second repeat of ten epochs each: its epochs go on counting.
+    epochs = [ended(number, 0.9 if number == 11 else 0.5) for number in range(11, 21)]
+
+    due = [count for count in range(1, 11) if stopping.is_due(rule, epochs[:count])]
+
+    assert due[0] == 7
