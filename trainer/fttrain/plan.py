@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,11 +47,7 @@ def make(
     """
     draft = Draft(recipe=recipe, references=references, cache=cache)
     draft.check()
-    train, course, module = recipe.train, draft.course, draft.net.module
-    steps = min(course.steps, train.max_steps or course.steps)
-    prefix = draft.net.blocks[: frozen.prefix(draft.net, draft.trained, bn=train.bn)]
-    shape = (train.batch_size, *draft.train_shape)
-    moving, staying = frozen.norms(draft.net, draft.trained, bn=train.bn)
+    prefix = frozen.prefix(draft.net, draft.trained, bn=recipe.train.bn)
     return Plan(
         recipe_digest=recipes.digest(recipe),
         environment=environment(means),
@@ -58,35 +55,22 @@ def make(
         threads=_threads(recipe, means.cpus),
         # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
         layout="channels_last",
-        precision=precision.resolved(train.precision, means.device),
-        ema_decay=_ema_decay(train),
+        precision=precision.resolved(recipe.train.precision, means.device),
         loader_workers=_loader_workers(recipe),
         chunk=CHUNK,
-        prefix=[block.name for block in prefix],
-        batch_size=train.batch_size,
-        accumulate=train.accumulate,
-        steps_per_epoch=course.steps_per_epoch,
-        steps=steps,
-        epochs=-(-steps // course.steps_per_epoch),
-        repeats=train.repeats,
         data=_data_card(draft),
         preprocess=draft.preprocess,
         weights=_weights_card(draft),
         groups=draft.table,
         class_weights=draft.weighting.loss,
         sampling_weights=draft.weighting.sampling,
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
-        parameters_trained=sum(group.parameters for group in draft.table),
-        activation_bytes=activations.saved_bytes(
-            draft.net, shape, prefix=len(prefix), trained=draft.trained
-        ),
-        batch_norm_eval=len(staying),
-        batch_norm_train=len(moving),
         notices=[
             *_notices(draft),
             *_warnings(draft, means),
-            *_costs(draft, means, prefix=len(prefix)),
+            *_costs(draft, means, prefix=prefix),
         ],
+        **_course(draft),
+        **_net(draft, prefix),
     )
 
 
@@ -149,6 +133,41 @@ def _stamp(path: Path) -> list[str | int]:
     except OSError:
         return [str(path)]
     return [str(path), status.st_size, status.st_mtime_ns]
+
+
+def _course(draft: Draft) -> dict[str, Any]:
+    """Return how long it goes on, in batches, steps and epochs."""
+    train, course = draft.recipe.train, draft.course
+    steps = min(course.steps, train.max_steps or course.steps)
+    return {
+        "batch_size": train.batch_size,
+        "accumulate": train.accumulate,
+        "steps_per_epoch": course.steps_per_epoch,
+        "steps": steps,
+        "epochs": -(-steps // course.steps_per_epoch),
+        "repeats": train.repeats,
+        "ema_decay": _ema_decay(train),
+    }
+
+
+def _net(draft: Draft, prefix: int) -> dict[str, Any]:
+    """Return the numbers of the net, of which so many blocks run ahead."""
+    train, net = draft.recipe.train, draft.net
+    moving, staying = frozen.norms(net, draft.trained, bn=train.bn)
+    return {
+        "prefix": [block.name for block in net.blocks[:prefix]],
+        "parameters": sum(parameter.numel() for parameter in net.module.parameters()),
+        "parameters_trained": sum(group.parameters for group in draft.table),
+        "activation_bytes": activations.saved_bytes(
+            net,
+            (train.batch_size, *draft.train_shape),
+            prefix=prefix,
+            trained=draft.trained,
+            staying=staying,
+        ),
+        "batch_norm_eval": len(staying),
+        "batch_norm_train": len(moving),
+    }
 
 
 def _ema_decay(train: Train) -> float | None:

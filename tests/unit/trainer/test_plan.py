@@ -227,6 +227,18 @@ def test_a_batch_of_one_is_a_fault_where_batch_norm_trains(photos: Path) -> None
     assert engine.planned(engine.photos(photos, batch_size=1, trains="head")).steps == 36
 
 
+def test_a_batch_of_one_goes_through_norms_that_stay_however_small_the_images() -> None:
+    data = {
+        "fake": {"side": 32, "train": 4, "val": 2, "classes": 2},
+        "preprocess": {"mean": [0.5], "std": [0.5]},
+    }
+    train = {"batch_size": 1, "trains": ["head"]}
+
+    made = engine.planned(engine.parsed(data, {"name": "mobilenet_v2"}, train))
+
+    assert (made.steps_per_epoch, made.batch_norm_train) == (4, 0)
+
+
 def test_a_job_that_is_not_known_here_is_a_fault(photos: Path) -> None:
     recipe = engine.photos(photos, {**SMALL, "weights": "job:pretrain/best"})
     assert engine.refused(recipe) == {

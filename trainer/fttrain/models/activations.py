@@ -4,13 +4,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from fttrain.models.zoo import Net
 
 
-def saved_bytes(net: Net, shape: tuple[int, ...], *, prefix: int, trained: Iterable[str]) -> int:
+def saved_bytes(
+    net: Net,
+    shape: tuple[int, ...],
+    *,
+    prefix: int,
+    trained: Iterable[str],
+    staying: Iterable[nn.Module],
+) -> int:
     """Return the bytes that autograd saves of one batch, counted by autograd on the meta device.
 
     Args:
@@ -18,6 +25,7 @@ def saved_bytes(net: Net, shape: tuple[int, ...], *, prefix: int, trained: Itera
         shape: of the batch, (N, C, H, W).
         prefix: so many blocks run ahead and save nothing.
         trained: the names of the parameters that train.
+        staying: BatchNorm layers in eval mode, which take even a batch of one.
     """
     chosen = set(trained)
     for name, parameter in net.module.named_parameters():
@@ -33,6 +41,8 @@ def saved_bytes(net: Net, shape: tuple[int, ...], *, prefix: int, trained: Itera
 
     asides, seen_aside = net.used_asides(chosen), []
     net.module.train()
+    for norm in staying:
+        norm.eval()
     seen = torch.empty(shape, device="meta")
     with torch.no_grad():
         for block in net.blocks[:prefix]:
