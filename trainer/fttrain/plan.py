@@ -5,18 +5,23 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import torch
 import torchvision
 from pydantic import ValidationError
 
 from fttrain import balance, precision
+from fttrain.artifacts import tensorboard
 from fttrain.data import sources
 from fttrain.data import split as splits
 from fttrain.data.augment import costs
+from fttrain.data.decode import DENIED
 from fttrain.data.samples import Samples
 from fttrain.draft import Draft
 from fttrain.models import activations, frozen, norms, weights, work
@@ -89,8 +94,10 @@ def memoised(recipe: Recipe, *, references: Mapping[str, str], means: Means, cac
         return Plan.model_validate_json(known.read_text())
     except (FileNotFoundError, ValidationError):
         made = make(recipe, references=references, means=means, cache=cache)
-        cache.mkdir(parents=True, exist_ok=True)
-        rundir.write_aside(known, made.model_dump_json().encode())
+        # What is denied today may be allowed tomorrow, which no size or time of change tells.
+        if not any(why.startswith(DENIED) for why in made.data.bad.values()):
+            cache.mkdir(parents=True, exist_ok=True)
+            rundir.write_aside(known, made.model_dump_json().encode())
         return made
 
 
@@ -110,6 +117,8 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "references": dict(references),
         "environment": environment(means).model_dump(),
         "means": means.model_dump(),
+        # An output that needs a package is a fault where it is missing.
+        "tensorboard": "tensorboard" in recipe.outputs and tensorboard.is_installed(),
         # The engine itself decides, too.
         "engine": [_stamp(file) for file in sorted(Path(__file__).parent.rglob("*.py"))],
     }
@@ -124,7 +133,17 @@ def environment(means: Means) -> Environment:
         torchvision=torchvision.__version__,
         python=platform.python_version(),
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        pillow=PIL.__version__,
+        timm=_version("timm"),
     )
+
+
+def _version(package: str) -> str:
+    """Return the version of a package without importing it; empty where it is missing."""
+    try:
+        return metadata.version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _stamp(path: Path) -> list[str | int]:

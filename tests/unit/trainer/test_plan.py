@@ -1,15 +1,19 @@
 """The plan: one place that decides, with all faults at once, and remembered."""
 
+import errno
 import os
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import PIL
 import pytest
 import torch
 import torchvision
 
 from fttrain import plan
+from fttrain.artifacts import tensorboard
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.images import Preprocess
 from fttrain.spec.plan import Environment, Means, Plan, Split
@@ -49,6 +53,8 @@ def test_a_plan_says_how_the_recipe_is_run(photos: Path, resnet: Path) -> None:
         torchvision=torchvision.__version__,
         python=made.environment.python,
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        pillow=PIL.__version__,
+        timm=metadata.version("timm"),
     )
     assert (made.device, made.threads, made.precision) == ("cpu", 1, "fp32")
     assert (made.steps_per_epoch, made.steps, made.epochs) == (3, 9, 3)
@@ -289,6 +295,14 @@ def test_whatever_a_plan_depends_on_changes_its_digest(
     digests.append(digest(first))
     monkeypatch.setattr(torchvision, "__version__", "9.9")
     digests.append(digest(first))
+    monkeypatch.setattr(PIL, "__version__", "9.9")
+    digests.append(digest(first))
+    monkeypatch.setattr(metadata, "version", lambda package: f"{package} 9.9")
+    digests.append(digest(first))
+    told = first.model_copy(update={"outputs": ["tensorboard"]})
+    digests.append(digest(told))
+    monkeypatch.setattr(tensorboard, "is_installed", lambda: False)
+    digests.append(digest(told))
 
     assert len(set(digests)) == len(digests)
 
@@ -299,6 +313,29 @@ def test_faults_are_not_remembered(tmp_path: Path) -> None:
     assert "data.folder.path" in engine.refused(recipe)
     make_photo_folder(root)
     assert memoised(recipe, cache) == memoised(recipe, cache)
+
+
+def test_a_file_that_is_denied_for_a_while_is_not_remembered_as_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, cache = make_photo_folder(tmp_path / "photos"), tmp_path / "cache"
+    shut = root / "train" / "circles" / "000.jpg"
+    recipe = engine.photos(root)
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_bad": 1})})
+    plain = Path.open
+
+    def denied(path: Path, *args: Any, **options: Any) -> Any:
+        if path == shut:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return plain(path, *args, **options)
+
+    with monkeypatch.context() as shutting:
+        shutting.setattr(Path, "open", denied)
+        assert memoised(recipe, cache).data.bad == {
+            "train/circles/000.jpg": "cannot be read: Permission denied"
+        }
+
+    assert memoised(recipe, cache).data.bad == {}
 
 
 def test_a_damaged_memory_is_made_anew(tmp_path: Path, photos: Path) -> None:

@@ -39,6 +39,8 @@ class Decoding:
 
 
 PLAIN = Decoding()
+DENIED = "cannot be read:"
+"""What is said of a file where the fault lies not in what it holds."""
 
 # Named here, so that Pillow does not look for them among all that it could read.
 _KINDS = (
@@ -184,7 +186,7 @@ def _describe(error: BaseException, how: Decoding) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"is far over the limit of {how.max_pixels / 1e6:g} megapixels; scale it down"
     if isinstance(error, OSError) and error.errno:
-        return f"cannot be read: {os.strerror(error.errno)}"
+        return f"{DENIED} {os.strerror(error.errno)}"
     return f"is damaged: {error or type(error).__name__}; replace or remove it"
 
 

@@ -47,7 +47,10 @@ class Ledger:
         whole; empty where nothing is."""
         known = self._of(path)
         if "bad" not in known or (is_whole and not known["bad"] and not known.get("whole")):
-            known["bad"] = self._look(path, is_whole)
+            why = self._look(path, is_whole)
+            if why.startswith(decode.DENIED):
+                return why  # Of the moment: neither size nor time of change tells when it ends.
+            known["bad"] = why
             known["whole"] = is_whole
             self.is_changed = True
         return str(known["bad"])

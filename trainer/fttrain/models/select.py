@@ -158,11 +158,13 @@ def _by_glob(net: Net, text: str) -> Names:
     found = fnmatch.filter(names, text)
     if found:
         return found
-    tops = [name for name, _ in net.module.named_children()]
+    tops = list(dict.fromkeys(name.partition(".")[0] for name in names))
     top, dot, rest = text.partition(".")
     near = nearest(top, tops)
     if dot and near and near != top:
         hint = f"; did you mean `{near}.{rest}`?"
+    elif text.partition("[")[0] in tops:
+        hint = f"; did you mean `{f'block:{text}' if '[' in text else f'{text}.*'}`?"
     else:
         hint = _nearest(text, ["all", "head", *names])
     raise _NoMatch(f"`{text}` matches no parameter of {net.name}{hint}")

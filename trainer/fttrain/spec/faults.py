@@ -1,6 +1,7 @@
 """Faults of a recipe: all at once, each with its place and what would be right."""
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ ELSEWHERE = {
 
 # Faults that are described one by one: nobody reads more, and each unknown key is looked up.
 MOST_FAULTS = 100
+_SHOWN_KEYS = 6
+
+# Where a key may stand that was written elsewhere; `name` means another thing in each place.
+_SECTIONS = ((), ("data",), ("model",), ("train",))
+_MANY_MEANINGS = {"name"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +93,19 @@ def _describe(item: Any, location: tuple[str | int, ...]) -> str:
             return _unknown_choice(given, re.findall("'([^']+)'", context["expected"]))
         case "list_type":
             return f"should be a list, not {_shown(given)}"
+        case "model_type" | "dict_type":
+            return f"should be a map{_of_keys(location)}, not {_shown(given)}"
         case "json_invalid":
             return f"is not JSON: {context['error']}"
         case _:
             message = item["msg"].removeprefix("Input ")
             return f"{message[0].lower()}{message[1:]}, not {_shown(given)}"
+
+
+def _of_keys(location: Sequence[str | int]) -> str:
+    known = keys_at(location)
+    shown = [*known[:_SHOWN_KEYS], "..."] if len(known) > _SHOWN_KEYS else known
+    return f" of {', '.join(shown)}" if shown else ""
 
 
 def _unknown_choice(given: Any, known: Sequence[str]) -> str:
@@ -102,7 +116,8 @@ def _unknown_choice(given: Any, known: Sequence[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # As it is written in YAML: true, not True.
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -115,10 +130,20 @@ def unknown_key(location: tuple[str | int, ...]) -> str:
     if plain in ELSEWHERE:
         return ELSEWHERE[plain]
     known = keys_at(location[:-1])
-    near = nearest(name, known)
+    guesses = [_misplaced(name), nearest(name, known)]
+    # Deep within, a word of that place is likelier than one of another.
+    near = next(filter(None, reversed(guesses) if len(location) > 2 else guesses), None)
     if near:
         return f"unknown key `{name}`; did you mean `{near}`?"
     return f"unknown key `{name}`; known here: {', '.join(known)}"
+
+
+def _misplaced(name: str) -> str | None:
+    """Return the path of the only place where a key of this name may stand."""
+    if name in _MANY_MEANINGS:
+        return None
+    places = [path_text((*section, name)) for section in _SECTIONS if name in keys_at(section)]
+    return places[0] if len(places) == 1 else None
 
 
 def keys_at(location: Sequence[str | int]) -> list[str]:

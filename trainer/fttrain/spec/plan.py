@@ -30,6 +30,10 @@ class Environment(Card):
     python: str
     cpu_capability: str
     accelerator: str = ""
+    pillow: str = ""
+    """Decodes and resizes images."""
+    timm: str = ""
+    """Empty: it is not installed."""
 
 
 class Split(Card):
