@@ -64,6 +64,15 @@ def _said(root: Node, node: Node) -> Iterator[tuple[str, Node]]:
         yield from _said(root, each)
 
 
+def paths_of_data() -> set[str]:
+    """Return the words of the data that hold paths on the daemon's machine."""
+    return {
+        word
+        for word in vocabulary()
+        if word.startswith("data.") and word.rpartition(".")[2] in ("path", "root")
+    }
+
+
 def marked() -> dict[str, set[str]]:
     """Return the words that tests say they prove, with these tests."""
     collector = _Collector()

@@ -8,6 +8,7 @@ import pytest
 import ftctl
 from ftctl.jobfile import parse_override
 from ftctl.request import JobRequest
+from tests.house.words import paths_of_data, vocabulary
 
 GOOD = """\
 name: ants-bees-frozen
@@ -83,6 +84,23 @@ def test_paths_of_tables_and_published_sets_are_made_absolute(write, tmp_path, s
     file = ftctl.JobFile.read(write(f"data: {{{source}: {{{field}: photos}}}}"))
 
     assert recipe(file)["data"][source][field] == f"{tmp_path}/photos"
+
+
+def test_of_all_words_of_the_schema_those_that_hold_paths_are_made_absolute(tmp_path):
+    changed = set()
+    for word in vocabulary():
+        *above, last = word.split(".")
+        job = value = {}
+        for part in above:
+            value[part] = value = {}
+        value[last] = "file:photos"
+        told = recipe(ftctl.JobFile.parse(json.dumps(job), folder=tmp_path))
+        for part in above:
+            told = told[part]
+        if told[last] == f"file:{tmp_path}/photos":
+            changed.add(word)
+
+    assert changed == {*paths_of_data(), "model.weights"}
 
 
 def test_a_path_that_is_typed_is_relative_to_where_one_stands(write, tmp_path, monkeypatch):
