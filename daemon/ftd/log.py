@@ -12,6 +12,13 @@ import structlog
 _SECRET = ("token", "secret", "password", "authorization", "credential", "cookie", "environ")
 _HIDDEN = "[hidden]"
 _ROUTINE = ("rpc", "zygote_ready", "attempt_adopted")
+_TOLD = {
+    "job_finishing": "{name} ends after the epoch in progress, as {user} asked",
+    "job_deleted": "{name} is deleted by {user}",
+    "dataset_pushed": "data set {name} of {user} is pushed",
+    "dataset_deleted": "data set {name} of {user} is deleted by {by}",
+    "metrics_served": "metrics are at http://{address}/metrics",
+}
 _ENDED = {"failed": "has failed", "cancelled": "was cancelled"}
 
 
@@ -75,7 +82,7 @@ def _without_routine(_logger: Any, _method: str, line: MutableMapping[str, Any])
 
 
 def _for_people() -> Callable[..., Any]:
-    """Return a renderer: a sentence where a job comes, starts or ends, else time and fields."""
+    """Return a renderer: a sentence of what happens to jobs and data, else time and fields."""
     fields = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
     def render(logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
@@ -102,5 +109,7 @@ def _sentence(line: Mapping[str, Any]) -> str | None:
             return f"{name} has succeeded after {line['seconds']:.0f} s"
         case "job_state_changed", "failed" | "cancelled":
             return f"{name} {_ENDED[state]} after {line['seconds']:.0f} s: {line['message']}"
+        case event, _ if event in _TOLD:
+            return _TOLD[event].format_map(line)
         case _:
             return None

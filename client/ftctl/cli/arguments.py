@@ -5,6 +5,19 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+# What other programs call our commands.
+_MEANT = {
+    **dict.fromkeys(("stop", "kill", "abort", "scancel"), ("cancel",)),
+    **dict.fromkeys(("ls", "ps", "jobs", "queue", "squeue", "status"), ("list",)),
+    **dict.fromkeys(("rm", "remove", "delete"), ("delete", "rm")),
+    **dict.fromkeys(("show", "describe", "inspect"), ("get", "show")),
+    **dict.fromkeys(("run", "train", "start", "sbatch"), ("submit",)),
+    **dict.fromkeys(("follow", "attach"), ("watch",)),
+    **dict.fromkeys(("download", "pull"), ("pull", "artifacts")),
+    **dict.fromkeys(("upload", "push"), ("push", "dataset")),
+    **dict.fromkeys(("gpus", "nvidia-smi"), ("devices",)),
+}
+
 
 class Parser(argparse.ArgumentParser):
     """Parses as its base does; whatever it does not know, it answers with the nearest."""
@@ -41,7 +54,9 @@ class Parser(argparse.ArgumentParser):
             return
         known = [str(choice) for choice in action.choices]
         if isinstance(action, argparse._SubParsersAction):
-            self.error(f"unknown command `{value}`{_hint(str(value), known, self.prog)}")
+            meant = next((word for word in _MEANT.get(str(value), ()) if word in known), None)
+            ending = _hint(meant or str(value), known, self.prog)
+            self.error(f"unknown command `{value}`{ending}")
         near = import_module("ftctl.nearest").nearest(str(value), known)
         ending = f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"
         raise argparse.ArgumentError(action, f"`{value}` is unknown; {ending}")

@@ -10,6 +10,7 @@ from ftctl.models import (
     CheckpointSaved,
     Epoch,
     EpochEnded,
+    Evaluated,
     Event,
     Notice,
     Outcome,
@@ -18,6 +19,7 @@ from ftctl.models import (
     ProgressMade,
     StateChanged,
 )
+from ftctl.scores import Evaluation
 from ftctl.view import text
 from ftctl.view.gap import GapLines
 
@@ -95,6 +97,8 @@ def _tell(event: Event) -> tuple[str, str]:
             return "artifact", f"{event.artifact.kind}: {event.artifact.path}"
         case Notice():
             return "notice", text.clean(event.message)
+        case Evaluated():
+            return "evaluated", _evaluation(event.evaluation)
         case _:
             return "event", ""
 
@@ -124,6 +128,12 @@ def _progress(progress: Progress) -> str:
         f"loss {text.loss(progress.loss)}, {text.rate(progress.images_per_second)} img/s, "
         f"{progress.phase}"
     )
+
+
+def _evaluation(evaluation: Evaluation) -> str:
+    score = evaluation.score
+    told = [f"loss {text.loss(score.loss)} acc {text.accuracy(score)}", *text.measures(score)]
+    return f"{text.clean(evaluation.split)}: {', '.join(told)}"
 
 
 def _epoch(epoch: Epoch) -> str:

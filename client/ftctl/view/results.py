@@ -34,12 +34,7 @@ def _score(evaluation: Evaluation) -> Iterator[str]:
     score = evaluation.score
     if evaluation.split != "val":  # of which the best epoch tells it
         yield text.accuracy(score)
-    if score.balanced_accuracy is not None:
-        yield f"balanced {text.percent(score.balanced_accuracy)} %"
-    if score.top5_accuracy is not None:
-        yield f"top 5 {text.percent(score.top5_accuracy)} %"
-    if score.calibration_error is not None:
-        yield f"calibration error {text.percent(score.calibration_error)} %"
+    yield from text.measures(score)
 
 
 def _recall(classes: Sequence[ClassScore]) -> str:

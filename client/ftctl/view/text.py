@@ -1,5 +1,6 @@
 """Numbers, times and names as people read them. Pure functions."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from ftctl.scores import Score
@@ -41,6 +42,16 @@ def interval(score: Score) -> str:
 def accuracy(score: Score) -> str:
     """Return an accuracy with its interval, such as `96.1 % (91.7–98.2)`."""
     return f"{percent(score.accuracy)} % ({interval(score)})"
+
+
+def measures(score: Score) -> Iterator[str]:
+    """Yield what else was measured, such as `balanced 96.0 %`."""
+    if score.balanced_accuracy is not None:
+        yield f"balanced {percent(score.balanced_accuracy)} %"
+    if score.top5_accuracy is not None:
+        yield f"top 5 {percent(score.top5_accuracy)} %"
+    if score.calibration_error is not None:
+        yield f"calibration error {percent(score.calibration_error)} %"
 
 
 def loss(value: float) -> str:

@@ -10,6 +10,10 @@ from ftctl import cli
     [
         ("gett x", "ftctl: error: unknown command `gett`; did you mean `get`?"),
         ("zzz", "ftctl: error: unknown command `zzz`; `ftctl --help` lists what there is"),
+        ("stop x", "ftctl: error: unknown command `stop`; did you mean `cancel`?"),
+        ("show x", "ftctl: error: unknown command `show`; did you mean `get`?"),
+        ("dataset delete x",
+         "ftctl dataset: error: unknown command `delete`; did you mean `rm`?"),
         ("devices drian cpu",
          "ftctl devices: error: unknown command `drian`; did you mean `drain`?"),
         ("list --sate x", "ftctl list: error: unknown option `--sate`; did you mean `--state`?"),

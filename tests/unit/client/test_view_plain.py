@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 from datetime import timedelta
 
-from finetuned.v1 import event_pb2
+from finetuned.v1 import event_pb2, job_pb2
 from ftctl import wire
 from ftctl.models import ProgressMade
 from ftctl.view import plain, plan
@@ -43,6 +43,20 @@ async def test_a_failure_is_one_line_with_its_remedy():
     assert plain.line((await told(end=story.failure()))[-1]).endswith(
         "failed      bad_data: train/ants/0013035.jpg cannot be read: image file is truncated "
         "(4 bytes left). repair or delete the file, then submit the job again"
+    )
+
+
+async def test_an_evaluation_is_one_line():
+    score = job_pb2.Score(
+        loss=0.1534, accuracy=0.96, correct=96, count=100, accuracy_low=0.902,
+        accuracy_high=0.984, balanced_accuracy=0.955, calibration_error=0.021,
+    )  # fmt: skip
+    evaluation = job_pb2.Evaluation(split="val", epoch=2, score=score)
+    [*_, last] = await told(end={"evaluation": evaluation})
+
+    assert plain.line(last).endswith(
+        "evaluated   val: loss 0.1534 acc 96.0 % (90.2–98.4), balanced 95.5 %, "
+        "calibration error 2.1 %"
     )
 
 

@@ -126,6 +126,8 @@ def test_a_person_reads_a_line_where_a_job_comes_starts_or_ends_and_no_routine()
     logger.info(
         "job_state_changed", **job, state="succeeded", reason="completed", seconds=3.2, message="."
     )
+    logger.info("job_finishing", job_id="3f2a9c1b7e60", name="ants", user="ann")
+    logger.info("job_deleted", job_id="3f2a9c1b7e60", name="ants", user="ann")
     logger.warning("zygote_ended", pid=7)
 
     *sentences, warning = terminal.getvalue().splitlines()
@@ -135,6 +137,8 @@ def test_a_person_reads_a_line_where_a_job_comes_starts_or_ends_and_no_routine()
         "ants starts",
         "ants has failed after 32 s: Bad.",
         "ants has succeeded after 3 s",
+        "ants ends after the epoch in progress, as ann asked",
+        "ants is deleted by ann",
     ]
     assert "zygote_ended" in warning
 

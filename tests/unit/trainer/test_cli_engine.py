@@ -120,6 +120,29 @@ def test_faults_have_their_line_and_column(
     ]
 
 
+def test_a_map_is_asked_for_with_its_keys_and_a_key_is_sent_to_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = """\
+ema: true
+  outputs: [curves]
+  augment: []
+  early_stopping: {epochs: 2}
+  optimizer: {adamw: 1e-3}"""
+    text = DIGITS.replace("epochs: 2", f"epochs: 2\n  {wrong}")
+    file = written(tmp_path, text.replace("  optimizer: {sgd: {lr: 0.1}}\n", ""))
+    assert cli.main(["plan", str(file)]) == 2
+    assert errors(capsys) == [
+        f"{file}:6:3: train.ema: should be a map of decay, every, adjust, not true",
+        f"{file}:7:3: train.outputs: unknown key `outputs`; it belongs at the top, beside `train`",
+        f"{file}:8:3: train.augment: unknown key `augment`; did you mean `data.augment`?",
+        f"{file}:9:20: train.early_stopping.epochs: unknown key `epochs`; did you mean "
+        "`min_epochs`?",
+        f"{file}:10:15: train.optimizer.adamw: should be a map of lr, betas, eps, weight_decay, "
+        "amsgrad, not 0.001",
+    ]
+
+
 def test_faults_of_the_plan_have_theirs_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

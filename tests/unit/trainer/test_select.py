@@ -99,6 +99,10 @@ MESSAGES = [
      "BatchNorm2d, Conv2d, Linear, ResNet, Sequential"),
     (RESNET, "param:gamma", "no parameter of resnet18 is called `gamma`; there are: bias, weight"),
     (RESNET, "heads", "`heads` matches no parameter of resnet18; did you mean `head`?"),
+    (MOBILENET, "features", "`features` matches no parameter of mobilenet_v2; did you mean "
+     "`features.*`?"),
+    (MOBILENET, "features[-5:]", "`features[-5:]` matches no parameter of mobilenet_v2; did you "
+     "mean `block:features[-5:]`?"),
     (MOBILENET, "feature.18.*", "`feature.18.*` matches no parameter of mobilenet_v2; did you "
      "mean `features.18.*`?"),
     (RESNET, "norm:all", "unknown kind of selector `norm:`; known: all, head, first:, last:, "

@@ -49,7 +49,7 @@ def _matches(net: Net, selector: str) -> Names:
     if selector == "head":
         return _names(net, [net.head_layer])
     kind, colon, rest = selector.partition(":")
-    if not colon:
+    if not colon or "[" in kind:  # the colon of a range, as in features[-5:]
         return _by_glob(net, selector)
     if kind not in _KINDS:
         near = nearest(kind, _KINDS)

@@ -133,6 +133,8 @@ def unknown_key(location: tuple[str | int, ...]) -> str:
     guesses = [_misplaced(name), nearest(name, known)]
     # Deep within, a word of that place is likelier than one of another.
     near = next(filter(None, reversed(guesses) if len(location) > 2 else guesses), None)
+    if near == name:
+        return f"unknown key `{name}`; it belongs at the top, beside `train`"
     if near:
         return f"unknown key `{name}`; did you mean `{near}`?"
     return f"unknown key `{name}`; known here: {', '.join(known)}"
