@@ -23,6 +23,7 @@ from fttrain.models import tensors
 from fttrain.pictures import curves, kinds, tiles
 from fttrain.pictures.look import Look
 from fttrain.results import tables
+from fttrain.results.measures import MOST_CLASSES
 from fttrain.results.verdicts import Verdicts
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
@@ -120,6 +121,8 @@ class Exporting:
         """Write what an evaluation found; the files of test images have their own names."""
         suffix = "-test" if told.split == "test" else ""
         yield self._data(f"scores{suffix}", tables.scores(told, found, title=self.card.name))
+        if found.classes > MOST_CLASSES:
+            return
         matrix = tables.confusion(told, found, title=self.card.name)
         if "confusion" in self.recipe.outputs:
             yield from self._picture(f"confusion{suffix}", matrix)

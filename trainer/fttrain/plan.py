@@ -26,6 +26,7 @@ from fttrain.data.samples import Samples
 from fttrain.draft import Draft
 from fttrain.models import activations, frozen, norms, weights, work
 from fttrain.optim import ema
+from fttrain.results.measures import MOST_CLASSES
 from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
 from fttrain.spec.faults import RecipeFaults
@@ -282,6 +283,9 @@ def _warnings(draft: Draft, means: Means) -> Iterator[str]:
             "processors compute fp16 one number at a time: a step takes 10 to 20 times as long as "
             "in fp32; bf16 is the other way to halve the numbers"
         )
+    if len(draft.source.classes) > MOST_CLASSES:
+        told = "no confusion matrix is kept, scores of each class are"
+        yield f"over {MOST_CLASSES:,} classes: {told}"
     if draft.recipe.train.bn != "eval" and not norms.buffer_names(draft.net.module):
         yield f"{draft.net.name} has no BatchNorm: train.bn changes nothing"
 

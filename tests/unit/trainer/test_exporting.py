@@ -81,6 +81,20 @@ def test_tables_hold_every_class_and_the_matrix_they_come_from(run: tuple[Path, 
     assert sum(each["count"] for each in scores["calibration"]) == scores["score"]["count"]
 
 
+def test_of_thousands_of_classes_scores_are_kept_and_no_matrix(tmp_path: Path) -> None:
+    data = {"fake": {"classes": 2001, "train": 16, "val": 8, "side": 8}}
+    recipe = engine.parsed(data, {"cnn": {"channels": [4]}}, {"epochs": 1}, outputs=["confusion"])
+
+    engine.trained(tmp_path / "run", recipe)
+
+    assert len(body(tmp_path / "run", "scores")["classes"]) == 2001
+    made = [record.what for record in of(tmp_path / "run", events.ArtifactMade)]
+    assert made == ["model", "data/scores"]
+    assert engine.planned(recipe).notices == [
+        "over 2,000 classes: no confusion matrix is kept, scores of each class are"
+    ]
+
+
 def test_the_preview_shows_exactly_what_training_sees(run: tuple[Path, Recipe]) -> None:
     recipe = run[1]
     source, seed = sources.load(recipe.data), recipe.train.seed

@@ -1,5 +1,6 @@
 """Measures of an evaluation, held against torchmetrics, and against formulas where that differs."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_every_measure_is_that_of_torchmetrics(classes: int, seed: int) -> None:
     )
     for ours, theirs in ((measures.recall, oracle.recall), (measures.precision, oracle.precision)):
         expected = theirs(**given, task="multiclass", average="none")
-        assert np.nan_to_num(ours(counts)) == pytest.approx(expected.numpy(), abs=1e-6)
+        assert np.nan_to_num(ours(found.tallies())) == pytest.approx(expected.numpy(), abs=1e-6)
     assert score.calibration_error == pytest.approx(
         oracle.calibration_error(**given, task="multiclass", n_bins=15, norm="l1").item(), abs=1e-6
     )
@@ -75,15 +76,28 @@ def test_of_equal_logits_the_first_class_counts() -> None:
 
 def test_a_class_without_images_has_no_recall_and_does_not_count() -> None:
     """torchmetrics counts it as a recall of 0 where something was taken for it."""
-    counts = measures.confusion(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), 3)
+    counts = measures.tallied(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), 3)
 
     assert measures.recall(counts).tolist()[:2] == [0.5, 1.0]
     assert np.isnan(measures.recall(counts)[2])
     assert measures.balanced_accuracy(counts) == (0.5 + 1.0) / 2
 
 
+def test_a_score_of_100_000_classes_takes_no_room_for_their_pairs() -> None:
+    labels = torch.arange(8)
+    found = judged(torch.zeros(8, 100_000), labels)
+
+    tracemalloc.start()
+    score = found.score()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert score.balanced_accuracy == 1 / 8
+    assert most < 10 * 2**20
+
+
 def test_a_class_that_nothing_was_taken_for_has_no_precision() -> None:
-    counts = measures.confusion(np.array([0, 1]), np.array([0, 0]), 2)
+    counts = measures.tallied(np.array([0, 1]), np.array([0, 0]), 2)
 
     assert measures.precision(counts)[0] == 0.5
     assert np.isnan(measures.precision(counts)[1])

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 15
+MOST_CLASSES = 2_000
+"""For which the whole confusion matrix is kept: it has a number for each pair of them."""
 Whole = NDArray[np.int64]
 Real = NDArray[np.float64]
 
@@ -23,25 +25,47 @@ class Bin:
     """Share that is right; 0 where there is no image."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """Images per class, each (classes,)."""
+
+    images: Whole
+    """That are of it."""
+    taken: Whole
+    """That were taken for it."""
+    correct: Whole
+    """Both."""
+
+
 def confusion(labels: Whole, predicted: Whole, classes: int) -> Whole:
     """Return counts, (classes, classes): row is the class of an image, column what it is called."""
     flat = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64, copy=False)
 
 
-def recall(counts: Whole) -> Real:
+def tallied(labels: Whole, predicted: Whole, classes: int) -> Tallies:
+    """Count per class: the sums of the confusion matrix, without its size."""
+    right = labels[labels == predicted]
+    images, taken, correct = (
+        np.bincount(each, minlength=classes).astype(np.int64, copy=False)
+        for each in (labels, predicted, right)
+    )
+    return Tallies(images=images, taken=taken, correct=correct)
+
+
+def recall(tallies: Tallies) -> Real:
     """Return of each class the share that was found; NaN where it has no image."""
-    return _share(counts.diagonal(), counts.sum(1))
+    return _share(tallies.correct, tallies.images)
 
 
-def precision(counts: Whole) -> Real:
+def precision(tallies: Tallies) -> Real:
     """Return of what was taken for each class the share that is; NaN where nothing was."""
-    return _share(counts.diagonal(), counts.sum(0))
+    return _share(tallies.correct, tallies.taken)
 
 
-def balanced_accuracy(counts: Whole) -> float:
+def balanced_accuracy(tallies: Tallies) -> float:
     """Return the mean recall of the classes that have images."""
-    return float(np.nanmean(recall(counts)))
+    return float(np.nanmean(recall(tallies)))
 
 
 def top_accuracy(rank: Whole, k: int) -> float:

@@ -21,8 +21,8 @@ def evaluated(
     found: Verdicts, classes: Sequence[str], *, split: Literal["val", "test"], epoch: int
 ) -> Evaluated:
     """Return what the journal tells."""
-    counts = found.confusion()
-    numbers = zip(classes, counts.sum(1), counts.sum(0), counts.diagonal(), strict=True)
+    counts = found.tallies()
+    numbers = zip(classes, counts.images, counts.taken, counts.correct, strict=True)
     return Evaluated(
         split=split,
         epoch=epoch,

@@ -11,6 +11,7 @@ from torch import Tensor
 from fttrain.data.order import Indices
 from fttrain.events import Score
 from fttrain.results import measures
+from fttrain.results.measures import Tallies
 from fttrain.score import wilson
 
 Whole = NDArray[np.int64]
@@ -56,6 +57,10 @@ class Verdicts:
         """Return how many images of each class (row) were taken for which (column)."""
         return measures.confusion(self.labels, self.predicted, self.classes)
 
+    def tallies(self) -> Tallies:
+        """Return the counts per class, which do for many classes, too."""
+        return measures.tallied(self.labels, self.predicted, self.classes)
+
     def score(self) -> Score:
         """Return the score of at least one image."""
         low, high = wilson(self.correct, self.count)
@@ -67,7 +72,7 @@ class Verdicts:
             count=self.count,
             accuracy_low=low,
             accuracy_high=high,
-            balanced_accuracy=measures.balanced_accuracy(self.confusion()),
+            balanced_accuracy=measures.balanced_accuracy(self.tallies()),
             top5_accuracy=measures.top_accuracy(self.rank, 5) if self.classes > 5 else None,
             calibration_error=measures.calibration_error(self.confidence, is_right),
         )
