@@ -192,6 +192,17 @@ def test_too_many_pixels_are_refused_before_they_are_read(tmp_path: Path) -> Non
     )
 
 
+def test_a_strip_that_resizing_would_blow_up_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (1000, 2)).save(path)
+    assert decode.decode(path).shape == (2, 1000, 3)
+    Image.new("RGB", (1001, 2)).save(path)
+
+    assert damaged(path) == (
+        f"{path} is a strip of 1001 x 2 pixels, over 500 times as long as wide; cut it"
+    )
+
+
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("1", (20_000, 10_000)).save(path)

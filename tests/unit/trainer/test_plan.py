@@ -208,6 +208,16 @@ def test_a_net_for_colour_does_not_take_grey_images() -> None:
     }
 
 
+@pytest.mark.parametrize("change", ["random_crop", "random_resized_crop", "center_crop", "resize"])
+def test_images_that_no_memory_holds_are_a_fault_and_never_made(change: str) -> None:
+    with pytest.raises(RecipeFaults) as refused:
+        engine.parsed({"digits": {}, "augment": [{change: {"size": 2_000_000}}]}, SMALL, {})
+
+    assert [(fault.field, fault.description) for fault in refused.value.faults] == [
+        (f"data.augment[0].{change}.size", "should be less than or equal to 8192, not 2000000")
+    ]
+
+
 def test_images_that_are_too_small_for_the_net_are_a_fault(photos: Path) -> None:
     deep = {"cnn": {"channels": [4] * 5, "pool": 5}}
     recipe = engine.parsed({"digits": {}}, deep, {})

@@ -57,6 +57,8 @@ _DAMAGE = (
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
+# Resizing its shorter side to 256 pixels makes 100 megapixels of 1 x 1,500.
+_MOST_STRETCHED = 500
 _TAIL = 4096  # Cameras write a little behind the last mark.
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -133,6 +135,12 @@ def _opened(path: Path, file: BinaryIO, how: Decoding) -> Image.Image:
             path,
             f"has {width * height / 1e6:.3g} megapixels ({width} x {height}), "
             f"over the limit of {how.max_pixels / 1e6:g}; scale it down",
+        )
+    if max(width, height) > _MOST_STRETCHED * min(width, height):
+        raise BadImage(
+            path,
+            f"is a strip of {width} x {height} pixels, over {_MOST_STRETCHED} times as long as "
+            "wide; cut it",
         )
     return image
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from fttrain.spec.choice import FLAT, OneOf, Strict, shape
-from fttrain.spec.values import Count, NonNegative, Positive, Range
+from fttrain.spec.values import MOST_SIDE, Count, NonNegative, Positive, Range, Side
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=0, le=255)]
@@ -38,8 +38,10 @@ def _check_ranges(options: Strict, *names: str) -> None:
 class RandomCrop(Strict):
     """Pads, and crops a square at a random place. An image that is smaller is padded to fit."""
 
-    size: Count = _SIDE
-    padding: Annotated[int, Field(ge=0)] = Field(0, description="Added on every side, in pixels.")
+    size: Side = _SIDE
+    padding: Annotated[int, Field(ge=0, le=MOST_SIDE)] = Field(
+        0, description="Added on every side, in pixels."
+    )
     padding_mode: Literal["constant", "edge", "reflect", "symmetric"] = Field(
         "constant", description="What is added: `fill`, the border, or the image mirrored."
     )
@@ -50,7 +52,7 @@ class RandomCrop(Strict):
 class RandomResizedCrop(Strict):
     """Crops a random area of random aspect and resizes it."""
 
-    size: Count = _SIDE
+    size: Side = _SIDE
     scale: Range = Field((0.08, 1.0), description="Least and greatest share of the image's area.")
     ratio: Range = Field((3 / 4, 4 / 3), description="Least and greatest width over height.")
     p: Probability = _ALWAYS
@@ -59,14 +61,14 @@ class RandomResizedCrop(Strict):
 class Resize(Strict):
     """Resizes, and keeps the aspect."""
 
-    size: Count = Field(description="Shorter side of the result in pixels.")
+    size: Side = Field(description="Shorter side of the result in pixels.")
     p: Probability = _ALWAYS
 
 
 class CenterCrop(Strict):
     """Crops the centre. An image that is smaller is padded with black."""
 
-    size: Count = _SIDE
+    size: Side = _SIDE
     p: Probability = _ALWAYS
 
 

@@ -18,7 +18,7 @@ from fttrain.spec.origins import (
     TorchvisionSet,
 )
 from fttrain.spec.sampling import Sampling, Shuffled
-from fttrain.spec.values import Count, Positive
+from fttrain.spec.values import Count, Positive, Side
 
 __all__ = [
     "Cub200",
@@ -43,8 +43,8 @@ Level = Annotated[int, Field(ge=0, le=255)]
 class Preprocess(Strict):
     """How an image becomes the net's input. Comes with the weights where it is not stated."""
 
-    resize: Count | None = Field(None, description="Shorter side after resizing, in pixels.")
-    crop: Count | None = Field(None, description="Side of the centre crop, in pixels.")
+    resize: Side | None = Field(None, description="Shorter side after resizing, in pixels.")
+    crop: Side | None = Field(None, description="Side of the centre crop, in pixels.")
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     mean: Annotated[list[float], Field(min_length=1, max_length=3)] = Field(
         description="Per channel, of values 0 to 1."

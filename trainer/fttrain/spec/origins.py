@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from fttrain.spec.choice import Strict
-from fttrain.spec.values import Count, NonNegative, Share, Text
+from fttrain.spec.values import Count, NonNegative, Share, Side, Text
 
 Part = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -143,7 +143,7 @@ class Fake(Strict):
     train: Count = Field(512, description="Images to train on; their classes take turns.")
     val: Count = Field(128, description="Images to validate on.")
     test: Annotated[int, Field(ge=0)] = Field(0, description="Images to test on.")
-    side: Annotated[int, Field(ge=1, le=8192)] = Field(224, description="In pixels.")
+    side: Side = Field(224, description="In pixels.")
     channels: Literal[1, 3] = 3
     seed: Seed = 0
 

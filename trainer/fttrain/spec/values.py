@@ -13,6 +13,9 @@ Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 # JSON has no tuples: behind a choice, pydantic sees a list and must be allowed to take it.
 Range = Annotated[tuple[Positive, Positive], Field(strict=False)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
+MOST_SIDE = 8192
+Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
+"""Of images that go into a net, in pixels: one of twice that takes a gigabyte."""
 Text = Annotated[str, Field(min_length=1)]
 Selectors = Annotated[list[Text], Field(min_length=1)]
 Balanced = Literal["balanced"]
