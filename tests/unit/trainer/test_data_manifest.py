@@ -109,3 +109,32 @@ def test_lines_that_are_no_objects_are_named(tmp_path: Path) -> None:
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeFaults, match=r"no\.csv cannot be read: No such file or directory"):
         sources.load(Data.model_validate({"manifest": {"path": str(tmp_path / "no.csv")}}))
+
+
+@pytest.mark.parametrize("name", ["p/train/a/000.jpg/deeper.jpg", "x" * 300 + ".jpg"])
+def test_a_path_that_can_lead_nowhere_is_told_by_its_line(tmp_path: Path, name: str) -> None:
+    assert refused(tmp_path, f"{GOOD}{VAL}{name},a,val\n") == (
+        f"data.manifest.root: 1 image is not there, beginning at HERE: line 6: {name}"
+    )
+
+
+def test_an_image_in_a_folder_that_is_shut_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("fttrain.data.tree.os.stat", denied)
+
+    assert refused(tmp_path, GOOD + VAL).startswith(
+        "data.manifest.root: 4 images are not there, beginning at HERE: "
+        "line 2: p/train/a/000.jpg (permission denied); "
+    )
+
+
+def test_half_a_letter_is_no_text(tmp_path: Path) -> None:
+    row = '{"image": "p/train/a/000.jpg", "label": "\\ud83d", "split": "train"}\n'
+
+    assert refused(tmp_path, row, "list.jsonl") == (
+        "data.manifest.path: HERE/list.jsonl: line 1: `label` is no text: '\\ud83d'"
+    )

@@ -133,7 +133,10 @@ def _text(row: Row, column: str) -> str:
     value = row.get(column)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise ValueError(f"`{column}` is {'empty' if value in (None, '') else repr(value)}")
-    return str(value).strip()
+    text = str(value).strip()
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # Halves, which JSON can spell.
+        raise ValueError(f"`{column}` is no text: {value!a}")
+    return text
 
 
 def _within(root: Path, image: str) -> bytes:
@@ -159,9 +162,12 @@ def _entries(root: Path, items: list[_Item]) -> dict[bytes, Entry]:
         if item.path in entries:
             twice.append(f"line {item.line}: {printable(item.path)}")
             continue
-        file = entry(os.fsencode(root), item.path)
+        try:
+            file, why = entry(os.fsencode(root), item.path), ""
+        except PermissionError:
+            file, why = None, " (permission denied)"
         if file is None:
-            missing.append(f"line {item.line}: {printable(item.path)}")
+            missing.append(f"line {item.line}: {printable(item.path)}{why}")
         else:
             entries[item.path] = file
     faults = []

@@ -104,7 +104,12 @@ def fault(field: str, description: str) -> RecipeFaults:
 def _classes(root: Path, classes: Sequence[str], items: Iterable[tuple[str, str]]) -> Classes:
     made: Classes = {name: [] for name in classes}
     for path, label in items:
-        file = entry(os.fsencode(root), os.fsencode(path))
+        if label not in made:
+            raise NotThere(f"{root}: the list of classes lacks `{label}`, which {path} is of")
+        try:
+            file = entry(os.fsencode(root), os.fsencode(path))
+        except PermissionError:
+            raise NotThere(f"{root / path} cannot be read: permission denied") from None
         if file is None:
             raise NotThere(f"{root / path} is listed and not there")
         made[label].append(file)

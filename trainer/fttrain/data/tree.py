@@ -88,10 +88,16 @@ def _walk(
 
 
 def entry(root: bytes, path: bytes) -> Entry | None:
-    """Return a file's entry; None where it is no plain file or a link to nowhere."""
+    """Return a file's entry; None where it is no plain file or there cannot be one.
+
+    Raises:
+        PermissionError: where that must not be known.
+    """
     try:
         status = os.stat(os.path.join(root, path))  # noqa: PTH116, PTH118
-    except FileNotFoundError:
+    except PermissionError:
+        raise
+    except OSError:  # A link to nowhere, a file as a folder, a name that is too long.
         return None
     if not stat.S_ISREG(status.st_mode):
         return None

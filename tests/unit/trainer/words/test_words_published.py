@@ -209,6 +209,20 @@ def test_food_101_is_what_torchvision_lists(tmp_path: Path) -> None:
     assert_like(source, {w: datasets.Food101(str(tmp_path), split=w) for w in lists}, root)
 
 
+def test_a_class_that_the_list_of_classes_lacks_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "food-101" / "meta").mkdir(parents=True)
+    for which, body in {"train": {"pie": []}, "test": {"tart": ["tart/1"]}}.items():
+        (tmp_path / "food-101" / "meta" / f"{which}.json").write_text(json.dumps(body))
+
+    with pytest.raises(RecipeFaults) as refused:
+        load(torchvision={"name": "Food101", "path": str(tmp_path)})
+
+    assert str(refused.value).startswith(
+        f"data.torchvision.path: {tmp_path}/food-101: the list of classes lacks `tart`, which "
+        "images/tart/1.jpg is of"
+    )
+
+
 def assert_like(source: Source, theirs: dict[str, Any], root: Path) -> None:
     """Assert that train and val together, and test, are what torchvision lists."""
     assert list(source.classes) == theirs["train"].classes
