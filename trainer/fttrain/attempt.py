@@ -71,8 +71,9 @@ class Attempt:
     """The best accuracy of the whole run, repeats before it included."""
     holds_record: bool = False
     locked: Samples | None = None
-    source: Source | None = None
     """The test images, if there are any, which nothing has read yet."""
+    source: Source | None = None
+    """What it trained on."""
 
     @classmethod
     def prepare(
@@ -135,7 +136,8 @@ class Attempt:
         """
         self._turn_to("setup", epoch=0)
         process.settle(threads=self.plan.threads, device=self.plan.device)
-        source = self._source()
+        # Repeats share it: of a million images it takes its time and room.
+        source = self.source if self.source is not None else self._source()
         preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
         train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
         spared, eval_view = Sparing(source.train), EvalView(preprocess)

@@ -6,6 +6,7 @@ from pathlib import Path
 from fttrain import events, report
 from fttrain.attempt import Attempt
 from fttrain.journal import Journal
+from fttrain.loop import Training
 from fttrain.reserve import Reserve
 from fttrain.results.spread import spread
 from fttrain.spec import rundir
@@ -22,12 +23,15 @@ def complete(run_dir: Path, card: AttemptCard, journal: Journal, reserve: Reserv
     attempt = Attempt.prepare(run_dir, card, journal, reserve)
     count = attempt.recipe.train.repeats
     done: list[Attempt] = []
+    training: Training | None = None
     for repeat in range(1, count + 1):
         attempt = attempt.repeated(repeat) if count > 1 else attempt
+        training = None  # The net of one repeat is gone before that of the next is built.
         training = attempt.train()
         done.append(attempt)
         if rundir.is_to_finish(run_dir) and attempt.epochs[-1].val is not None:
             break
+    assert training is not None, "a recipe is carried out at least once"
     best = next(attempt for attempt in reversed(done) if attempt.holds_record)
     best.export(training, after=attempt.epochs[-1].epoch)
     journal.write(_finished(done, best, count))

@@ -12,7 +12,16 @@ import torch
 
 from fttrain import run, stopping
 from fttrain.artifacts.export import read_model
-from fttrain.events import CheckpointSaved, EpochEnded, Finished, PhaseChanged, Record, Score, Steps
+from fttrain.events import (
+    ArtifactMade,
+    CheckpointSaved,
+    EpochEnded,
+    Finished,
+    PhaseChanged,
+    Record,
+    Score,
+    Steps,
+)
 from fttrain.models import tensors
 from fttrain.results.spread import quantile, spread
 from fttrain.spec import rundir
@@ -198,6 +207,18 @@ def test_repeats_are_the_runs_of_the_next_seeds(repeated: Path, tmp_path: Path) 
         kept = tensors.read(repeated / "checkpoints" / f"repeat-{repeat}" / "best.safetensors")
         alone = tensors.read(tmp_path / str(seed) / rundir.BEST)
         assert all(kept.tensors[name].equal(value) for name, value in alone.tensors.items())
+
+
+def test_repeats_look_for_their_images_once_and_tell_their_split_once(tmp_path: Path) -> None:
+    data = {"fake": {"classes": 2, "train": 8, "val": 4, "side": 8}, "limit": 3}
+    recipe = engine.parsed(data, {"cnn": {"channels": [4]}}, {"epochs": 1, "repeats": 3})
+
+    with one_thread():
+        records = engine.trained(tmp_path / "run", recipe)
+
+    made = [record.what for record in records if isinstance(record, ArtifactMade)]
+    assert made.count("table/split") == 1
+    assert [each.repeat for each in ended(records)] == [1, 2, 3]
 
 
 def test_repeats_come_to_mean_deviation_and_students_interval(repeated: Path) -> None:
