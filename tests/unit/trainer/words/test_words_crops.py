@@ -9,7 +9,9 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from fttrain.data.augment import crops
+from fttrain.data.chance import Draws
 from fttrain.data.view import TrainView
+from fttrain.spec.augmentation import RandomResizedCrop
 from fttrain.spec.images import Preprocess
 from tests.augmented import EPOCH, SEED, distance, draws, picture, pixels, proves, seen, stated
 
@@ -109,6 +111,14 @@ def test_flips_are_torchvisions(grey: bool) -> None:
     np.testing.assert_array_equal(
         seen(stated("vertical_flip", p=1), image), pixels(F.vertical_flip(image))
     )
+
+
+def test_of_a_single_pixel_that_pixel_is_cropped_whatever_the_ratio() -> None:
+    crop = RandomResizedCrop(size=4, scale=(1.0, 1.0), ratio=(5.0, 6.0))
+    wide = RandomResizedCrop(size=4, scale=(1.0, 1.0), ratio=(0.1, 0.2))
+
+    assert crops.random_resized((1, 1), crop, Draws(0)) == (0, 0, 1, 1)
+    assert crops.random_resized((1, 1), wide, Draws(0)) == (0, 0, 1, 1)
 
 
 def test_flips_of_arrays_are_flips_of_pictures() -> None:

@@ -44,9 +44,9 @@ def random_resized(size: tuple[int, int], crop: RandomResizedCrop, draws: Draws)
             return draws.below(width - w + 1), draws.below(height - h + 1), w, h
     w, h = width, height
     if width / height < crop.ratio[0]:
-        h = round(width / crop.ratio[0])
+        h = max(round(width / crop.ratio[0]), 1)
     elif width / height > crop.ratio[1]:
-        w = round(height * crop.ratio[1])
+        w = max(round(height * crop.ratio[1]), 1)
     return (width - w) // 2, (height - h) // 2, w, h
 
 
