@@ -155,7 +155,8 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
     for place, (seen, labels) in enumerate(group):
         generator.reseed(generator.derive(training.seed, "step", step, place))
         logits, loss = _forward(training, seen, labels)
-        # Each batch counts by its share of the images, so that the split does not matter.
+        # Each batch counts by its share of the images: how they are parted does not matter, but for
+        # class weights of cross_entropy, whose mean is over the weights of a batch.
         training.precision.backward(loss * (len(labels) / images))
         tally.add(
             loss_sum=loss.item() * len(labels),
