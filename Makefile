@@ -61,10 +61,10 @@ demo: $(READY) ## The story in a minute: pretrain, adapt, compare
 	@$(PY) -m examples.demo
 
 test: $(READY) ## Run the tests but the slow ones
-	$(PY) -m pytest -m "not slow and not gpu"
+	$(PY) -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
 
 test-slow: $(READY) ## Run the slow tests alone
-	$(PY) -m pytest -m "slow and not gpu" --timeout 900
+	$(PY) -m pytest -m "slow and not gpu" --timeout 900 -n 2 --dist loadfile
 
 test-all: test test-slow ## Run all tests
 

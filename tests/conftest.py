@@ -20,6 +20,13 @@ def _heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _know_no_width() -> None:
+    """Have what tests start ask its terminal how wide it is: pytest-xdist tells its workers."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder with real photos and weights, or skip with the reason."""

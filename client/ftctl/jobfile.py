@@ -33,6 +33,8 @@ class JobFile:
     """What of the job is sound; all of it where there are no faults."""
     faults: tuple[Fault, ...]
     """Those of the daemon's part. Only the daemon can find those of the recipe."""
+    unreachable: frozenset[str] = frozenset()
+    """Fields whose paths mean nothing to the daemon that is asked."""
     _label: str
     """What messages call the file. Empty: the job came from no file."""
     _document: yamltext.Document | None
@@ -131,7 +133,8 @@ class JobFile:
             )
             for field, said in self._relative
         ]
-        return replace(self, faults=self.located((*self.faults, *faults))) if faults else self
+        told = self.located((*self.faults, *faults))
+        return replace(self, faults=told, unreachable=frozenset(fault.field for fault in faults))
 
     def located(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         """Return the faults with their places in the file, in the file's order."""

@@ -149,13 +149,6 @@ async def test_a_fault_of_the_file_is_told_and_nothing_is_submitted(
             "job.yaml:6:3: model.name: unknown net `mobilnet_v2`; did you mean `mobilenet_v2`?",
             id="unknown-model",
         ),
-        pytest.param(
-            "mobilenet_v2", "vgg16",
-            "job.yaml:6:3: model.name: `vgg16` is not proven in this version; proven: resnet18, "
-            "resnet34, resnet50, resnet101, resnet152, mobilenet_v2, mobilenet_v3_small, "
-            "mobilenet_v3_large",
-            id="a-model-not-proven-yet",
-        ),
     ],
 )  # fmt: skip
 async def test_a_fault_of_the_plan_ends_the_job_before_it_uses_a_device(

@@ -15,6 +15,7 @@ from finetuned.v1 import (
     device_service_pb2_grpc,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
+    plot_service_pb2_grpc,
     recipe_service_pb2_grpc,
 )
 from finetuned.v1.job_service_pb2 import (
@@ -170,6 +171,7 @@ def test_every_method_of_the_api_is_known() -> None:
         daemon_service_pb2_grpc.DaemonServiceServicer,
         dataset_service_pb2_grpc.DatasetServiceServicer,
         model_service_pb2_grpc.ModelServiceServicer,
+        plot_service_pb2_grpc.PlotServiceServicer,
     )
     written = {name for stub in stubs for name in vars(stub) if not name.startswith("_")}
 

@@ -265,9 +265,8 @@ class Client(Artifacts, SyncDatasets, Machine, Models, Plots):
         try:
             self._send(file, validate_only=True, deadline_s=channel.CALL_DEADLINE_S)
         except InvalidJob as error:
-            # What is known of a field to be wrong here explains what the daemon makes of it.
-            told = {fault.field for fault in file.faults if fault.field}
-            others = (fault for fault in error.faults if fault.field not in told)
+            # Of a path that means nothing there, the daemon can say no more.
+            others = (fault for fault in error.faults if fault.field not in file.unreachable)
             return file.located((*file.faults, *others))
         except FtctlError:
             # Whatever keeps the daemon from an answer: the file has to be mended first.

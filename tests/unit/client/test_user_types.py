@@ -16,7 +16,7 @@ def script() -> Job:
     with Client("/run/ftd.sock", patience_s=5) as client:
         handle = client.submit({"name": "x"}, overrides={"train.epochs": 3})
         for event in handle.watch():
-            if isinstance(event, EpochEnded):
+            if isinstance(event, EpochEnded) and event.epoch.val is not None:
                 print(event.epoch.val.accuracy)
         metrics: Metrics = handle.metrics()
         rows: list[dict[str, float | None]] = metrics.rows()

@@ -22,7 +22,7 @@ from ftd.jobs.model import (
     OutcomeReason,
 )
 from ftd.rpc import convert
-from fttrain.events import PhaseName
+from fttrain.events import PhaseName, Spread
 from fttrain.spec.faults import Fault
 from tests.fakes import jobs
 from tests.fakes.devices import make_device
@@ -31,6 +31,7 @@ from tests.fakes.jobs import NOW, at, request
 OUTCOME = Outcome(
     reason=OutcomeReason.BAD_RECIPE, message="m", remedy="r", exit_code=3, signal=9,
     log_tail=("one", "two"), faults=(Fault(field="data.path", description="is missing"),),
+    spread=Spread(accuracies=[0.9, 0.8], mean=0.85, deviation=0.07, low=0.2, high=1.5),
 )  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def full_job() -> Job:
     )  # fmt: skip
     worse = asdict(jobs.score(8))
     events = [
-        jobs.planned(), jobs.progress(5), jobs.epoch(1), jobs.epoch(2, best=False, val=worse),
+        jobs.planned(), jobs.progress(5), jobs.epoch(1, repeat=1),
+        jobs.epoch(2, best=False, val=worse, repeat=1),
         jobs.evaluated(), jobs.artifact(),
     ]  # fmt: skip
     return model_with(job, numbered(job, events))
@@ -228,7 +230,7 @@ EVENTS = {
     EventKind.STATE: state_event(full_job(), now=NOW),
     EventKind.PLANNED: jobs.planned(),
     EventKind.PROGRESS: jobs.progress(),
-    EventKind.EPOCH: jobs.epoch(),
+    EventKind.EPOCH: jobs.epoch(repeat=1),
     EventKind.CHECKPOINT: jobs.checkpoint(),
     EventKind.NOTICE: jobs.notice(),
     EventKind.ARTIFACT: jobs.artifact(),
