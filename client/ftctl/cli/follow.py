@@ -12,6 +12,7 @@ from ftctl._async.stream import OnGap
 from ftctl.cli import codes
 from ftctl.models import Event, Job, StateChanged
 from ftctl.view import console
+from ftctl.view.eventlines import EventLines
 from ftctl.view.live import LiveView
 from ftctl.view.plain import LineView
 
@@ -21,7 +22,7 @@ Watch = Callable[[OnGap], AsyncIterator[Event]]
 
 async def to_the_end(client: AsyncClient, job: Job, watch: Watch, args: Namespace) -> int:
     """Show a job's events up to the last; return the job's exit code."""
-    view = _view_of(job)
+    view = _view_of(job, getattr(args, "format", None))
     with Leaving(job.name, args), view as show:
         last = await follow(watch(view.show_gap), show=show)
     if isinstance(last, StateChanged):
@@ -70,7 +71,9 @@ def command(args: Namespace, *words: str) -> str:
     return shlex.join(("ftctl", *options, *words))
 
 
-def _view_of(job: Job) -> LiveView | LineView:
+def _view_of(job: Job, form: str | None) -> LiveView | LineView | EventLines:
+    if form == "json":
+        return EventLines(out=sys.stdout, err=sys.stderr)
     if console.is_live(sys.stdout):
         return LiveView(name=job.name, job_id=job.id, recipe=job.recipe, console=console.out())
     return LineView(out=sys.stdout, err=sys.stderr)

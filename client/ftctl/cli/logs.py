@@ -1,5 +1,6 @@
 """Print the log of a job's latest attempt, as its worker wrote it."""
 
+import json
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -18,6 +19,10 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-n", dest="last_lines", metavar="LINES", type=int, default=0, help="only the last LINES"
     )
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"],
+        help="json: an object for each line of the log",
+    )  # fmt: skip
 
 
 async def run(args: Namespace) -> int:
@@ -27,15 +32,38 @@ async def run(args: Namespace) -> int:
         if args.follow and not job.attempt and not job.state.is_terminal:
             _say(f"{_absence(job)}; it is awaited")
         is_empty = True
+        write = _Objects() if args.format == "json" else sys.stdout.write
         async for piece in client.logs(
             job.id, follow=args.follow, last_lines=args.last_lines, on_gap=GapLines(sys.stderr)
         ):
             is_empty = is_empty and not piece
-            sys.stdout.write(piece)
+            write(piece)
             sys.stdout.flush()
+        if isinstance(write, _Objects):
+            write.end()
         if is_empty:
             _say(_absence(await client.get(job.id)))
     return codes.DONE
+
+
+class _Objects:
+    """Writes the lines of a text that comes in pieces, each as a JSON object."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def __call__(self, piece: str) -> None:
+        *whole, self._begun = (self._begun + piece).split("\n")
+        for line in whole:
+            self._write(line)
+
+    def end(self) -> None:
+        """Write a last line that was not ended."""
+        if self._begun:
+            self._write(self._begun)
+
+    def _write(self, line: str) -> None:
+        sys.stdout.write(json.dumps({"line": line}, ensure_ascii=False) + "\n")
 
 
 def _say(what: str) -> None:

@@ -12,6 +12,9 @@ def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.epilog = epochs.LEGEND
     parser.add_argument("job", metavar="JOB", help="id, start of an id, or name")
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"], help="json: an object each line"
+    )
 
 
 async def run(args: Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Any
 
 from ftctl.datasets import Dataset
 from ftctl.devices import Device
-from ftctl.models import Job
+from ftctl.models import Event, Job
 
 
 def job(standing: Job) -> str:
@@ -48,6 +49,13 @@ def snapshot(devices: Sequence[Device], jobs: Sequence[Job]) -> str:
         "jobs": [fields(item) for item in jobs],
     }
     return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def event(happened: Event) -> str:
+    """Return an event on one line; `event` says which kind, such as `epoch_ended`."""
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(happened).__name__).lower()
+    told = {"event": kind, **_plain(dataclasses.asdict(happened))}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def fields(standing: Job) -> dict[str, Any]:
