@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fttrain.spec.choice import Strict
 from fttrain.spec.losses import CrossEntropy, Loss
@@ -88,6 +88,14 @@ class Train(Strict):
     evaluate_every: Count = Field(
         1, description="Evaluate after every so many epochs, and after the last."
     )
+
+    @field_validator("ema", "early_stopping", mode="before")
+    @classmethod
+    def _say_what_is_meant(cls, value: Any) -> Any:
+        # A key with nothing behind it: nobody knows whether it was meant as on or as off.
+        if value is None:
+            raise ValueError("has no value; write `{}` for its defaults, or leave it out")
+        return value
 
     @model_validator(mode="before")
     @classmethod
