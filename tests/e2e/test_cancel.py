@@ -12,6 +12,7 @@ from fttrain import events as journal
 from fttrain.spec import rundir
 from tests.e2e.recipes import endless, small
 from tests.e2e.serving import Serving, family, freeze_when
+from tests.wait import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,7 +61,8 @@ async def test_cancel_at_a_moment_of_the_run(
 
     assert time.monotonic() - began < GRACE_S + 1
     assert ended.state is JobState.CANCELLED
-    assert not any(process.is_running() for process in everyone)
+    # The shim, whose end this is, stays a zombie until the zygote has come to it.
+    await wait_until(lambda: not any(process.is_running() for process in everyone))
     _last_checkpoint_is_good(Path(ended.run_dir), len(ended.epochs))
     await _next_job_runs(daemon, photos)
 
@@ -78,7 +80,7 @@ async def test_cancel_never_waits_for_a_worker_that_does_not_react(
 
     assert time.monotonic() - began < GRACE_S + 1
     assert ended.state is JobState.CANCELLED
-    assert not any(process.is_running() for process in everyone)
+    await wait_until(lambda: not any(process.is_running() for process in everyone))
     await _next_job_runs(daemon, photos)
 
 
