@@ -50,7 +50,7 @@ async def test_live_device_ids_are_offered(full):
 async def test_options_are_offered(full):
     assert await offered(full, "--") == ["--help", "--version", "--socket", "--server", "--ca"]
     assert await offered(full, "submit", "--d") == ["--dry-run"]
-    told = ["--help", "--socket", "--server", "--ca", "-f", "-n"]
+    told = ["--help", "--socket", "--server", "--ca", "-f", "-n", "-o"]
     assert await offered(full, "logs", "ants-bees", "-") == told
 
 
