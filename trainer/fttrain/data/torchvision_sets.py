@@ -200,7 +200,8 @@ def _matlab(path: Path) -> Any:
     data = io.BytesIO(_bytes(path))
     try:
         return loadmat(data, squeeze_me=True)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
+        # The last kind of files of MATLAB 7.3, which scipy does not read.
         raise NotThere(f"{path} is no table of MATLAB: {error}") from None
 
 
