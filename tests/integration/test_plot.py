@@ -121,7 +121,7 @@ async def test_what_cannot_be_drawn_is_told(
 
     assert (error.value.code().name, reason(error.value)) == (code, word)
     assert error.value.details() == message
-    assert list(line.office.plotting._folder.glob("plot-*")) == []
+    assert list(line.office.plotting._errands.folder.glob("plot-*")) == []
 
 
 async def test_a_job_without_an_epoch_has_no_curves_yet(line: Line) -> None:

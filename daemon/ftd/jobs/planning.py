@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import json
-import shutil
-import signal
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ftd.errors import PlannerUnavailable
-from ftd.jobs.zygote import Zygote, ZygoteGone
+from ftd.jobs.errands import Errands
+from ftd.jobs.zygote import Zygote
 from fttrain.spec import rundir
 from fttrain.spec.faults import Fault
 
@@ -34,9 +32,16 @@ class Planning:
     """Makes plans in short-lived processes, memoised on disk by the digest of what they read."""
 
     def __init__(self, zygote: Zygote, *, folder: Path) -> None:
-        self._zygote = zygote
         self._folder = folder
-        self._room = asyncio.Semaphore(PLANNERS)
+        self._errands = Errands(
+            fork=zygote.plan,
+            folder=folder,
+            prefix="planning-",
+            within_s=PLAN_S,
+            late=f"no plan within {PLAN_S:.0f} s",
+            unavailable=PlannerUnavailable,
+            room=asyncio.Semaphore(PLANNERS),
+        )
 
     async def plan(
         self, recipe_json: str, references: Mapping[str, str], means: Mapping[str, Any]
@@ -57,39 +62,10 @@ class Planning:
             "means": means,
             "cache": str(self._folder / "cache"),
         }
-        async with self._room:
-            with contextlib.suppress(ZygoteGone):  # it is started again
-                return await self._try(request)
-            try:
-                return await self._try(request)
-            except ZygoteGone as error:
-                raise PlannerUnavailable(str(error)) from error
-
-    async def _try(self, request: Mapping[str, Any]) -> str:
-        with self._workplace() as place:
+        with self._errands.place() as place:
             (place / "request.json").write_text(json.dumps(request))
-            return await self._ask(place)
-
-    async def _ask(self, place: Path) -> str:
-        planner = await self._zygote.plan(place)
-        try:
-            async with asyncio.timeout(PLAN_S):
-                await planner.wait()
-        except TimeoutError:
-            raise PlannerUnavailable(f"no plan within {PLAN_S:.0f} s") from None
-        finally:
-            planner.send(signal.SIGKILL)
-            planner.close()
-        return _read(place)
-
-    @contextlib.contextmanager
-    def _workplace(self) -> Iterator[Path]:
-        (self._folder / "cache").mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=self._folder, prefix="planning-"))
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+            await self._errands.send(place)
+            return _read(place)
 
 
 def _read(place: Path) -> str:

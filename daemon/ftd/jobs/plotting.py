@@ -3,18 +3,14 @@
 import asyncio
 import contextlib
 import json
-import shutil
-import signal
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ftd.errors import ArtifactNotFound, InvalidRequest, PlotterUnavailable
+from ftd.jobs.errands import Errand, Errands
 from ftd.jobs.model import Job
-from ftd.jobs.predicting import Predictor as Plotter
-from ftd.jobs.zygote import ZygoteGone
 from fttrain.spec.nearest import hint
 
 CURVES = "curves"
@@ -24,13 +20,11 @@ PLOTTERS = 2
 PLOT_S = 120.0
 """A picture takes a second or two; beside training on every core it may take a minute."""
 
-_PREFIX = "plot-"
-
 
 class Forks(Protocol):
     """What makes plotters: a zygote."""
 
-    async def plot(self, folder: Path) -> Plotter:
+    async def plot(self, folder: Path) -> Errand:
         """Fork a plotter for a folder with a request. Raises ZygoteGone."""
 
 
@@ -77,14 +71,19 @@ class Plotting:
     """Has pictures drawn, beside training."""
 
     def __init__(self, zygote: Forks, *, folder: Path) -> None:
-        self._zygote = zygote
-        self._folder = folder
-        self._room = asyncio.Semaphore(PLOTTERS)
+        self._errands = Errands(
+            fork=zygote.plot,
+            folder=folder,
+            prefix="plot-",
+            within_s=PLOT_S,
+            late=f"no picture within {PLOT_S:.0f} s; the machine is busy, ask again later",
+            unavailable=PlotterUnavailable,
+            room=asyncio.Semaphore(PLOTTERS),
+        )
 
     def clear(self) -> None:
         """Take away what an earlier daemon left."""
-        for leftover in self._folder.glob(f"{_PREFIX}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._errands.clear()
 
     async def draw(self, wish: Wish, numbers: Sequence[str | dict[str, Any]]) -> bytes:
         """Return a picture as a PNG file.
@@ -95,38 +94,10 @@ class Plotting:
         """
         request = {"kind": wish.kind, "x": wish.x, "y": wish.y, "metrics": list(wish.metrics)}
         text = json.dumps({**request, "numbers": list(numbers)})
-        async with self._room:
-            with self._workplace() as place:
-                await asyncio.to_thread((place / "request.json").write_text, text)
-                with contextlib.suppress(ZygoteGone):  # it is started again
-                    return await self._run(place)
-                try:
-                    return await self._run(place)
-                except ZygoteGone as error:
-                    raise PlotterUnavailable(str(error)) from error
-
-    async def _run(self, place: Path) -> bytes:
-        plotter = await self._zygote.plot(place)
-        try:
-            async with asyncio.timeout(PLOT_S):
-                await plotter.wait()
-        except TimeoutError:
-            raise PlotterUnavailable(
-                f"no picture within {PLOT_S:.0f} s; the machine is busy, ask again later"
-            ) from None
-        finally:
-            plotter.send(signal.SIGKILL)
-            plotter.close()
-        return await asyncio.to_thread(_drawn, place)
-
-    @contextlib.contextmanager
-    def _workplace(self) -> Iterator[Path]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=self._folder, prefix=_PREFIX))
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        with self._errands.place() as place:
+            await asyncio.to_thread((place / "request.json").write_text, text)
+            await self._errands.send(place)
+            return await asyncio.to_thread(_drawn, place)
 
 
 def _drawn(place: Path) -> bytes:

@@ -5,17 +5,15 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ftd.errors import ArtifactNotFound, BadImage, PredictorUnavailable
+from ftd.jobs.errands import Errand, Errands
 from ftd.jobs.intake import Batch, Intake, Part
 from ftd.jobs.model import Job
-from ftd.jobs.zygote import ZygoteGone
 
 PREDICTORS = 2
 """At a time: each has a net and a few large images in its memory."""
@@ -23,8 +21,6 @@ THREADS = 2
 """Of each: it runs beside training."""
 PREDICT_S = 600.0
 """A batch is done in seconds; beside training on every core it may take minutes."""
-
-_PREFIX = "call-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +33,10 @@ class Answer:
     """Classes with their probability, the highest first."""
 
 
-class Predictor(Protocol):
-    """A process that was given a folder."""
-
-    async def wait(self) -> None:
-        """Wait until it is gone."""
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens where it is gone."""
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
 class Forks(Protocol):
     """What makes predictors: a zygote."""
 
-    async def predict(self, folder: Path) -> Predictor:
+    async def predict(self, folder: Path) -> Errand:
         """Fork a predictor for a folder with images. Raises ZygoteGone."""
 
 
@@ -81,14 +64,19 @@ class Predicting:
     """Has models answer, beside training and never on a device."""
 
     def __init__(self, zygote: Forks, *, folder: Path) -> None:
-        self._zygote = zygote
-        self._folder = folder
-        self._room = asyncio.Semaphore(PREDICTORS)
+        self._errands = Errands(
+            fork=zygote.predict,
+            folder=folder,
+            prefix="call-",
+            within_s=PREDICT_S,
+            late=f"no answer within {PREDICT_S:.0f} s; the machine is busy, ask again later",
+            unavailable=PredictorUnavailable,
+            room=asyncio.Semaphore(PREDICTORS),
+        )
 
     def clear(self) -> None:
         """Take away what an earlier daemon left."""
-        for leftover in self._folder.glob(f"{_PREFIX}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._errands.clear()
 
     async def answers(
         self, model: Path, parts: AsyncIterator[Part]
@@ -104,7 +92,7 @@ class Predicting:
             DiskFull: where the disk has no room for the images.
             PredictorUnavailable: where nobody answers.
         """
-        with self._workplace() as place:
+        with self._errands.place() as place:
             intake = Intake(parts, folder=place)
             coming = asyncio.create_task(intake.batch(), name="image-intake")
             try:
@@ -123,35 +111,7 @@ class Predicting:
         """Have a predictor do a batch: it leaves its answers in the batch's folder."""
         request = {"model": str(model), "images": batch.images, "threads": _threads()}
         (batch.folder / "request.json").write_text(json.dumps(request))
-        async with self._room:
-            with contextlib.suppress(ZygoteGone):  # it is started again
-                return await self._run(batch.folder)
-            try:
-                await self._run(batch.folder)
-            except ZygoteGone as error:
-                raise PredictorUnavailable(str(error)) from error
-
-    async def _run(self, folder: Path) -> None:
-        predictor = await self._zygote.predict(folder)
-        try:
-            async with asyncio.timeout(PREDICT_S):
-                await predictor.wait()
-        except TimeoutError:
-            raise PredictorUnavailable(
-                f"no answer within {PREDICT_S:.0f} s; the machine is busy, ask again later"
-            ) from None
-        finally:
-            predictor.send(signal.SIGKILL)
-            predictor.close()
-
-    @contextlib.contextmanager
-    def _workplace(self) -> Iterator[Path]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=self._folder, prefix=_PREFIX))
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        await self._errands.send(batch.folder)
 
 
 def _threads() -> int:
