@@ -48,7 +48,8 @@ class FakeOffice:
         self.fleet = Fleet(self.devices, {})
         self.jobs: dict[str, Job] = {}
         self.plan_faults: Sequence[Fault] = ()
-        self.predicting = Predicting(Oracle(), folder=predictions)
+        self.oracle = Oracle()
+        self.predicting = Predicting(self.oracle, folder=predictions)
         self.plotting = Plotting(Draughtsman(), folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
         self.roots = EVERYWHERE

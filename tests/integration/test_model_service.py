@@ -31,7 +31,7 @@ async def ants(line: Line) -> str:
 
 @pytest.fixture
 def oracle(line: Line) -> Oracle:
-    oracle = line.office.predicting._zygote
+    oracle = line.office.oracle
     assert isinstance(oracle, Oracle)
     return oracle
 
