@@ -117,7 +117,8 @@ def is_settled(job: Job) -> bool:
 
 def is_seen(first: str, then: str, now: Moment) -> bool:
     """Whether the first of two jobs runs and the other one says that it waits for it."""
-    return first in now.placed() and now.jobs[then].reason == f"waits for {first}"
+    told = now.jobs[then].reason if then in now.jobs else ""
+    return first in now.placed() and told == f"waits for {first}"
 
 
 async def finish(handle: AsyncJobHandle, watcher: Watcher) -> None:
