@@ -1,98 +1,113 @@
 """What the shipped job files reach: five sets of images, pretrained and from scratch.
 
-Run as `python -m benchmarks.accuracy [NAME...]`: pushes the sets, runs examples/table/*.yaml (or
-those that are named) through a daemon one after the other, and writes docs/accuracy.md. About
-half an hour on 2 cores.
+Run as `python -m benchmarks.accuracy [--again | NAME...]`: pushes the sets and runs
+examples/table/*.yaml through a daemon one after the other. What is measured is kept at once in
+docs/accuracy.json, and docs/accuracy.md written from it, so a run that broke off goes on where it
+was: only jobs that have no result yet, or whose recipe has changed since, are run. NAME... runs
+those that are named in any case, `--again` all. About half an hour on 2 cores.
 """
 
 import asyncio
+import json
 import os
+import platform
 import sys
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks import reached
 from benchmarks.material import material
-from benchmarks.table import CHECKOUT, machine
+from benchmarks.reached import Reached
+from benchmarks.table import CHECKOUT, processor
 from examples.demo import daemon
 from ftctl import AsyncClient, Job, JobFile
+from fttrain.spec import rundir
 
-FOLDER = CHECKOUT / "examples/table"
-PAGE = CHECKOUT / "docs/accuracy.md"
-SETS = {
+ARCHIVES = {
     "ants-bees": "hymenoptera_data",
     "cars": "stanford_cars_10class",
     "flowers5": "flowers5",
     "cifar": "cifar10_jpg_subset",
 }
-HEAD = """\
-# What the shipped job files reach
-
-Written by `python -m benchmarks.accuracy`: each job of [examples/table](../examples/table) through
-the daemon, on {machine}.
-Every run has at least 10 epochs and ends when validation has not improved for 5, or after 40.
-The accuracy is the best of the run on its validation images, with Wilson's 95 % interval; a
-difference within the intervals says nothing.
-
-| job | train | val | epochs | best accuracy | 95 % | overfit drop | time | img/s |
-|---|---|---|---|---|---|---|---|---|
-"""
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-async def run(names: Sequence[str]) -> list[Job]:
-    """Run jobs by the names of their files; return them as they ended."""
+def main(arguments: Sequence[str]) -> int:
+    """Run what is named or not measured yet; keep it and write the page."""
+    known = reached.kept()
+    if "--again" in arguments:
+        asked = reached.shipped()
+    else:
+        asked = list(arguments) or [name for name in reached.shipped() if name not in known]
+    asyncio.run(run(with_needed(asked)))
+    return 0
+
+
+def with_needed(names: Sequence[str]) -> list[str]:
+    """Return the jobs and, before each, those that it names in `after`."""
+    ordered: dict[str, None] = {}
+    for name in names:
+        ordered.update(dict.fromkeys((*_file(name).request.after, name)))
+    return list(ordered)
+
+
+async def run(names: Sequence[str]) -> None:
+    """Run jobs one after the other; keep what each has reached as soon as it has ended."""
     with TemporaryDirectory() as folder:
         given = material(Path(folder))
         async with daemon.running(Path(folder, "state"), environment=given.environment()) as own:
             await _push(own.client, names)
-            files = [JobFile.read(FOLDER / f"{name}.yaml") for name in names]
-            handles = [await own.client.submit(file) for file in files]
-            ended = []
-            for handle in handles:
-                ended.append((await handle.wait()).check())
-                print(_line(ended[-1]), file=sys.stderr)
-    return ended
+            for name in names:
+                row = await _measure(own.client, name)
+                reached.keep({**reached.kept(), name: row})
+                print(row.row(name), flush=True)
+
+
+async def _measure(client: AsyncClient, name: str) -> Reached:
+    recipe = reached.digest(name)
+    busy, began = _busy_seconds(), time.monotonic()
+    handle = await client.submit(_file(name))
+    job = (await handle.wait()).check()
+    whole = (time.monotonic() - began) * (os.cpu_count() or 1)
+    others = max(_busy_seconds() - busy - _own_seconds(job), 0.0) / whole
+    return Reached.of(
+        job, recipe=recipe, machine=_machine(), others=others,
+        measured=datetime.now(UTC).date().isoformat(),
+    )  # fmt: skip
 
 
 async def _push(client: AsyncClient, names: Sequence[str]) -> None:
     shared = Path(os.environ.get("FINETUNED_TEST_DATA", CHECKOUT.parent / "shared"))
-    for name, archive in SETS.items():
+    for name, archive in ARCHIVES.items():
         if any(job.startswith(name) for job in names):
             await client.push_dataset(name, shared / "data" / f"{archive}.tar")
 
 
-def _line(job: Job) -> str:
-    assert job.best is not None
-    assert job.best.val is not None
-    assert job.plan is not None
-    data, score = job.plan["data"], job.best.val
-    trained = [epoch for epoch in job.epochs if epoch.train is not None]
-    last = next(epoch.val for epoch in reversed(trained) if epoch.val is not None)
-    rate = sum(epoch.images_per_second for epoch in trained) / len(trained)
-    cells = (
-        job.name,
-        data["train"]["images"],
-        data["val"]["images"],
-        len(trained),
-        f"{score.accuracy:.3f} ({score.correct} of {score.count})",
-        f"{score.accuracy_low:.3f} to {score.accuracy_high:.3f}",
-        f"{score.accuracy - last.accuracy:.3f}",
-        f"{job.device_seconds:.0f} s",
-        f"{rate:.0f}",
+def _file(name: str) -> JobFile:
+    return JobFile.read(reached.FOLDER / f"{name}.yaml")
+
+
+def _busy_seconds() -> float:
+    """Return for how long the machine's cores have worked since it started, summed over them."""
+    user, nice, system, _, _, irq, softirq = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
     )
-    return f"| {' | '.join(map(str, cells))} |"
+    return (user + nice + system + irq + softirq) / TICKS
 
 
-def main(names: Sequence[str]) -> int:
-    """Run, print, write the page."""
-    every = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    said = machine()
-    jobs = asyncio.run(run(names or every))
-    text = HEAD.format(machine=said) + "".join(f"{_line(job)}\n" for job in jobs)
-    if not names:
-        PAGE.write_text(text)
-    print(text)
-    return 0
+def _own_seconds(job: Job) -> float:
+    """Return the processor time of a job's worker and all that it started."""
+    told = json.loads(Path(job.run_dir, rundir.EXIT).read_text())
+    return float(told["user_s"] + told["system_s"])
+
+
+def _machine() -> str:
+    versions = f"torch {version('torch')}, torchvision {version('torchvision')}"
+    return f"{processor()}, Python {platform.python_version()}, {versions}"
 
 
 if __name__ == "__main__":

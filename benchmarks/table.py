@@ -42,16 +42,20 @@ def spread(seconds: Iterable[float]) -> str:
     return f"{statistics.median(each):.0f} ms ({min(each):.0f} to {max(each):.0f})"
 
 
-def machine() -> str:
-    """Return the machine, its load by others, and the interpreter in a line."""
+def processor() -> str:
+    """Return the kind of processor and the number of its cores."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    cpu = names[0] if names else platform.machine()
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+
+
+def machine() -> str:
+    """Return the machine, its load by others, and the interpreter in a line."""
     load = f"load {os.getloadavg()[0]:.1f} before"
-    return f"{cpu}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}"
+    return f"{processor()}, {load}, Python {platform.python_version()}"
 
 
 def markdown(title: str, rows: Iterable[Row]) -> str:

@@ -1,0 +1,152 @@
+"""What the jobs of the accuracy table have reached: kept as JSON, told as a page.
+
+docs/accuracy.json is measured, docs/accuracy.md is written from it and from nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from benchmarks.table import CHECKOUT
+from ftctl import Job, JobFile
+
+FOLDER = CHECKOUT / "examples/table"
+KEPT = CHECKOUT / "docs/accuracy.json"
+PAGE = CHECKOUT / "docs/accuracy.md"
+SETS = {
+    "ants-bees": "Ants and bees: the photos of PyTorch's tutorial on transfer learning.",
+    "cars": "Ten of the 196 models of Stanford's cars.",
+    "flowers5": "Five kinds of flowers in small photos; a stratified split holds out a fifth.",
+    "cifar": "CIFAR-10 as JPEG files, 32 x 32 pixels: a subset of its training and test images.",
+    "digits": "scikit-learn's digits, 8 x 8 pixels, with noise and twenty labels of each; "
+    "pretrained means on clean ones, by `digits-clean`.",
+}
+HEAD = """\
+# What the shipped job files reach
+
+Written by `python -m benchmarks.accuracy` from what it measured, kept in
+[accuracy.json](accuracy.json): each job of [examples/table](../examples/table/README.md), with seed
+0, through a daemon of its own on the processor, one job after the other.
+Every run has at least 10 epochs and ends when validation has not improved for 5, or after 40.
+"""
+TAIL = """\
+- *accuracy*: the best epoch's, on its validation images, with Wilson's 95 % interval. That epoch is
+  chosen on the same images, which flatters a little; one run each, so a difference within the
+  intervals says nothing.
+- *epochs*: how many were trained; in brackets the best one.
+- *drop*: what the accuracy had lost again by the last epoch.
+- *time*: for how long the job held the processor: decoding, validation, export and pictures
+  included. *img/s*: training images per second, the mean over the epochs.
+- *others*: the share of the machine's processor time that other work took meanwhile. Where it is
+  large, time and img/s would be better on a machine that has nothing else to do; accuracy would be
+  the same.
+"""
+COLUMNS = "| job | train | val | epochs | accuracy | 95 % | drop | time | img/s | others |"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """What one run of a job reached, and what it ran on."""
+
+    recipe: str
+    """Digest of the recipe that ran."""
+    measured: str
+    """The day."""
+    machine: str
+    train: int
+    """Images."""
+    val: int
+    epochs: int
+    best_epoch: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    drop: float
+    seconds: float
+    images_per_second: float
+    others: float
+    """Share of the machine's processor time that went elsewhere."""
+
+    @classmethod
+    def of(cls, job: Job, *, recipe: str, measured: str, machine: str, others: float) -> Self:
+        """Return what an ended job has reached."""
+        trained = [epoch for epoch in job.epochs if epoch.train is not None]
+        scored = [(epoch.epoch, epoch.val) for epoch in trained if epoch.val is not None]
+        best_epoch, best = max(scored, key=lambda pair: (pair[1].accuracy, -pair[0]))
+        data = {} if job.plan is None else job.plan["data"]
+        return cls(
+            recipe=recipe, measured=measured, machine=machine, others=round(others, 3),
+            train=data["train"]["images"], val=data["val"]["images"],
+            epochs=len(trained), best_epoch=best_epoch, correct=best.correct,
+            accuracy=best.accuracy, low=best.accuracy_low, high=best.accuracy_high,
+            drop=best.accuracy - scored[-1][1].accuracy, seconds=round(job.device_seconds, 1),
+            images_per_second=round(sum(e.images_per_second for e in trained) / len(trained), 1),
+        )  # fmt: skip
+
+    def row(self, name: str) -> str:
+        """Return a row of the table."""
+        cells = (
+            f"[{name}](../examples/table/{name}.yaml)",
+            self.train,
+            self.val,
+            f"{self.epochs} ({self.best_epoch})",
+            f"**{self.accuracy:.3f}** ({self.correct} of {self.val})",
+            f"{self.low:.3f} to {self.high:.3f}",
+            f"{self.drop:.3f}",
+            f"{self.seconds:.0f} s",
+            f"{self.images_per_second:.0f}",
+            f"{self.others:.0%}",
+        )
+        return f"| {' | '.join(map(str, cells))} |"
+
+
+def shipped() -> list[str]:
+    """Return the names of the table's jobs, each after those that it needs."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def digest(name: str) -> str:
+    """Return the digest of a job's recipe: comments and layout do not count."""
+    text = JobFile.read(FOLDER / f"{name}.yaml").request.recipe_json
+    recipe = json.dumps(json.loads(text), sort_keys=True)
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+
+def kept() -> dict[str, Reached]:
+    """Return what has been measured of the jobs as they are shipped now."""
+    if not KEPT.exists():
+        return {}
+    rows = {name: Reached(**row) for name, row in json.loads(KEPT.read_text()).items()}
+    names = set(shipped())
+    return {name: row for name, row in rows.items() if name in names and row.recipe == digest(name)}
+
+
+def keep(rows: Mapping[str, Reached]) -> None:
+    """Write the results and, from them, the page."""
+    body = {name: asdict(rows[name]) for name in sorted(rows)}
+    KEPT.write_text(json.dumps(body, indent=1) + "\n")
+    PAGE.write_text(page(rows))
+
+
+def page(rows: Mapping[str, Reached]) -> str:
+    """Return the page as Markdown: a table for each set of images."""
+    parts = [HEAD, *_hardware(rows.values()), ""]
+    for prefix, about in SETS.items():
+        names = sorted(name for name in rows if name.startswith(prefix))
+        if names:
+            lines = [rows[name].row(name) for name in names]
+            parts += [f"## {prefix}", "", about, "", COLUMNS, "|---" * 10 + "|", *lines, ""]
+    return "\n".join([*parts, "## The columns", "", TAIL.rstrip(), ""])
+
+
+def _hardware(rows: Iterable[Reached]) -> list[str]:
+    """Return a line for each machine that measured, with the days."""
+    days: dict[str, set[str]] = {}
+    for row in rows:
+        days.setdefault(row.machine, set()).add(row.measured)
+    return [
+        f"Measured on {machine} on {', '.join(sorted(when))}." for machine, when in days.items()
+    ]
