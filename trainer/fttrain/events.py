@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 FORMAT = 1
+FailureName = Literal[
+    "bad_recipe", "bad_data", "non_finite_loss", "worker_error",
+    "out_of_memory", "disk_full", "resume_refused",
+]  # fmt: skip
 PhaseName = Literal["setup", "training", "evaluating", "checkpointing", "exporting"]
 
 
@@ -157,6 +161,33 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The worker goes on from a checkpoint of an earlier attempt.
+
+    What follows may tell epochs again that were told before: each counts once, by its number.
+    """
+
+    kind: ClassVar[str] = "resumed"
+    attempt: int
+    """Whose checkpoint it is."""
+    epoch: int
+    """In which it goes on, from 1."""
+    step: int
+    """Steps that are done."""
+    inexact: str
+    """Why the rest may differ from an unbroken run; empty: it does not, bit for bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """A checkpoint is kept and the worker ends, as it was asked: another attempt goes on."""
+
+    kind: ClassVar[str] = "suspended"
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactMade:
     """A file is finished. `path` is relative to the run directory."""
 
@@ -170,7 +201,7 @@ class Failed:
     """The run ends with an error that the engine knows."""
 
     kind: ClassVar[str] = "failed"
-    reason: Literal["bad_recipe", "bad_data", "non_finite_loss", "worker_error"]
+    reason: FailureName
     message: str
     remedy: str
     faults: list[dict[str, str]]
@@ -207,14 +238,14 @@ class Finished:
 
 Record = (
     Header | Started | PhaseChanged | Steps | EpochEnded | Evaluated | CheckpointSaved
-    | Notice | ArtifactMade | Failed | Finished
+    | Notice | Resumed | Suspended | ArtifactMade | Failed | Finished
 )  # fmt: skip
 
 _KINDS: dict[str, type[Record]] = {
     cls.kind: cls
     for cls in (
         Header, Started, PhaseChanged, Steps, EpochEnded, Evaluated, CheckpointSaved,
-        Notice, ArtifactMade, Failed, Finished,
+        Notice, Resumed, Suspended, ArtifactMade, Failed, Finished,
     )
 }  # fmt: skip
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from fttrain import events, process, repeats, report
 from fttrain.assembly import InputsChanged
@@ -19,8 +18,6 @@ from fttrain.models.tensors import BadWeights
 from fttrain.reserve import Reserve, usual_size
 from fttrain.spec import rundir
 from fttrain.spec.faults import RecipeFaults
-
-Reason = Literal["bad_recipe", "bad_data", "non_finite_loss", "worker_error"]
 
 
 def ahead(reserve: int | None) -> Callable[[Path], int]:
@@ -75,7 +72,7 @@ def _failed(error: Exception) -> events.Failed:
 
 
 def _failure(
-    reason: Reason, message: str, remedy: str, found: RecipeFaults | None = None
+    reason: events.FailureName, message: str, remedy: str, found: RecipeFaults | None = None
 ) -> events.Failed:
     listed = [asdict(fault) for fault in found.faults] if found is not None else []
     return events.Failed(reason=reason, message=message, remedy=remedy, faults=listed)

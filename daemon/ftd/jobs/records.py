@@ -30,6 +30,8 @@ class Translator:
         self.is_started = False
         self.finished: journal.Finished | None = None
         self.failed: journal.Failed | None = None
+        self.suspended: journal.Suspended | None = None
+        self.resumed: journal.Resumed | None = None
 
     def translate(self, entries: Iterable[journal.Entry], *, now: float) -> list[NewEvent]:
         """Return the events of some records. `now`: seconds of any clock that never jumps."""
@@ -68,6 +70,11 @@ class Translator:
                 self.finished = finished
             case journal.Failed() as failed:
                 self.failed = failed
+            case journal.Suspended() as suspended:
+                self.suspended = suspended
+            case journal.Resumed() as resumed:
+                self.resumed = resumed
+                return self._new(entry, EventKind.NOTICE, {"message": _resumption(resumed)})
             case journal.PhaseChanged(phase=phase, epoch=epoch):
                 return self._moved(entry, {"phase": phase, "epoch": epoch})
             case journal.Steps() as steps:
@@ -94,6 +101,13 @@ class Translator:
     def _new(self, entry: journal.Entry, kind: EventKind, body: Mapping[str, Any]) -> NewEvent:
         time = datetime.fromtimestamp(entry.time, UTC)
         return NewEvent(kind=kind, time=time, attempt=self._attempt, body=body)
+
+
+def _resumption(resumed: journal.Resumed) -> str:
+    told = f"Resumes from attempt {resumed.attempt} after step {resumed.step}"
+    if resumed.inexact:
+        return f"{told}, not exactly: {resumed.inexact}."
+    return f"{told}, exactly."
 
 
 def _position(steps: journal.Steps) -> dict[str, Any]:

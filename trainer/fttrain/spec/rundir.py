@@ -5,7 +5,8 @@ shim.json                                who supervises: written by the shim as 
                                          or `null` by the daemon that gives the start up
 journal.jsonl  log.txt                   out: written by the worker while it runs
 checkpoints/  artifacts/                 out: files that are whole as soon as they are there
-finish                                   in, while it runs: end after the epoch in progress
+finish  pause                            in, while it runs: end after the epoch in progress; or
+                                         keep a checkpoint now and end, to go on in another attempt
 exit.json                                how it ended: written by the shim as its last act
 """
 
@@ -22,6 +23,7 @@ SHIM = "shim.json"
 JOURNAL = "journal.jsonl"
 LOG = "log.txt"
 FINISH = "finish"
+PAUSE = "pause"
 EXIT = "exit.json"
 MODEL = "artifacts/model.safetensors"
 BEST = "checkpoints/best.safetensors"
@@ -44,6 +46,9 @@ class AttemptCard:
     """What the worker sets before it touches a device: so it sees its own and no other."""
     cores: list[int] = field(default_factory=list)
     """Cores that it may use; empty: all."""
+    earlier: list[str] = field(default_factory=list)
+    """Run directories of this job's earlier attempts, the latest first: it goes on from the last
+    good checkpoint among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +147,22 @@ def ask_to_finish(run_dir: Path) -> None:
 def is_to_finish(run_dir: Path) -> bool:
     """Return whether a worker was asked to end after the epoch in progress."""
     return (run_dir / FINISH).exists()
+
+
+def ask_to_pause(run_dir: Path, *, preempted_by: str = "") -> None:
+    """Ask a worker to keep a checkpoint and to end; `preempted_by` names who wants its place."""
+    write_aside(run_dir / PAUSE, json.dumps({"preempted_by": preempted_by}).encode())
+
+
+def is_to_pause(run_dir: Path) -> bool:
+    """Return whether a worker was asked to keep a checkpoint and to end."""
+    return (run_dir / PAUSE).exists()
+
+
+def preempted_by(run_dir: Path) -> str:
+    """Return which job wanted the place of one that was asked to pause; empty: its user asked."""
+    body = _read(run_dir / PAUSE)
+    return str(body["preempted_by"]) if body is not None else ""
 
 
 def write_card(path: Path, card: AttemptCard | ExitReport) -> None:
