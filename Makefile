@@ -17,7 +17,7 @@ READY := $(if $(filter file default undefined,$(origin VENV)),$(STAMP),$(PY))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-all check lint types layers stubs twin buf figures docs \
-        dashboards fmt proto sync constraints bench
+        dashboards fmt proto sync constraints bench chaos
 
 help: ## List the targets
 	@echo "finetuned: fine-tunes image models on the accelerators of a machine"
@@ -61,12 +61,15 @@ demo: $(READY) ## The story in a minute: pretrain, adapt, compare
 	@$(PY) -m examples.demo
 
 test: $(READY) ## Run the tests but the slow ones
-	$(PY) -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
+	$(PY) -m pytest -m "not slow and not gpu and not chaos" -n 2 --dist loadfile
 
 test-slow: $(READY) ## Run the slow tests alone
-	$(PY) -m pytest -m "slow and not gpu" --timeout 900 -n 2 --dist loadfile
+	$(PY) -m pytest -m "slow and not gpu and not chaos" --timeout 900 -n 2 --dist loadfile
 
 test-all: test test-slow ## Run all tests
+
+chaos: $(READY) ## Kill, stop and starve everything for long; print what was found
+	$(PY) -m tests.chaos
 
 bench: $(READY) ## Measure size, start and idle; write docs/benchmarks.md
 	$(PY) -m benchmarks
