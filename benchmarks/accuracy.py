@@ -12,14 +12,12 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import reached
+from benchmarks import meter, reached
 from benchmarks.material import material
 from benchmarks.reached import Reached
 from benchmarks.table import CHECKOUT, processor
@@ -33,7 +31,6 @@ ARCHIVES = {
     "flowers5": "flowers5",
     "cifar": "cifar10_jpg_subset",
 }
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,14 +66,15 @@ async def run(names: Sequence[str]) -> None:
 
 async def _measure(client: AsyncClient, name: str) -> Reached:
     recipe = reached.digest(name)
-    busy, began = _busy_seconds(), time.monotonic()
-    handle = await client.submit(_file(name))
-    job = (await handle.wait()).check()
-    whole = (time.monotonic() - began) * (os.cpu_count() or 1)
-    others = max(_busy_seconds() - busy - _own_seconds(job), 0.0) / whole
+    async with meter.readings() as taken:
+        handle = await client.submit(_file(name))
+        job = (await handle.wait()).check()
+    held = job.attempts[-1]
+    assert held.start_time is not None
+    assert held.end_time is not None
     return Reached.of(
-        job, recipe=recipe, machine=_machine(), others=others,
-        measured=datetime.now(UTC).date().isoformat(),
+        job, recipe=recipe, machine=_machine(), measured=held.end_time.date().isoformat(),
+        others=meter.others(taken, held.start_time, held.end_time, _own_seconds(job)),
     )  # fmt: skip
 
 
@@ -89,14 +87,6 @@ async def _push(client: AsyncClient, names: Sequence[str]) -> None:
 
 def _file(name: str) -> JobFile:
     return JobFile.read(reached.FOLDER / f"{name}.yaml")
-
-
-def _busy_seconds() -> float:
-    """Return for how long the machine's cores have worked since it started, summed over them."""
-    user, nice, system, _, _, irq, softirq = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
-    )
-    return (user + nice + system + irq + softirq) / TICKS
 
 
 def _own_seconds(job: Job) -> float:
