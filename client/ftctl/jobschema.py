@@ -52,6 +52,25 @@ DAEMON_PART: Mapping[str, Mapping[str, Any]] = {
         "examples": ["2h30m", "90s", 3600],
         "description": "Ends the job as failed once its workers have run for so long in all.",
     },
+    "retries": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 100,
+        "default": 3,
+        "description": "Starts again after so many failures that another start can mend (killed, "
+        "crashed, stalled, out of memory), from its last checkpoint.",
+    },
+    "preemptible": {
+        "type": "boolean",
+        "default": False,
+        "description": "A waiting job of higher priority may take its devices; it goes on later.",
+    },
+    "min_runtime": {
+        "type": ["string", "number"],
+        "examples": ["60s", "10m"],
+        "default": "60s",
+        "description": "For so long a preemptible job keeps its devices at least.",
+    },
     "labels": {
         "type": "object",
         "additionalProperties": {"type": "string"},

@@ -51,6 +51,14 @@ class OutcomeReason(StrEnum):
     TIMED_OUT = "timed_out"
     STOPPED_BY_USER = "stopped_by_user"
     STOPPED_EARLY = "stopped_early"
+    OUT_OF_MEMORY = "out_of_memory"
+    HOST_OUT_OF_MEMORY = "host_out_of_memory"
+    DISK_FULL = "disk_full"
+    CRASHED = "crashed"
+    STALLED = "stalled"
+    RESUME_REFUSED = "resume_refused"
+    PAUSED_BY_USER = "paused_by_user"
+    PREEMPTED = "preempted"
     UNKNOWN = "unknown"
 
 
@@ -144,6 +152,8 @@ class Attempt:
     start_time: datetime | None
     end_time: datetime | None
     """None while it holds them."""
+    outcome: Outcome | None = None
+    """How it ended. None while it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +175,12 @@ class Job:
     after: tuple[str, ...]
     not_before: datetime | None
     timeout_seconds: float | None
+    retries: int = 3
+    """So many failures that another start can mend are followed by another start."""
+    preemptible: bool = False
+    """Whether a waiting job of higher priority may take its devices."""
+    min_runtime_seconds: float | None = None
+    """For so long a preemptible job keeps its devices at least. None: it is not preemptible."""
     labels: Mapping[str, str]
     create_time: datetime | None
     start_time: datetime | None
@@ -191,6 +207,12 @@ class Job:
     evaluations: tuple[Evaluation, ...] = ()
     """What the best checkpoint scores, split by split; empty until training has ended, and in
     lists."""
+    inexact: str = ""
+    """Why the result may differ from that of an unbroken run; empty: it is the same bit for bit."""
+    retry_time: datetime | None = None
+    """When it is started again after a failure, where it waits for that."""
+    failures: int = 0
+    """Failures so far that count against `retries`."""
 
     def check(self) -> "Job":
         """Return the job if it succeeded.

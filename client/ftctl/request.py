@@ -10,15 +10,18 @@ from ftctl import quantity
 from ftctl.errors import Fault
 from ftctl.nearest import nearest
 
-DAEMON_KEYS = ("name", "resources", "priority", "after", "not_before", "timeout", "labels")
+DAEMON_KEYS = (
+    "name", "resources", "priority", "after", "not_before", "timeout", "retries", "preemptible",
+    "min_runtime", "labels",
+)  # fmt: skip
 RECIPE_KEYS = ("data", "model", "train", "outputs")
 RESOURCE_KEYS = ("devices", "memory")
 
 # Words of the design whose behaviour this version does not have. They are refused by name, so
 # that nobody believes they were heeded.
 NOT_BUILT = {
-    "retries", "preemptible", "min_runtime", "sweep", "repeats", "evaluate", "start_limit", "queue",
-    "resources.cpus", "resources.exclusive", "resources.kind",
+    "sweep", "repeats", "evaluate", "start_limit", "queue", "resources.cpus",
+    "resources.exclusive", "resources.kind",
 }  # fmt: skip
 
 
@@ -34,6 +37,9 @@ class JobRequest:
     after: tuple[str, ...] = ()
     not_before: datetime | None = None
     timeout: timedelta | None = None
+    retries: int | None = None
+    preemptible: bool = False
+    min_runtime: timedelta | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     recipe_json: str = "{}"
 
@@ -54,9 +60,8 @@ def build(value: Mapping[str, Any], *, now: datetime | None = None) -> JobReques
     """
     sound = {key: value.get(key) for key in DAEMON_KEYS if not _FAULTS_OF[key](value.get(key))}
     after, resources = sound.get("after") or (), sound.get("resources") or {}
-    memory, start, timeout = (
-        resources.get("memory"), sound.get("not_before"), sound.get("timeout")
-    )  # fmt: skip
+    memory, start = resources.get("memory"), sound.get("not_before")
+    timeout, runtime = sound.get("timeout"), sound.get("min_runtime")
     return JobRequest(
         name=sound.get("name") or "",
         devices=resources.get("devices"),
@@ -65,6 +70,9 @@ def build(value: Mapping[str, Any], *, now: datetime | None = None) -> JobReques
         after=(after,) if isinstance(after, str) else tuple(after),
         not_before=None if start is None else _moment(start, now),
         timeout=None if timeout is None else quantity.span(timeout),
+        retries=sound.get("retries"),
+        preemptible=sound.get("preemptible") or False,
+        min_runtime=None if runtime is None else quantity.span(runtime),
         labels=sound.get("labels") or {},
         recipe_json=_recipe(value),
     )
@@ -144,6 +152,9 @@ _FAULTS_OF: Mapping[str, Callable[[Any], list[Fault]]] = {
     "after": _after_faults,
     "not_before": lambda value: _unread("not_before", value, _moment),
     "timeout": lambda value: _unread("timeout", value, quantity.span),
+    "retries": lambda value: _mistyped("retries", value, int),
+    "preemptible": lambda value: _mistyped("preemptible", value, bool),
+    "min_runtime": lambda value: _unread("min_runtime", value, quantity.span),
     "labels": _label_faults,
 }
 
@@ -152,6 +163,7 @@ _EXPECTED = {
     int: "a whole number",
     list: "a list of job names",
     dict: "keys and values",
+    bool: "true or false",
 }
 
 
@@ -159,7 +171,7 @@ def _mistyped(field: str, value: Any, kind: type, *, needed: bool = False) -> li
     if value is None and not needed:
         return []
     # To Python a bool is an int.
-    if isinstance(value, kind) and not isinstance(value, bool):
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         if isinstance(value, int) and value not in _INT32:
             return [Fault(field=field, description=f"{_clipped(str(value))} is out of range")]
         return []

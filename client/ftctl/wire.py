@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -32,6 +33,11 @@ def spec(request: JobRequest) -> job_pb2.JobSpec:
         message.not_before.FromDatetime(request.not_before)
     if request.timeout is not None:
         message.timeout.FromTimedelta(request.timeout)
+    if request.retries is not None:
+        message.retries = request.retries
+    message.preemptible = request.preemptible
+    if request.min_runtime is not None:
+        message.min_runtime.FromTimedelta(request.min_runtime)
     return message
 
 
@@ -51,7 +57,10 @@ def job(message: job_pb2.Job) -> models.Job:
         memory_bytes=asked.memory_bytes if asked.HasField("memory_bytes") else None,
         after=tuple(given.after),
         not_before=time(given, "not_before"),
-        timeout_seconds=_span(given),
+        timeout_seconds=_span(given, "timeout"),
+        retries=given.retries,
+        preemptible=given.preemptible,
+        min_runtime_seconds=_span(given, "min_runtime"),
         labels=dict(given.labels),
         create_time=time(message, "create_time"),
         start_time=time(message, "start_time"),
@@ -71,6 +80,9 @@ def job(message: job_pb2.Job) -> models.Job:
         is_finishing=message.is_finishing,
         summary=_summary(message.summary) if message.HasField("summary") else None,
         evaluations=tuple(_evaluation(item) for item in message.evaluations),
+        inexact=message.inexact,
+        retry_time=time(message, "retry_time"),
+        failures=message.failures,
     )
 
 
@@ -274,11 +286,15 @@ def _attempt(message: job_pb2.Attempt) -> models.Attempt:
         devices=tuple(message.devices),
         start_time=time(message, "start_time"),
         end_time=time(message, "end_time"),
+        outcome=_outcome(message.outcome) if message.HasField("outcome") else None,
     )
 
 
-def _span(given: job_pb2.JobSpec) -> float | None:
-    return given.timeout.ToTimedelta().total_seconds() if given.HasField("timeout") else None
+def _span(given: job_pb2.JobSpec, field: Literal["timeout", "min_runtime"]) -> float | None:
+    if not given.HasField(field):
+        return None
+    span: Duration = getattr(given, field)
+    return span.ToTimedelta().total_seconds()
 
 
 def time(message: Message, field: str) -> datetime | None:

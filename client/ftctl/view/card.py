@@ -67,6 +67,8 @@ def _asks(job: Job) -> Iterator[str]:
         yield f"not before {stamp(job.not_before)}"
     if job.timeout_seconds is not None:
         yield f"timeout {text.duration(timedelta(seconds=job.timeout_seconds))}"
+    if job.preemptible:
+        yield "preemptible"
     yield from (f"{key}={text.clean(value)}" for key, value in sorted(job.labels.items()))
 
 

@@ -33,6 +33,9 @@ def _asked(standing: Job) -> dict[str, Any]:
         "after": told["after"],
         "not_before": told["not_before"],
         "timeout": told["timeout_seconds"],
+        "retries": told["retries"],
+        "preemptible": told["preemptible"] or None,
+        "min_runtime": told["min_runtime_seconds"],
         "labels": told["labels"],
     }
     said = {key: value for key, value in asked.items() if value not in (None, [], {})}

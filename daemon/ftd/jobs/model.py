@@ -10,6 +10,8 @@ from fttrain.events import Spread
 from fttrain.spec.faults import Fault
 
 JobId = str
+RETRIES = 3
+MIN_RUNTIME_S = 60.0
 
 
 class JobState(StrEnum):
@@ -49,11 +51,19 @@ class OutcomeReason(StrEnum):
     TIMED_OUT = "timed_out"
     STOPPED_BY_USER = "stopped_by_user"
     STOPPED_EARLY = "stopped_early"
+    OUT_OF_MEMORY = "out_of_memory"
+    HOST_OUT_OF_MEMORY = "host_out_of_memory"
+    DISK_FULL = "disk_full"
+    CRASHED = "crashed"
+    STALLED = "stalled"
+    RESUME_REFUSED = "resume_refused"
+    PAUSED_BY_USER = "paused_by_user"
+    PREEMPTED = "preempted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a job ended: present exactly in a terminal state."""
+    """How a job ended: present exactly in a terminal state. Or how an attempt did."""
 
     reason: OutcomeReason
     message: str
@@ -84,6 +94,11 @@ class JobRequest:
     not_before: datetime | None = None
     timeout_s: float | None = None
     """Of all its attempts together."""
+    retries: int = RETRIES
+    """Starts after failures that another start can mend."""
+    is_preemptible: bool = False
+    min_runtime_s: float = MIN_RUNTIME_S
+    """How long a preemptible job keeps its devices at least, from each start on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +145,12 @@ class Job:
     artifacts: tuple[Mapping[str, Any], ...] = ()
     evaluations: tuple[Mapping[str, Any], ...] = ()
     """The body of the latest `evaluated` event of each split."""
+    failures: int = 0
+    """Failures that count against `retries`."""
+    retry_time: datetime | None = None
+    """When it is started again after a failure, where it waits for that."""
+    inexact: str = ""
+    """Why it may differ from an unbroken run; empty: it does not."""
 
     @property
     def name(self) -> str:
@@ -199,6 +220,8 @@ class Attempt:
     """When its devices were free again."""
     journal_offset: int = 0
     """Bytes of the journal that are stored as events."""
+    outcome: Outcome | None = None
+    """How it ended, where it has."""
 
     def seconds(self, now: datetime) -> float:
         """Return for how long it has held its devices; 0 where the clock was set back meanwhile."""

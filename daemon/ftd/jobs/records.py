@@ -63,17 +63,9 @@ class Translator:
         return max(self._told + PROGRESS_GAP_S - now, 0.0) if self._held else None
 
     def _event(self, entry: journal.Entry) -> NewEvent | None:
+        self._remember(entry.record)
         match entry.record:
-            case journal.Started():
-                self.is_started = True
-            case journal.Finished() as finished:
-                self.finished = finished
-            case journal.Failed() as failed:
-                self.failed = failed
-            case journal.Suspended() as suspended:
-                self.suspended = suspended
             case journal.Resumed() as resumed:
-                self.resumed = resumed
                 return self._new(entry, EventKind.NOTICE, {"message": _resumption(resumed)})
             case journal.PhaseChanged(phase=phase, epoch=epoch):
                 return self._moved(entry, {"phase": phase, "epoch": epoch})
@@ -90,6 +82,20 @@ class Translator:
             case journal.Notice(message=message):
                 return self._new(entry, EventKind.NOTICE, {"message": message})
         return None
+
+    def _remember(self, record: journal.Record) -> None:
+        """Keep what the end of the attempt depends on."""
+        match record:
+            case journal.Started():
+                self.is_started = True
+            case journal.Finished():
+                self.finished = record
+            case journal.Failed():
+                self.failed = record
+            case journal.Suspended():
+                self.suspended = record
+            case journal.Resumed():
+                self.resumed = record
 
     def _moved(self, entry: journal.Entry, change: dict[str, Any]) -> NewEvent | None:
         """Progress is told from the first step on; before it there is nothing to tell."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
+from google.protobuf.duration_pb2 import Duration
+
 from finetuned.v1 import job_pb2
 from finetuned.v1 import job_service_pb2 as pb
 from ftd.devices.model import Device
@@ -19,6 +21,7 @@ from fttrain.spec.recipe import Recipe, canonical
 
 MOST_RECIPE_BYTES = 2**20
 MOST_AFTER = 64
+MOST_RETRIES = 100
 MOST_LABELS = 64
 MOST_REF = 63
 MOST_REQUEST_ID = 36
@@ -213,19 +216,29 @@ def _resource_faults(resources: job_pb2.Resources, devices: Sequence[Device]) ->
 
 
 def _time_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:
-    try:
-        seconds = spec.timeout.ToTimedelta().total_seconds()
-    except (ValueError, OverflowError):
-        text = "is out of range; a Duration has at most 315,576,000,000 s"
-        yield Fault(field="timeout", description=text)
-    else:
-        if spec.HasField("timeout") and seconds < 1:
-            text = f"{seconds:g} s is too short; at least 1 s"
-            yield Fault(field="timeout", description=text)
+    if spec.HasField("timeout"):
+        yield from _span_faults("timeout", spec.timeout, least=1)
+    if spec.HasField("min_runtime"):
+        yield from _span_faults("min_runtime", spec.min_runtime, least=0)
+    if not 0 <= spec.retries <= MOST_RETRIES:
+        text = f"{spec.retries} is out of range; 0 to {MOST_RETRIES}"
+        yield Fault(field="retries", description=text)
     try:
         spec.not_before.ToDatetime(UTC)
     except (ValueError, OverflowError):
         yield Fault(field="not_before", description="is no moment of the years 1 to 9999")
+
+
+def _span_faults(field: str, span: Duration, *, least: float) -> Iterator[Fault]:
+    try:
+        seconds = span.ToTimedelta().total_seconds()
+    except (ValueError, OverflowError):
+        text = "is out of range; a Duration has at most 315,576,000,000 s"
+        yield Fault(field=field, description=text)
+    else:
+        if seconds < least:
+            text = f"{seconds:g} s is too short; at least {least:g} s"
+            yield Fault(field=field, description=text)
 
 
 def _after_faults(spec: job_pb2.JobSpec) -> Iterator[Fault]:

@@ -14,6 +14,8 @@ from ftd.errors import InvalidRequest
 from ftd.jobs.fleet import Guest, Standing
 from ftd.jobs.history import outcome_from
 from ftd.jobs.model import (
+    MIN_RUNTIME_S,
+    RETRIES,
     Attempt,
     Event,
     EventKind,
@@ -65,6 +67,9 @@ def job_to_proto(
         summary=_summary(job.epochs),
         evaluations=map(_evaluation, job.evaluations),
         datasets=[job_pb2.DatasetUse(name=used.name, digest=used.digest) for used in job.datasets],
+        inexact=job.inexact,
+        retry_time=time_to_proto(job.retry_time) if job.retry_time else None,
+        failures=job.failures,
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 
@@ -75,6 +80,7 @@ def _attempt(attempt: Attempt) -> job_pb2.Attempt:
         devices=attempt.devices,
         start_time=time_to_proto(attempt.start_time),
         end_time=time_to_proto(attempt.end_time) if attempt.end_time else None,
+        outcome=_outcome(attempt.outcome) if attempt.outcome else None,
     )
 
 
@@ -89,6 +95,9 @@ def spec_to_proto(request: JobRequest) -> job_pb2.JobSpec:
         recipe_json=request.recipe_json,
         not_before=time_to_proto(request.not_before) if request.not_before else None,
         timeout=_duration(request.timeout_s) if request.timeout_s else None,
+        retries=request.retries,
+        preemptible=request.is_preemptible,
+        min_runtime=_duration(request.min_runtime_s) if request.is_preemptible else None,
     )
 
 
@@ -105,7 +114,16 @@ def spec_from_proto(spec: job_pb2.JobSpec, *, recipe_json: str) -> JobRequest:
         memory_bytes=resources.memory_bytes if resources.HasField("memory_bytes") else None,
         not_before=spec.not_before.ToDatetime(UTC) if spec.HasField("not_before") else None,
         timeout_s=spec.timeout.ToTimedelta() / _SECOND if spec.HasField("timeout") else None,
+        retries=spec.retries if spec.HasField("retries") else RETRIES,
+        is_preemptible=spec.preemptible,
+        min_runtime_s=_min_runtime_s(spec),
     )
+
+
+def _min_runtime_s(spec: job_pb2.JobSpec) -> float:
+    if not spec.HasField("min_runtime"):
+        return MIN_RUNTIME_S
+    return spec.min_runtime.ToTimedelta() / _SECOND
 
 
 def state_to_proto(state: JobState) -> job_pb2.JobState.ValueType:

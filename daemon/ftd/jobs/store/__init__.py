@@ -196,6 +196,10 @@ class Store:
         """Return all attempts of some jobs, each job's in order."""
         return await self._read(lambda connection: reads.attempts_of(connection, job_ids))
 
+    async def fruitful_attempt(self, job_id: JobId) -> int:
+        """Return the number of a job's latest attempt that told an epoch or a checkpoint; or 0."""
+        return await self._read(lambda connection: reads.fruitful_attempt(connection, job_id))
+
     async def end_attempts(self, job_id: JobId, now: datetime) -> None:
         """Note that a job's attempts hold no devices any more."""
         await self._writer.run(lambda connection: writes.end_attempts(connection, job_id, now))

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ftd.errors import InvalidPageToken
-from ftd.jobs.model import TERMINAL, Attempt, Event, Job, JobId, JobState
+from ftd.jobs.model import TERMINAL, Attempt, Event, EventKind, Job, JobId, JobState
 from ftd.jobs.store.rows import attempt_from, event_from, job_from
 from ftd.jobs.store.tables import ATTEMPTS, DOCUMENTS, DRAINS, EVENTS, IS_EPOCH, IS_EVALUATION, JOBS
 
@@ -108,6 +108,14 @@ def attempts_of(connection: Connection, job_ids: Sequence[JobId]) -> list[Attemp
     query = select(ATTEMPTS).where(ATTEMPTS.c.job_id.in_(job_ids))
     rows = connection.execute(query.order_by(ATTEMPTS.c.job_id, ATTEMPTS.c.number))
     return [attempt_from(row) for row in rows]
+
+
+def fruitful_attempt(connection: Connection, job_id: JobId) -> int:
+    """Return the number of a job's latest attempt that told an epoch or a checkpoint; 0: none."""
+    kinds = [EventKind.EPOCH.value, EventKind.CHECKPOINT.value]
+    query = select(func.max(EVENTS.c.attempt))
+    found = query.where(EVENTS.c.job_id == job_id, EVENTS.c.kind.in_(kinds))
+    return connection.scalar(found) or 0
 
 
 def owners(connection: Connection, job_ids: Sequence[JobId]) -> dict[JobId, str]:

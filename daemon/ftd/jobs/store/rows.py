@@ -37,6 +37,9 @@ def new_row(job: Job, *, request_id: str, request_digest: str) -> dict[str, Any]
         "memory_bytes": job.request.memory_bytes,
         "not_before": job.request.not_before,
         "timeout_s": job.request.timeout_s,
+        "retries": job.request.retries,
+        "preemptible": job.request.is_preemptible,
+        "min_runtime_s": job.request.min_runtime_s,
         "user": job.user,
         **changing(job),
     }
@@ -55,6 +58,9 @@ def changing(job: Job) -> dict[str, Any]:
         "run_dir": job.run_dir,
         "progress": text_of(job.progress) if job.progress is not None else None,
         "artifacts": text_of(job.artifacts),
+        "failures": job.failures,
+        "retry_time": job.retry_time,
+        "inexact": job.inexact,
     }
 
 
@@ -75,6 +81,9 @@ def job_from(
         memory_bytes=row.memory_bytes,
         not_before=row.not_before,
         timeout_s=row.timeout_s,
+        retries=row.retries,
+        is_preemptible=bool(row.preemptible),
+        min_runtime_s=row.min_runtime_s,
     )
     return Job(
         id=row.id,
@@ -98,6 +107,9 @@ def job_from(
         epochs=tuple(epochs),
         artifacts=tuple(json.loads(row.artifacts)),
         evaluations=latest(evaluations),
+        failures=row.failures,
+        retry_time=row.retry_time,
+        inexact=row.inexact,
     )
 
 
@@ -128,9 +140,12 @@ def event_from(row: Row[Any]) -> Event:
 def attempt_row(attempt: Attempt) -> dict[str, Any]:
     """Return the row of an attempt."""
     body = {field.name: getattr(attempt, field.name) for field in fields(attempt)}
-    return {**body, "devices": text_of(attempt.devices)}
+    outcome = text_of(asdict(attempt.outcome)) if attempt.outcome else None
+    return {**body, "devices": text_of(attempt.devices), "outcome": outcome}
 
 
 def attempt_from(row: Row[Any]) -> Attempt:
     """Return the attempt of a row."""
-    return Attempt(**{**row._mapping, "devices": tuple(json.loads(row.devices))})
+    outcome = outcome_from(json.loads(row.outcome)) if row.outcome else None
+    devices = tuple(json.loads(row.devices))
+    return Attempt(**{**row._mapping, "devices": devices, "outcome": outcome})

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0006"
+HEAD = "0007"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -62,6 +62,12 @@ JOBS = Table(
     Column("timeout_s", Float),
     Column("user", String, nullable=False, server_default=""),
     Column("datasets", Text, nullable=False, server_default="[]"),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("preemptible", Integer, nullable=False, server_default="0"),
+    Column("min_runtime_s", Float, nullable=False, server_default="60"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("retry_time", UtcTime),
+    Column("inexact", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)
@@ -107,6 +113,7 @@ ATTEMPTS = Table(
     Column("devices", Text, nullable=False),
     Column("start_time", UtcTime, nullable=False),
     Column("end_time", UtcTime),
+    Column("outcome", Text),
     sqlite_with_rowid=False,
 )
 

@@ -36,7 +36,9 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_RUNNING: _JobState.ValueType  # 3
     """Trains."""
     JOB_STATE_PAUSED: _JobState.ValueType  # 4
-    """Was paused by its user and holds no device."""
+    """Was paused, by its user or for want of room on the disk, and holds no device; `reason` says
+    which.
+    """
     JOB_STATE_CANCELLING: _JobState.ValueType  # 5
     """Is being cancelled; its processes are being ended."""
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 6
@@ -58,7 +60,9 @@ JOB_STATE_STARTING: JobState.ValueType  # 2
 JOB_STATE_RUNNING: JobState.ValueType  # 3
 """Trains."""
 JOB_STATE_PAUSED: JobState.ValueType  # 4
-"""Was paused by its user and holds no device."""
+"""Was paused, by its user or for want of room on the disk, and holds no device; `reason` says
+which.
+"""
 JOB_STATE_CANCELLING: JobState.ValueType  # 5
 """Is being cancelled; its processes are being ended."""
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 6
@@ -103,9 +107,27 @@ class _OutcomeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome
     """A user had it end after the epoch in progress; the best so far was exported."""
     OUTCOME_REASON_STOPPED_EARLY: _OutcomeReason.ValueType  # 13
     """Validation had stopped to improve (train.early_stopping); the best was exported."""
+    OUTCOME_REASON_OUT_OF_MEMORY: _OutcomeReason.ValueType  # 14
+    """A device's memory ran out."""
+    OUTCOME_REASON_HOST_OUT_OF_MEMORY: _OutcomeReason.ValueType  # 15
+    """The machine's memory ran out, or the limit of its control group was reached: the kernel ended
+    the worker.
+    """
+    OUTCOME_REASON_DISK_FULL: _OutcomeReason.ValueType  # 16
+    """The disk was full."""
+    OUTCOME_REASON_CRASHED: _OutcomeReason.ValueType  # 17
+    """The worker crashed in native code: a signal such as SIGSEGV that it raised itself."""
+    OUTCOME_REASON_STALLED: _OutcomeReason.ValueType  # 18
+    """The worker took no step for too long and was ended; the log holds the stacks of its threads."""
+    OUTCOME_REASON_RESUME_REFUSED: _OutcomeReason.ValueType  # 19
+    """It could not go on from its checkpoint here, and the recipe asks for exactness."""
+    OUTCOME_REASON_PAUSED_BY_USER: _OutcomeReason.ValueType  # 20
+    """A user paused it. Of attempts only."""
+    OUTCOME_REASON_PREEMPTED: _OutcomeReason.ValueType  # 21
+    """Another job took its devices. Of attempts only."""
 
 class OutcomeReason(_OutcomeReason, metaclass=_OutcomeReasonEnumTypeWrapper):
-    """Says why a job ended. New values may appear."""
+    """Says why a job, or one attempt at it, ended. New values may appear."""
 
 OUTCOME_REASON_UNSPECIFIED: OutcomeReason.ValueType  # 0
 """Never sent."""
@@ -135,6 +157,24 @@ OUTCOME_REASON_STOPPED_BY_USER: OutcomeReason.ValueType  # 12
 """A user had it end after the epoch in progress; the best so far was exported."""
 OUTCOME_REASON_STOPPED_EARLY: OutcomeReason.ValueType  # 13
 """Validation had stopped to improve (train.early_stopping); the best was exported."""
+OUTCOME_REASON_OUT_OF_MEMORY: OutcomeReason.ValueType  # 14
+"""A device's memory ran out."""
+OUTCOME_REASON_HOST_OUT_OF_MEMORY: OutcomeReason.ValueType  # 15
+"""The machine's memory ran out, or the limit of its control group was reached: the kernel ended
+the worker.
+"""
+OUTCOME_REASON_DISK_FULL: OutcomeReason.ValueType  # 16
+"""The disk was full."""
+OUTCOME_REASON_CRASHED: OutcomeReason.ValueType  # 17
+"""The worker crashed in native code: a signal such as SIGSEGV that it raised itself."""
+OUTCOME_REASON_STALLED: OutcomeReason.ValueType  # 18
+"""The worker took no step for too long and was ended; the log holds the stacks of its threads."""
+OUTCOME_REASON_RESUME_REFUSED: OutcomeReason.ValueType  # 19
+"""It could not go on from its checkpoint here, and the recipe asks for exactness."""
+OUTCOME_REASON_PAUSED_BY_USER: OutcomeReason.ValueType  # 20
+"""A user paused it. Of attempts only."""
+OUTCOME_REASON_PREEMPTED: OutcomeReason.ValueType  # 21
+"""Another job took its devices. Of attempts only."""
 Global___OutcomeReason: _TypeAlias = OutcomeReason  # noqa: Y015
 
 class _Phase:
@@ -207,6 +247,9 @@ class JobSpec(_message.Message):
     RECIPE_JSON_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    PREEMPTIBLE_FIELD_NUMBER: _builtins.int
+    MIN_RUNTIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Names the job. 1 to 63 characters of [a-z0-9-], starting and ending with a letter or digit.
     Unique among jobs that have not ended; afterwards the name means the latest job that bore it.
@@ -219,6 +262,15 @@ class JobSpec(_message.Message):
     recipe_json: _builtins.str
     """The recipe (data, model, train, outputs) as JSON text, at most 1 MiB. Its schema is served by
     RecipeService.GetRecipeSchema; unknown keys are errors.
+    """
+    retries: _builtins.int
+    """Starts again after so many failures that another start can mend: killed, crashed, stalled, out
+    of memory. It goes on from its last checkpoint. Range 0 to 100; absent: 3. What is not the
+    job's fault (the machine restarted, a preemption, a full disk) does not count.
+    """
+    preemptible: _builtins.bool
+    """True: a job of higher priority that waits may take its devices; it is queued again with a
+    checkpoint, and goes on later. Default false.
     """
     @_builtins.property
     def resources(self) -> Global___Resources:
@@ -244,6 +296,10 @@ class JobSpec(_message.Message):
         all attempts together. At least 1 s. Absent: never.
         """
 
+    @_builtins.property
+    def min_runtime(self) -> _duration_pb2.Duration:
+        """A preemptible job keeps its devices for at least so long from each start on. Absent: 60 s."""
+
     def __init__(
         self,
         *,
@@ -255,12 +311,17 @@ class JobSpec(_message.Message):
         recipe_json: _builtins.str = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         timeout: _duration_pb2.Duration | None = ...,
+        retries: _builtins.int | None = ...,
+        preemptible: _builtins.bool = ...,
+        min_runtime: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before", b"not_before", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retries", b"_retries", "min_runtime", b"min_runtime", "not_before", b"not_before", "resources", b"resources", "retries", b"retries", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "labels", b"labels", "name", b"name", "not_before", b"not_before", "priority", b"priority", "recipe_json", b"recipe_json", "resources", b"resources", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retries", b"_retries", "after", b"after", "labels", b"labels", "min_runtime", b"min_runtime", "name", b"name", "not_before", b"not_before", "preemptible", b"preemptible", "priority", b"priority", "recipe_json", b"recipe_json", "resources", b"resources", "retries", b"retries", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__retries: _TypeAlias = _typing.Literal["retries"]  # noqa: Y015
+    _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retries) -> _WhichOneofReturnType__retries | None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
@@ -328,6 +389,9 @@ class Job(_message.Message):
     IS_FINISHING_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     EVALUATIONS_FIELD_NUMBER: _builtins.int
+    INEXACT_FIELD_NUMBER: _builtins.int
+    RETRY_TIME_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -348,6 +412,12 @@ class Job(_message.Message):
     """Whose it is: who submitted it. Users other than admins see and touch their own jobs alone."""
     is_finishing: _builtins.bool
     """True from a CancelJob with `finish` on: it ends after the epoch in progress."""
+    inexact: _builtins.str
+    """Says why the result may differ from that of an unbroken run on one machine: resumed in another
+    environment, or with smaller batches after memory ran out. Empty: it is the same, bit for bit.
+    """
+    failures: _builtins.int
+    """Failures so far that count against `retries`."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with defaults filled in."""
@@ -398,6 +468,10 @@ class Job(_message.Message):
         lists.
         """
 
+    @_builtins.property
+    def retry_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is started again after a failure. Present where it waits for that."""
+
     def __init__(
         self,
         *,
@@ -423,10 +497,13 @@ class Job(_message.Message):
         is_finishing: _builtins.bool = ...,
         summary: Global___Summary | None = ...,
         evaluations: _abc.Iterable[Global___Evaluation] | None = ...,
+        inexact: _builtins.str = ...,
+        retry_time: _timestamp_pb2.Timestamp | None = ...,
+        failures: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "retry_time", b"retry_time", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "id", b"id", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "failures", b"failures", "id", b"id", "inexact", b"inexact", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "retry_time", b"retry_time", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -468,6 +545,7 @@ class Attempt(_message.Message):
     DEVICES_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, from 1."""
     @_builtins.property
@@ -482,6 +560,10 @@ class Attempt(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When they were free again. Absent while it holds them."""
 
+    @_builtins.property
+    def outcome(self) -> Global___JobOutcome:
+        """How it ended. Absent while it goes on, and where the daemon before this one kept none."""
+
     def __init__(
         self,
         *,
@@ -489,10 +571,11 @@ class Attempt(_message.Message):
         devices: _abc.Iterable[_builtins.str] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: Global___JobOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "end_time", b"end_time", "number", b"number", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "end_time", b"end_time", "number", b"number", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -500,7 +583,7 @@ Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class JobOutcome(_message.Message):
-    """Says how a job ended."""
+    """Says how a job ended, or one attempt at it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
