@@ -35,13 +35,14 @@ async def readings() -> AsyncIterator[list[Reading]]:
         yield found
     finally:
         task.cancel()
+        found.append(_read())
 
 
 def others(taken: Sequence[Reading], start: datetime, end: datetime, own_s: float) -> float:
     """Return the share of all cores' time that other work took between two moments.
 
     Args:
-        taken: Readings, the first one before `start`.
+        taken: Readings, the first one before `start`, the last one after `end`.
         start: When one's own work began.
         end: When it ended.
         own_s: Processor time that it took.
