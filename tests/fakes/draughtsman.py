@@ -19,6 +19,8 @@ class Draughtsman:
 class Drawing:
     """A plotter that is done."""
 
+    is_orphan = False
+
     async def wait(self) -> None:
         return
 

@@ -40,6 +40,8 @@ class Oracle:
 class Pondering:
     """A predictor: one that is done, or one that never will be."""
 
+    is_orphan = False
+
     def __init__(self, oracle: Oracle, folder: Path, *, is_done: bool = False) -> None:
         self._oracle, self._folder = oracle, folder
         self._ended = asyncio.Event()

@@ -105,9 +105,36 @@ def raise_an_error(run_dir: Path) -> int:
     raise RuntimeError("nobody expected this")
 
 
+def lose_the_shim(run_dir: Path) -> int:
+    """Kill the shim above: the kernel ends this worker with it, and no account is left."""
+    begin(run_dir)
+    os.kill(os.getppid(), signal.SIGKILL)
+    sleep_for_ever()
+    return 0
+
+
+def tell_an_epoch_and_lose_the_shim(run_dir: Path) -> int:
+    """Tell one epoch more than the attempt before, all of them again, until it is the seventh."""
+    begin(run_dir)
+    attempt = rundir.read_attempt(run_dir).attempt
+    say(run_dir, *(_epoch(number) for number in range(1, attempt + 1)))
+    if attempt == 7:
+        say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
+    os.kill(os.getppid(), signal.SIGKILL)
+    sleep_for_ever()
+    return 0
+
+
+def _epoch(number: int) -> events.EpochEnded:
+    return events.EpochEnded(
+        epoch=number, step=number, train=None, val=None, lrs=[], images_per_second=1.0,
+        memory_bytes=1, seconds=0.1, best=False,
+    )  # fmt: skip
+
+
 ACTS = (
     ignore_sigterm, leave_orphans_and_exit, leave_orphans,
-    die_of_segv, wait, finish, raise_an_error,
+    die_of_segv, wait, finish, raise_an_error, lose_the_shim, tell_an_epoch_and_lose_the_shim,
 )  # fmt: skip
 
 

@@ -203,9 +203,10 @@ OUTCOMES = {
         "Make the batch smaller or give the machine more memory; the kernel's log (`dmesg`) knows.",
     ),
     "LOST": _advice(
-        "The process that trained is gone and left no account: the machine restarted, or its shim "
-        "was killed.",
-        "Submit the job again.",
+        "The process that trained went without an account, as where the machine restarts or its "
+        "shim is killed: five times in a row, and each time before an epoch or a checkpoint. Less "
+        "often than that a job goes on by itself.",
+        "Find out what ends it, and submit the job again.",
     ),
     "NON_FINITE_LOSS": _advice(
         "The loss became infinite or not a number.",

@@ -14,10 +14,10 @@ from pathlib import Path
 import structlog
 
 from ftd.devices.model import DeviceId
-from ftd.jobs import outcome
+from ftd.jobs import outcome, retrying
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
-from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent
+from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.records import Translator
 from ftd.jobs.zygote import Process, Zygote
 from fttrain import events as journal
@@ -83,9 +83,16 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: 
         devices=list(berth.devices),
         environment=dict(berth.environment),
         cores=list(berth.cores),
+        earlier=[str(each) for each in earlier(run_dir)],
     )
     rundir.write_card(run_dir / rundir.ATTEMPT, card)
     return run_dir
+
+
+def earlier(run_dir: Path) -> list[Path]:
+    """Return the run directories of a job's attempts before this one, the latest first."""
+    numbers = range(int(run_dir.name) - 1, 0, -1)
+    return [each for number in numbers if (each := run_dir.with_name(str(number))).is_dir()]
 
 
 def gone_since(run_dir: Path) -> datetime | None:
@@ -253,10 +260,10 @@ class Follower:
         )
 
     def _told(self, job: Job, events: list[NewEvent]) -> Change:
-        change = Change(job=job, events=events)
+        change = Change(job=job, events=_news(job, events))
         if self._translator.is_started and job.state is JobState.STARTING:
             running = self._workshop.ledger.transition(job, JobState.RUNNING)
-            change = replace(running, events=[*running.events, *events])
+            change = replace(running, events=[*running.events, *change.events])
         return replace(change, attempt=replace(self._attempt, journal_offset=self._offset))
 
     async def _conclude(self) -> None:
@@ -264,6 +271,8 @@ class Follower:
         tail = await asyncio.to_thread(log_tail, self._run_dir / rundir.LOG)
         end_time = self._gone or self._workshop.ledger.clock()
         attempt = replace(self._attempt, journal_offset=self._offset, end_time=end_time)
+
+        fruitful = await self._workshop.ledger.store.fruitful_attempt(self._job_id)
 
         def decide(job: Job) -> Change | None:
             state, how = outcome.conclude(
@@ -274,15 +283,22 @@ class Follower:
                 timeout_s=job.request.timeout_s if self._is_out_of_time else None,
                 log_tail=tail,
             )
-            ended = replace(
-                self._workshop.ledger.transition(job, state, outcome=how), attempt=attempt
-            )
+            ended = replace(self._end(job, state, how, fruitful), attempt=attempt)
             # A worker that is ended by force is bound to leave its loader processes behind.
             if report is not None and report.orphans and not report.terminated:
                 return replace(ended, events=[self._orphans(report), *ended.events])
             return ended
 
         await self._workshop.ledger.change(self._job_id, decide)
+
+    def _end(self, job: Job, state: JobState, how: Outcome, fruitful: int) -> Change:
+        """End the job, or its attempt alone where that was lost: another one goes on."""
+        ledger, is_lost = self._workshop.ledger, how.reason is OutcomeReason.LOST
+        if is_lost and retrying.goes_on_after_loss(attempt=self._number, fruitful=fruitful):
+            log.warning("attempt_lost", job_id=self._job_id, attempt=self._number)
+            reason = retrying.lost_reason(self._number)
+            return ledger.transition(job, JobState.QUEUED, reason=reason)
+        return ledger.transition(job, state, outcome=how)
 
     def _orphans(self, report: rundir.ExitReport) -> NewEvent:
         names = ", ".join(f"{orphan.name} ({orphan.pid})" for orphan in report.orphans)
@@ -296,6 +312,12 @@ class Follower:
             attempt=self._number,
             body={"message": message},
         )
+
+
+def _news(job: Job, events: list[NewEvent]) -> list[NewEvent]:
+    """Return what was not told before: who resumes may tell epochs again; each counts once."""
+    last = job.epochs[-1]["epoch"] if job.epochs else -1
+    return [e for e in events if e.kind is not EventKind.EPOCH or e.body["epoch"] > last]
 
 
 def log_tail(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ import structlog
 
 from ftd.devices.model import Inventory, Tenant
 from ftd.errors import InvalidJob
-from ftd.jobs import attempt, outcome, references
+from ftd.jobs import attempt, outcome, references, retrying
 from ftd.jobs.attempt import Berth, Follower, Workshop
 from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
@@ -22,7 +22,6 @@ from fttrain.spec import rundir
 
 log = structlog.get_logger()
 
-START_TRIES = 3
 _FOLLOW_AGAIN_S = 1.0
 _How = Callable[[Follower], Awaitable[None]]
 
@@ -220,7 +219,8 @@ class Crew:
             job.id, JobState.CANCELLED,
             only_from=[JobState.CANCELLING], outcome=outcome.CANCELLED,
         )  # fmt: skip
-        if job.attempt < START_TRIES:
+        fruitful = await self._ledger.store.fruitful_attempt(job.id)
+        if retrying.goes_on_after_loss(attempt=job.attempt, fruitful=fruitful):
             await self.requeue(job.id)
             return
         await self._ledger.move(

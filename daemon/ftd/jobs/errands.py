@@ -13,9 +13,16 @@ from typing import Protocol
 from ftd.errors import DaemonError
 from ftd.jobs.zygote import ZygoteGone
 
+_TRIES = 5
+"""Each is made by another zygote: the one before ended meanwhile."""
+
 
 class Errand(Protocol):
     """A process that was given a folder."""
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the zygote that forked it is gone: it was ended with it."""
 
     async def wait(self) -> None:
         """Wait until it is gone."""
@@ -68,8 +75,9 @@ class Errands:
             DaemonError: of the kind `unavailable`.
         """
         async with self.room:
-            with contextlib.suppress(ZygoteGone):  # it is started again
-                return await self._send(place)
+            for _ in range(_TRIES - 1):
+                with contextlib.suppress(ZygoteGone):  # it is started again
+                    return await self._send(place)
             try:
                 await self._send(place)
             except ZygoteGone as error:
@@ -80,6 +88,8 @@ class Errands:
         try:
             async with asyncio.timeout(self.within_s):
                 await process.wait()
+            if process.is_orphan:
+                raise ZygoteGone("the zygote ended, and what it had sent with it")
         except TimeoutError:
             raise self.unavailable(self.late) from None
         finally:

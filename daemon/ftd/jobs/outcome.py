@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ftd.jobs.model import JobState, Outcome, OutcomeReason
+from ftd.jobs.retrying import LOST_TRIES
 from fttrain.events import Failed, Finished
 from fttrain.spec.faults import Fault
 from fttrain.spec.rundir import ExitReport
@@ -46,17 +47,13 @@ def conclude(
             remedy="Its last checkpoint is kept. Give it more time (`timeout`) or fewer epochs.",
             log_tail=tail,
         )
-    if report is None:
-        return JobState.FAILED, Outcome(
-            reason=OutcomeReason.LOST,
-            message="The worker is gone and left no account of its end.",
-            remedy="If the machine did not restart, somebody ended its shim; submit the job again.",
-            log_tail=tail,
-        )
-    if report.exit_code == 0 and finished is not None:
+    # Its shim may have died with all done and told: then nothing is to be done again.
+    if finished is not None and (report is None or report.exit_code == 0):
         return JobState.SUCCEEDED, _done(finished)
     if failed is not None:
         return JobState.FAILED, _failed(failed, report, tail)
+    if report is None:
+        return JobState.FAILED, _lost(tail)
     return JobState.FAILED, _died(report, tail)
 
 
@@ -104,13 +101,28 @@ def _done(finished: Finished) -> Outcome:
     return Outcome(reason=reason, message=message, exit_code=0, spread=finished.spread)
 
 
-def _failed(failed: Failed, report: ExitReport, tail: tuple[str, ...]) -> Outcome:
+def _lost(tail: tuple[str, ...]) -> Outcome:
+    return Outcome(
+        reason=OutcomeReason.LOST,
+        message=(
+            "The worker is gone and left no account of its end, "
+            f"{LOST_TRIES} times in a row without an epoch or a checkpoint."
+        ),
+        remedy=(
+            "If the machine restarts or somebody ends its shim each time, find out why; "
+            "then submit the job again."
+        ),
+        log_tail=tail,
+    )
+
+
+def _failed(failed: Failed, report: ExitReport | None, tail: tuple[str, ...]) -> Outcome:
     return Outcome(
         reason=OutcomeReason(failed.reason),
         message=_cut(failed.message),
         remedy=_cut(failed.remedy),
-        exit_code=report.exit_code,
-        signal=report.signal,
+        exit_code=report.exit_code if report is not None else None,
+        signal=report.signal if report is not None else None,
         log_tail=tail,
         faults=tuple(Fault(**fault) for fault in failed.faults),
     )

@@ -309,12 +309,12 @@ class Supervisor:
         held = await self._held([job.id for job in jobs])
         for job in jobs:
             self.ledger.add(job)
-            if job.state in (JobState.QUEUED, JobState.PAUSED):
-                continue
-            if job.state is JobState.STARTING and _never_began(job):
+            is_waiting = job.state in (JobState.QUEUED, JobState.PAUSED)
+            if is_waiting or (job.state is JobState.STARTING and _never_began(job)):
                 await self._crew.requeue(job.id)
-                ended = gone_since(Path(job.run_dir)) or self.now()
-                await self.store.end_attempts(job.id, ended)
+                if job.attempt:  # the daemon before may have ended right before it could
+                    ended = gone_since(Path(job.run_dir)) or self.now()
+                    await self.store.end_attempts(job.id, ended)
                 continue
             self._fleet.hold(job, held.get(job.id, ()))
             self._crew.expect(job)

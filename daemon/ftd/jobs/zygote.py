@@ -34,8 +34,16 @@ class ZygoteGone(Exception):
 class Process:
     """A process that is not our child, held by its pidfd: it cannot be mistaken for another."""
 
-    def __init__(self, pid: int, pidfd: int, *, is_warm: bool = False) -> None:
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int,
+        *,
+        is_warm: bool = False,
+        zygote_ended: asyncio.Event | None = None,
+    ) -> None:
         self.pid = pid
+        self._zygote_ended = zygote_ended
         self.is_warm = is_warm
         """Whether it waited for its work."""
         self._pidfd = pidfd
@@ -54,6 +62,11 @@ class Process:
     def has_ended(self) -> bool:
         """True once the process is gone."""
         return self._ended.is_set()
+
+    @property
+    def is_orphan(self) -> bool:
+        """True once the zygote that forked it is gone: then an errand is gone, too."""
+        return self._zygote_ended is not None and self._zygote_ended.is_set()
 
     async def wait(self) -> None:
         """Wait until the process is gone."""
@@ -88,6 +101,7 @@ class Zygote:
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Process]] = {}
         self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._ready = asyncio.Event()
         self._cannot_start = asyncio.Event()
         self.pid = 0
@@ -148,10 +162,19 @@ class Zygote:
         try:
             self._socket.send(json.dumps({"id": number, **request}).encode())
             return await asyncio.wait_for(answer, _ANSWER_S)
-        except (OSError, TimeoutError) as error:
+        except TimeoutError:
+            self._end_silent()
+            raise ZygoteGone(f"the zygote gave no answer within {_ANSWER_S:.0f} s") from None
+        except OSError as error:
             raise ZygoteGone(str(error)) from error
         finally:
             self._answers.pop(number, None)
+
+    def _end_silent(self) -> None:
+        """End a zygote that hangs or was stopped: it is started again, and jobs go on meanwhile."""
+        log.warning("zygote_silent", pid=self.pid, seconds=_ANSWER_S)
+        if self._process is not None:
+            self._process.kill()
 
     async def _until_ready(self) -> None:
         """Wait for the zygote; give up where it cannot start."""
@@ -203,7 +226,7 @@ class Zygote:
             stderr=output,
             start_new_session=True,
         )
-        self.pid = process.pid
+        self.pid, self._process = process.pid, process
         return process
 
     def _on_datagram(self, ours: socket.socket, ended: asyncio.Event) -> None:
@@ -229,7 +252,9 @@ class Zygote:
                     signal.pidfd_send_signal(fds[0], signal.SIGKILL)
             os.close(fds[0])
         else:
-            future.set_result(Process(answer["pid"], fds[0], is_warm=answer["warm"]))
+            future.set_result(
+                Process(answer["pid"], fds[0], is_warm=answer["warm"], zygote_ended=ended)
+            )
 
     def _refuse_all(self) -> None:
         for future in self._answers.values():

@@ -72,7 +72,17 @@ def test_a_signal_from_elsewhere_is_named_with_its_remedy() -> None:
 
 
 def test_no_account_of_the_end_means_lost() -> None:
-    assert ended()[:2] == (JobState.FAILED, OutcomeReason.LOST)
+    assert ended() == (
+        JobState.FAILED,
+        OutcomeReason.LOST,
+        "The worker is gone and left no account of its end, 5 times in a row without an epoch or "
+        "a checkpoint.",
+    )
+
+
+def test_what_was_told_before_the_shim_was_lost_counts() -> None:
+    assert ended(finished=DONE)[:2] == (JobState.SUCCEEDED, OutcomeReason.COMPLETED)
+    assert ended(failed=FAILED)[:2] == (JobState.FAILED, OutcomeReason.NON_FINITE_LOSS)
 
 
 def test_a_cancelled_worker_that_the_shim_ended_is_cancelled() -> None:
