@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -16,11 +16,12 @@ from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.depot import LIMIT_BYTES
+from ftd.jobs.ledger import Clock
 from ftd.jobs.roots import Roots
 from ftd.jobs.store import Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
-from ftd.jobs.zygote import Zygote
+from ftd.jobs.zygote import COMMAND, Zygote
 from ftd.metrics import service as metrics
 from ftd.metrics.snapshot import Place
 from ftd.metrics.tally import Tally
@@ -38,16 +39,26 @@ Tell = Callable[..., None]
 
 @contextlib.asynccontextmanager
 async def supervisor(
-    config: Config, store: Store, broadcast: Broadcast, tally: Tally
+    config: Config,
+    store: Store,
+    broadcast: Broadcast,
+    tally: Tally,
+    *,
+    clock: Clock = utc_now,
+    zygote: Sequence[str] = COMMAND,
 ) -> AsyncIterator[Office]:
-    """Run a supervisor over this machine's devices inside the block, and tell metrics of it."""
+    """Run a supervisor over this machine's devices inside the block, and tell metrics of it.
+
+    `zygote` is the command that runs one.
+    """
     devices = await asyncio.to_thread(inventory.open_inventory, config.devices)
     hand = Supervisor(
         store=store,
         broadcast=broadcast,
-        zygote=Zygote(config.state_dir / "zygote.log", reserve=config.reserve),
+        zygote=Zygote(config.state_dir / "zygote.log", zygote, reserve=config.reserve),
         inventory=devices,
         state_dir=config.state_dir,
+        clock=clock,
         limits=QueueLimits(
             all=config.queue_limit, per_user=config.queue_limit_per_user or config.queue_limit
         ),
@@ -59,7 +70,7 @@ async def supervisor(
     place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)
     async with (
         hand.working(),
-        metrics.working(settings, place, tally, hand, utc_now) as address,
+        metrics.working(settings, place, tally, hand, clock) as address,
     ):
         if address is not None:
             log.info("metrics_served", address=str(address))
