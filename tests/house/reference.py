@@ -3,8 +3,10 @@
 Run as `python -m tests.house.reference`; with `--check` it only says whether the page is fresh.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,53 @@ train:
   schedule: {step: {every: 7, gamma: 0.1}}
 ```
 
+One that says more: a folder that is split here, images that change as they come, a rate of its
+own for the new head, and an end where validation stands still.
+
+```yaml
+name: flowers-whole
+resources: {memory: 6GiB}         # shares its device
+timeout: 4h
+labels: {project: flowers}
+
+data:
+  folder:
+    path: flowers
+    split: {val: 0.15, test: 0.15, seed: 0}   # test images are read once, at the end
+  max_bad: 2%
+  augment:
+    - random_resized_crop: {size: 224, scale: [0.4, 1.0]}
+    - horizontal_flip
+    - color_jitter: {brightness: 0.2, contrast: 0.2, p: 0.8}
+    - random_erasing: {p: 0.1}
+  mix: [{mixup: {alpha: 0.2}}, {cutmix: {alpha: 1.0}}]
+model:
+  name: mobilenet_v2
+  weights: IMAGENET1K_V1
+  head: [{dropout: 0.2}]
+train:
+  seed: 1
+  epochs: 60
+  batch_size: 32
+  accumulate: 2
+  trains: [head, last:6]
+  groups: [{select: head, lr: 1e-3}, {select: last:6}]
+  optimizer: {adamw: {lr: {base: 1e-4, at_batch: 64, scale: sqrt}, weight_decay: 0.05}}
+  norm_weight_decay: 0.0
+  schedule: {cosine: {by: step}}
+  warmup: {epochs: 3}
+  loss: {cross_entropy: {label_smoothing: 0.1, class_weights: balanced}}
+  precision: auto
+  clip_norm: 1.0
+  ema: {decay: 0.999, every: 4}
+  early_stopping: {patience: 5, min_epochs: 10}
+outputs: [curves, confusion, predictions]
+```
+
 It is YAML 1.2: `1e-3` is a number, `no` is a string, a key given twice is an error.
 A choice is a map with a single key, such as `{sgd: {lr: 0.1}}`.
 Where every option has a default, its bare name will do.
+A map that several keys take is told once, where it comes first; the others lead there.
 Keys that are not listed here are refused by name.
 `ftctl schema` has all of this for your editor.
 
@@ -91,12 +137,44 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The schema, and under which path each map of it is told: once, where it comes first."""
+
+    root: Schema
+    homes: dict[str, str]
+
+    def target(self, value: Schema) -> Schema:
+        """Follow a reference, through `or null` too."""
+        name = _reference(value)
+        target: Schema = self.root["$defs"][name] if name else {}
+        return target
+
+    def is_at_home(self, path: str, value: Schema) -> bool:
+        """Tell whether what a value refers to is told under this very path."""
+        return self.homes.setdefault(_reference(value), path) == path
+
+    def link(self, value: Schema, text: str) -> str:
+        """Return a link to where a map is told; no link before that is known."""
+        home = self.homes.get(_reference(value))
+        return f"[{text}](#{anchor(home)})" if home else text
+
+
 def page(root: Schema) -> str:
     """Return the page as Markdown."""
-    return "\n".join([HEAD, *_section(root, "", root)]).rstrip() + "\n"
+    recipe = Recipe(root, {})
+    # The first round finds out where everything is told, the second one has links to it.
+    for _ in range(2):
+        lines = [HEAD, *_section(recipe, "", root)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(root: Schema, path: str, node: Schema) -> Iterator[str]:
+def anchor(heading: str) -> str:
+    """Return what GitHub calls a heading in links."""
+    return re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
+
+
+def _section(recipe: Recipe, path: str, node: Schema) -> Iterator[str]:
     """Yield the lines of one map and, after them, of all maps within it."""
     needed = node.get("required", [])
     if path:
@@ -106,68 +184,71 @@ def _section(root: Schema, path: str, node: Schema) -> Iterator[str]:
         yield "| key | value | default | meaning |\n|---|---|---|---|"
         for key, value in node["properties"].items():
             default = "required" if key in needed else _default(value)
-            meaning = value.get("description", _target(root, value).get("description", ""))
-            kind = _kind(root, value)
+            meaning = value.get("description", recipe.target(value).get("description", ""))
+            kind = _kind(recipe, value)
             yield f"| `{key}` | {kind} | {default} | {' '.join(meaning.split())} |"
         yield ""
     for key, value in node["properties"].items():
-        yield from _beneath(root, f"{path}.{key}" if path else key, value)
+        yield from _beneath(recipe, f"{path}.{key}" if path else key, value)
 
 
-def _beneath(root: Schema, path: str, value: Schema) -> Iterator[str]:
+def _beneath(recipe: Recipe, path: str, value: Schema) -> Iterator[str]:
     lists = [o["items"] for o in value.get("anyOf", [value]) if o.get("items")]
     if lists:
-        yield from _beneath(root, f"{path}[]", lists[0])
+        yield from _beneath(recipe, f"{path}[]", lists[0])
         return
-    target = _target(root, value)
-    if "oneOf" in target:
-        for name, options in _alternatives(target):
-            yield from _section(root, f"{path}.{name}", _target(root, options))
-    elif "properties" in target:
-        yield from _section(root, path, target)
+    target = recipe.target(value)
+    for name, options in _alternatives(target):
+        if recipe.is_at_home(f"{path}.{name}", options):
+            yield from _section(recipe, f"{path}.{name}", recipe.target(options))
+    if "properties" in target and recipe.is_at_home(path, value):
+        yield from _section(recipe, path, target)
 
 
-def _target(root: Schema, value: Schema) -> Schema:
-    """Follow a reference, through `or null` too."""
-    for option in value.get("anyOf", [value]):
-        if "$ref" in option:
-            target: Schema = root["$defs"][option["$ref"].rsplit("/", 1)[1]]
-            return target
-    return {}
+def _reference(value: Schema) -> str:
+    names = [one["$ref"].rsplit("/", 1)[1] for one in value.get("anyOf", [value]) if "$ref" in one]
+    return names[0] if names else ""
 
 
 def _alternatives(target: Schema) -> Iterator[tuple[str, Schema]]:
-    for option in target["oneOf"]:
+    for option in target.get("oneOf", ()):
         yield from option.get("properties", {}).items()
 
 
-def _kind(root: Schema, value: Schema) -> str:
+def _kind(recipe: Recipe, value: Schema) -> str:
     options = [o for o in value.get("anyOf", [value]) if o.get("type") != "null"]
-    return " or ".join(_plain(root, option) for option in options)
+    return " or ".join(_plain(recipe, option) for option in options)
 
 
-def _plain(root: Schema, value: Schema) -> str:
-    target = _target(root, value)
+def _plain(recipe: Recipe, value: Schema) -> str:
+    target = recipe.target(value)
     match value:
         case _ if "oneOf" in target:
-            return "one of " + ", ".join(f"`{name}`" for name, _ in _alternatives(target))
+            return "one of " + ", ".join(
+                recipe.link(options, f"`{name}`") for name, options in _alternatives(target)
+            )
         case _ if target:
-            return "map"
+            return recipe.link(value, "map")
         case {"enum": names}:
             return "one of " + ", ".join(f"`{name}`" for name in names)
         case {"const": name}:
             return f"`{name}`"
         case {"prefixItems": items}:
-            return f"list of {len(items)}: {_plain(root, items[0])}"
+            return f"list of {len(items)}: {_plain(recipe, items[0])}"
         case {"type": "array"}:
-            return f"list of {_plain(root, value['items'])}"
+            return f"list of {_plain(recipe, value['items'])}"
         case _:
             return " ".join([value["type"], *_limits(value)])
 
 
 def _limits(value: Schema) -> list[str]:
     words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    return [f"{sign} {value[name]}" for name, sign in words.items() if name in value]
+    # What fits into 31 or 63 bits is any number: nobody meets that limit.
+    return [
+        f"{sign} {value[name]}"
+        for name, sign in words.items()
+        if name in value and value[name] < 2**31 - 1
+    ]
 
 
 def _default(value: Schema) -> str:

@@ -22,6 +22,8 @@ CountRange = Annotated[tuple[Count, Count], Field(strict=False)]
 _ALWAYS: Any = Field(1.0, description="Probability.")
 _EVEN: Any = Field(0.5, description="Probability.")
 _FILL: Any = Field(0.0, description="Level of what comes in from outside, 0 (black) to 255.")
+_NEAREST: Any = Field("nearest", description="How pixels are taken between pixels.")
+_BILINEAR: Any = Field("bilinear", description="How pixels are taken between pixels.")
 _SIDE: Any = Field(description="Side of the result in pixels.")
 
 
@@ -90,7 +92,7 @@ class Rotation(Strict):
     degrees: Annotated[float, Field(ge=0, le=180)] = Field(
         description="Turns by an angle from minus this to this."
     )
-    interpolation: Interpolation = "nearest"
+    interpolation: Interpolation = _NEAREST
     fill: Level = _FILL
     p: Probability = _ALWAYS
 
@@ -108,7 +110,7 @@ class Affine(Strict):
     shear: Annotated[float, Field(ge=0, lt=90)] = Field(
         0.0, description="Shears in x by an angle from minus this to this, in degrees."
     )
-    interpolation: Interpolation = "nearest"
+    interpolation: Interpolation = _NEAREST
     fill: Level = _FILL
     p: Probability = _ALWAYS
 
@@ -124,7 +126,7 @@ class Perspective(Strict):
     distortion_scale: Probability = Field(
         0.5, description="Greatest move, as a share of half the width and height."
     )
-    interpolation: Interpolation = "bilinear"
+    interpolation: Interpolation = _BILINEAR
     fill: Level = _FILL
     p: Probability = _EVEN
 
@@ -220,7 +222,7 @@ class AutoAugment(Strict):
     policy: Literal["imagenet", "cifar10", "svhn"] = Field(
         "imagenet", description="On which images it was found."
     )
-    interpolation: Interpolation = "nearest"
+    interpolation: Interpolation = _NEAREST
     fill: Level = _FILL
     p: Probability = _ALWAYS
 
@@ -233,7 +235,7 @@ class RandAugment(Strict):
         9, description="Strength, from 0 to one less than num_magnitude_bins."
     )
     num_magnitude_bins: Annotated[int, Field(ge=2)] = Field(31, description="Strengths there are.")
-    interpolation: Interpolation = "nearest"
+    interpolation: Interpolation = _NEAREST
     fill: Level = _FILL
     p: Probability = _ALWAYS
 
@@ -249,7 +251,7 @@ class TrivialAugmentWide(Strict):
     """One of 14 operations of random strength."""
 
     num_magnitude_bins: Annotated[int, Field(ge=2)] = Field(31, description="Strengths there are.")
-    interpolation: Interpolation = "nearest"
+    interpolation: Interpolation = _NEAREST
     fill: Level = _FILL
     p: Probability = _ALWAYS
 
@@ -264,7 +266,7 @@ class AugMix(Strict):
     )
     alpha: Positive = Field(1.0, description="Of the Dirichlet distributions of the weights.")
     all_ops: bool = Field(True, description="Use brightness, contrast, color and sharpness, too.")
-    interpolation: Interpolation = "bilinear"
+    interpolation: Interpolation = _BILINEAR
     fill: Level = _FILL
     p: Probability = _ALWAYS
 

@@ -45,7 +45,9 @@ class Preprocess(Strict):
 
     resize: Side | None = Field(None, description="Shorter side after resizing, in pixels.")
     crop: Side | None = Field(None, description="Side of the centre crop, in pixels.")
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic"] = Field(
+        "bilinear", description="How pixels are taken between pixels when resizing."
+    )
     mean: Annotated[list[float], Field(min_length=1, max_length=3)] = Field(
         description="Per channel, of values 0 to 1."
     )

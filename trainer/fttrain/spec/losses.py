@@ -24,7 +24,9 @@ PosWeight = Annotated[
 class CrossEntropy(Strict):
     """torch.nn.functional.cross_entropy."""
 
-    label_smoothing: Share = 0.0
+    label_smoothing: Share = Field(
+        0.0, description="Share of each target that is spread evenly over all classes."
+    )
     class_weights: ByClass | None = Field(
         None,
         description="A map of class names to weights, 1 where not named; `balanced`: "
@@ -35,7 +37,9 @@ class CrossEntropy(Strict):
 class Focal(Strict):
     """The softmax focal loss: the mean of -alpha_y * (1 - p_y) ** gamma * log(p_y)."""
 
-    gamma: NonNegative = 2.0
+    gamma: NonNegative = Field(
+        2.0, description="How much less images count that are right already; 0: cross entropy."
+    )
     alpha: ByClass | None = Field(
         None,
         description="A map of class names to weights, 1 where not named; `balanced`: "

@@ -12,7 +12,9 @@ class Cnn(Strict):
     """A small convolutional net: per entry of `channels` a block of 3x3 convolution, BatchNorm,
     ReLU and (where `pool` says so) 2x2 max pooling; then global average pooling and the head."""
 
-    channels: Annotated[list[Count], Field(min_length=1, max_length=16)] = [16, 32, 64]
+    channels: Annotated[list[Count], Field(min_length=1, max_length=16)] = Field(
+        [16, 32, 64], description="Outputs of each block, from the image to the head."
+    )
     pool: Annotated[int, Field(ge=0)] = Field(2, description="Pool after the first n blocks.")
     dropout: Share = Field(0.0, description="Before the head.")
 

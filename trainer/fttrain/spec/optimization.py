@@ -19,6 +19,13 @@ class ScaledRate(Strict):
     )
 
 
+_DECAY: Any = Field(0.0, description="Pulls the weights towards 0, by so much of themselves.")
+_MEANS: Any = Field(
+    (0.9, 0.999), description="What the means of gradients and of their squares keep at each step."
+)
+_EPS: Any = Field(1e-8, description="Added to what is divided by, so that it is never 0.")
+_AMSGRAD: Any = Field(False, description="Divide by the greatest mean of squares so far.")
+_MOMENTUM: Any = Field(0.0, description="What each step keeps of the one before; 0.9 is usual.")
 LearningRate = Annotated[
     Annotated[Positive, Tag("<number>")] | Annotated[ScaledRate, Tag("<map>")],
     Discriminator(
@@ -27,6 +34,7 @@ LearningRate = Annotated[
         custom_error_message="Input should be a number above 0, or a map of base and at_batch",
     ),
     FLAT,
+    Field(description="The learning rate: a number, or a map that follows the images per step."),
 ]
 
 
@@ -34,10 +42,10 @@ class Sgd(Strict):
     """torch.optim.SGD."""
 
     lr: LearningRate
-    momentum: Share = 0.0
-    dampening: Share = 0.0
-    nesterov: bool = False
-    weight_decay: NonNegative = 0.0
+    momentum: Share = _MOMENTUM
+    dampening: Share = Field(0.0, description="Share of the gradient kept out of the momentum.")
+    nesterov: bool = Field(False, description="Look ahead by the momentum (Nesterov).")
+    weight_decay: NonNegative = _DECAY
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -52,30 +60,34 @@ class Adam(Strict):
     """torch.optim.Adam: decay is added to the gradient; adamw has it apart."""
 
     lr: LearningRate
-    betas: Betas = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
-    amsgrad: bool = False
+    betas: Betas = _MEANS
+    eps: Positive = _EPS
+    weight_decay: NonNegative = _DECAY
+    amsgrad: bool = _AMSGRAD
 
 
 class AdamW(Strict):
     """torch.optim.AdamW."""
 
     lr: LearningRate
-    betas: Betas = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.01
-    amsgrad: bool = False
+    betas: Betas = _MEANS
+    eps: Positive = _EPS
+    weight_decay: NonNegative = Field(
+        0.01, description="Pulls the weights towards 0, by so much of themselves times the rate."
+    )
+    amsgrad: bool = _AMSGRAD
 
 
 class NAdam(Strict):
     """torch.optim.NAdam."""
 
     lr: LearningRate
-    betas: Betas = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
-    momentum_decay: NonNegative = 4e-3
+    betas: Betas = _MEANS
+    eps: Positive = _EPS
+    weight_decay: NonNegative = _DECAY
+    momentum_decay: NonNegative = Field(
+        4e-3, description="How slowly beta1 rises to its value: less is slower."
+    )
     decoupled_weight_decay: bool = Field(False, description="Decay as AdamW does.")
 
 
@@ -83,9 +95,9 @@ class RAdam(Strict):
     """torch.optim.RAdam."""
 
     lr: LearningRate
-    betas: Betas = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
+    betas: Betas = _MEANS
+    eps: Positive = _EPS
+    weight_decay: NonNegative = _DECAY
     decoupled_weight_decay: bool = Field(False, description="Decay as AdamW does.")
 
 
@@ -93,11 +105,11 @@ class RmsProp(Strict):
     """torch.optim.RMSprop."""
 
     lr: LearningRate
-    alpha: Share = 0.99
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
-    momentum: Share = 0.0
-    centered: bool = False
+    alpha: Share = Field(0.99, description="What the mean of squared gradients keeps at each step.")
+    eps: Positive = _EPS
+    weight_decay: NonNegative = _DECAY
+    momentum: Share = _MOMENTUM
+    centered: bool = Field(False, description="Divide by the deviation, not the mean square.")
 
 
 class PlainOptimizer(OneOf):
@@ -116,7 +128,7 @@ class Sam(Strict):
     rises most. Two passes per step; BatchNorm takes statistics in the first alone."""
 
     base: PlainOptimizer = Field(description="What makes the step of that gradient.")
-    rho: Positive = 0.05
+    rho: Positive = Field(0.05, description="The distance.")
     adaptive: bool = Field(False, description="Measure distance relative to each weight (ASAM).")
 
 

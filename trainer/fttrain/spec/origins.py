@@ -22,7 +22,7 @@ class Split(Strict):
     test: Share = Field(
         0.0, description="Share of each class that is tested on, once, at the very end."
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="Another one draws others.")
 
     @model_validator(mode="after")
     def _leave_some(self) -> Self:
@@ -139,13 +139,13 @@ class Cub200(_HeldOut):
 class Fake(Strict):
     """Made images of noise, the same ones for the same numbers: to try a recipe without data."""
 
-    classes: Annotated[int, Field(ge=2, le=100_000)] = 10
+    classes: Annotated[int, Field(ge=2, le=100_000)] = Field(10, description="How many.")
     train: Count = Field(512, description="Images to train on; their classes take turns.")
     val: Count = Field(128, description="Images to validate on.")
     test: Annotated[int, Field(ge=0)] = Field(0, description="Images to test on.")
     side: Side = Field(224, description="In pixels.")
-    channels: Literal[1, 3] = 3
-    seed: Seed = 0
+    channels: Literal[1, 3] = Field(3, description="1 is grey, 3 is colour.")
+    seed: Seed = Field(0, description="Another one draws others.")
 
 
 class Digits(Strict):

@@ -20,7 +20,7 @@ class Step(Strict):
     """Multiplies the learning rate by gamma every n epochs or steps."""
 
     every: Count = Field(description="In epochs (in steps where by: step).")
-    gamma: Positive = 0.1
+    gamma: Positive = Field(0.1, description="The factor.")
     by: By = "epoch"
 
 
@@ -30,7 +30,7 @@ class MultiStep(Strict):
     milestones: Annotated[list[Count], Field(min_length=1)] = Field(
         description="In epochs (in steps where by: step) after the warm-up, rising."
     )
-    gamma: Positive = 0.1
+    gamma: Positive = Field(0.1, description="The factor.")
     by: By = "epoch"
 
     @model_validator(mode="after")
@@ -43,7 +43,7 @@ class MultiStep(Strict):
 class Exponential(Strict):
     """Multiplies the learning rate by gamma every epoch or step."""
 
-    gamma: Positive
+    gamma: Positive = Field(description="The factor.")
     by: By = "epoch"
 
 
@@ -55,7 +55,7 @@ class Polynomial(Strict):
         description="When 0 is reached, in epochs (in steps where by: step). "
         "Not stated: what the warm-up leaves of the run.",
     )
-    power: NonNegative = 1.0
+    power: NonNegative = Field(1.0, description="1: a straight line; more falls faster at first.")
     by: By = "epoch"
 
 
@@ -67,7 +67,7 @@ class Cosine(Strict):
         description="Length of the half wave in epochs (in steps where by: step). "
         "Not stated: what the warm-up leaves of the run.",
     )
-    eta_min: NonNegative = 0.0
+    eta_min: NonNegative = Field(0.0, description="The learning rate at the end of a half wave.")
     by: By = "epoch"
 
 
@@ -76,7 +76,7 @@ class WarmRestarts(Strict):
 
     t_0: Count = Field(description="Length of the first half wave in epochs (steps).")
     t_mult: Count = Field(1, description="How much longer each half wave is than the one before.")
-    eta_min: NonNegative = 0.0
+    eta_min: NonNegative = Field(0.0, description="The learning rate at the end of a half wave.")
     by: By = "epoch"
 
 
@@ -92,7 +92,7 @@ class OneCycle(Strict):
     )
     div_factor: Positive = Field(25.0, description="The highest rate over the first one.")
     final_div_factor: Positive = Field(1e4, description="The first rate over the last one.")
-    anneal: Literal["cos", "linear"] = "cos"
+    anneal: Literal["cos", "linear"] = Field("cos", description="The shape of both ways.")
     three_phase: bool = Field(
         False, description="Come down to the first rate as slowly as it rose, then to the last."
     )
@@ -127,8 +127,8 @@ class Schedule(OneOf):
 class Warmup(Strict):
     """Raises the learning rate linearly from `start` times itself, before the schedule begins."""
 
-    epochs: Count | None = None
-    steps: Count | None = None
+    epochs: Count | None = Field(None, description="How long, in epochs; or say it in steps.")
+    steps: Count | None = Field(None, description="How long, in steps.")
     start: Annotated[float, Field(gt=0, le=1)] = Field(
         0.01, description="Factor of the first epoch or step."
     )

@@ -17,7 +17,7 @@ class Ema(Strict):
     mean = decay x mean + (1 - decay) x weights. During the warm-up it is the weights themselves.
     """
 
-    decay: Share = 0.99998
+    decay: Share = Field(0.99998, description="What an update keeps of the mean so far.")
     every: Count = Field(32, description="Optimizer steps from one update to the next.")
     adjust: bool = Field(
         False,
@@ -34,19 +34,25 @@ class EarlyStopping(Strict):
     )
     min_delta: NonNegative = Field(0.0, description="Only what is better by more is improvement.")
     min_epochs: Count = Field(1, description="End no run before this epoch.")
-    metric: Literal["accuracy", "loss"] = "accuracy"
+    metric: Literal["accuracy", "loss"] = Field(
+        "accuracy", description="Which validation figure has to improve."
+    )
 
 
 class Train(Strict):
     """How the net is trained."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0,
+        description="All chance comes from it: a new head, the order of the images, their changes. "
+        "The same recipe with the same seed repeats itself.",
+    )
     repeats: Count = Field(
         1,
         description="Train so many times, with seed, seed + 1, ..., one after the other. The best "
         "model is exported; mean, deviation and interval of the best accuracies are told.",
     )
-    epochs: Count
+    epochs: Count = Field(description="How many times the training images are gone through.")
     max_steps: Count | None = Field(None, description="Stop after this many optimizer steps.")
     batch_size: Count = Field(description="Images per batch.")
     accumulate: Count = Field(1, description="Batches per optimizer step.")
