@@ -29,7 +29,7 @@ class DaemonServiceStub:
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -54,7 +54,7 @@ class DaemonServiceServicer:
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def GetDaemon(self, request, context):
@@ -96,7 +96,7 @@ class DaemonService:
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

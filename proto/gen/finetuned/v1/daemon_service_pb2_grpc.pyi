@@ -30,7 +30,7 @@ class DaemonServiceStub:
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
@@ -47,7 +47,7 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -60,7 +60,7 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
     """Says of the daemon itself what its clients need to know.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    UNAUTHENTICATED, INTERNAL.
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class DeviceServiceStub:
     """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -54,6 +58,10 @@ class DeviceServiceStub:
 
 class DeviceServiceServicer:
     """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
     """
 
     def ListDevices(self, request, context):
@@ -106,6 +114,10 @@ def add_DeviceServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DeviceService:
     """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

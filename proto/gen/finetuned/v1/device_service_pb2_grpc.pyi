@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DeviceServiceStub:
-    """Shows the devices of the machine and takes them out of use."""
+    """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +49,12 @@ class DeviceServiceStub:
 
 @_typing.type_check_only
 class DeviceServiceAsyncStub(DeviceServiceStub):
-    """Shows the devices of the machine and takes them out of use."""
+    """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDevices: _aio.UnaryUnaryMultiCallable[_device_service_pb2.ListDevicesRequest, _device_service_pb2.ListDevicesResponse]  # type: ignore[assignment]
@@ -57,7 +67,12 @@ class DeviceServiceAsyncStub(DeviceServiceStub):
     """Has a drained device take jobs again. Idempotent. NOT_FOUND where there is none."""
 
 class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the devices of the machine and takes them out of use."""
+    """Shows the devices of the machine and takes them out of use.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    UNAUTHENTICATED, INTERNAL.
+    """
 
     @_abc_1.abstractmethod
     def ListDevices(

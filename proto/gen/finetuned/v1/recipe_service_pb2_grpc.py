@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class RecipeServiceStub:
     """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -49,6 +53,10 @@ class RecipeServiceStub:
 
 class RecipeServiceServicer:
     """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def GetRecipeSchema(self, request, context):
@@ -88,6 +96,10 @@ def add_RecipeServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RecipeService:
     """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

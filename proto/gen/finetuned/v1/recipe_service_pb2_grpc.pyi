@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecipeServiceStub:
-    """Answers what a recipe may say and how the daemon would run one."""
+    """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +45,12 @@ class RecipeServiceStub:
 
 @_typing.type_check_only
 class RecipeServiceAsyncStub(RecipeServiceStub):
-    """Answers what a recipe may say and how the daemon would run one."""
+    """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecipeSchema: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse]  # type: ignore[assignment]
@@ -49,7 +59,12 @@ class RecipeServiceAsyncStub(RecipeServiceStub):
     """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
 class RecipeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers what a recipe may say and how the daemon would run one."""
+    """Answers what a recipe may say and how the daemon would run one.
+
+    Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
+    INVALID_JOB (with google.rpc.BadRequest: one violation per fault), PLANNER_UNAVAILABLE,
+    INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    """
 
     @_abc_1.abstractmethod
     def GetRecipeSchema(
