@@ -22,6 +22,7 @@ from typing import NoReturn, Self
 
 import setproctitle
 
+from fttrain import kinship
 from fttrain.spec import rundir
 from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
 
@@ -33,6 +34,8 @@ WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AGAIN_S = 0.05
+_GIVE_UP_S = 2.0
+"""What does not end by SIGKILL in this time waits for a device, or is another user's."""
 _SPARE_FIRST, ERRANDS_NEXT, _WORKERS_LAST = 1000, 750, 500
 DATAGRAM_BYTES = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,6 +53,9 @@ def supervise(orders: socket.socket, worker: Worker) -> NoReturn:
     os.setsid()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     setproctitle.setproctitle("finetuned spare shim")
+    me = ProcessIdentity.of(os.getpid())
+    assert me is not None
+    kinship.enter_group(me)
     spare = _Spare.fork(worker)
     order = orders.recv(DATAGRAM_BYTES)
     if not order:
@@ -57,8 +63,6 @@ def supervise(orders: socket.socket, worker: Worker) -> NoReturn:
     request = json.loads(order)
     run_dir = Path(request["run_dir"])
     redirect(run_dir / rundir.LOG, keep=spare.orders)
-    me = ProcessIdentity.of(os.getpid())
-    assert me is not None
     if not rundir.take_start(run_dir, me):
         os._exit(0)  # the daemon has waited too long and given this start up
     setproctitle.setproctitle(f"finetuned shim {_short(run_dir)}")
@@ -161,6 +165,7 @@ def _work(orders: int, worker: Worker) -> int:
     run = worker()
     run_dir = Path(os.fsdecode(_read_all(orders)))
     redirect(run_dir / rundir.LOG)
+    kinship.put_on_mark(run_dir)
     prefer_as_victim(_WORKERS_LAST)
     setproctitle.setproctitle(f"finetuned worker {_short(run_dir)}")
     return guarded(run_dir, run)
@@ -202,6 +207,7 @@ class _Watch:
     terminated: bool = False
     kill_at: float = float("inf")
     orphans: list[Orphan] = field(default_factory=list)
+    left: tuple[ProcessIdentity, ...] = ()
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
@@ -218,8 +224,15 @@ class _Watch:
             self._reap(os.WNOHANG)
 
     def end_the_rest(self) -> None:
-        """Kill and reap whatever the worker has left behind, until nothing is left."""
+        """Kill and reap whatever the worker has left behind, until nothing is left.
+
+        What cannot be ended (another user's, one that waits for a device) is the daemon's care.
+        """
+        give_up_at = time.monotonic() + _GIVE_UP_S
         while left := descendants(os.getpid()):
+            if time.monotonic() > give_up_at:
+                self.left = tuple(filter(None, map(ProcessIdentity.of, left)))
+                return
             known = {orphan.pid for orphan in self.orphans}
             self.orphans += [Orphan(pid=p, name=_name(p)) for p in left if p not in known]
             _signal_all(left, signal.SIGKILL)
@@ -234,6 +247,7 @@ class _Watch:
             signal=os.WTERMSIG(self.status) if by_signal else None,
             terminated=self.terminated,
             orphans=tuple(self.orphans),
+            left=self.left,
             user_s=self.user_s,
             system_s=self.system_s,
             max_rss_bytes=self.max_rss_bytes,

@@ -14,11 +14,12 @@ from pathlib import Path
 import structlog
 
 from ftd.devices.model import DeviceId
-from ftd.jobs import outcome, retrying
+from ftd.jobs import outcome, retrying, sweep
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
 from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.records import Translator
+from ftd.jobs.sweep import Sweep
 from ftd.jobs.zygote import Process, Zygote
 from fttrain import events as journal
 from fttrain.spec import rundir
@@ -47,6 +48,7 @@ class Workshop:
     """The folder of all run directories."""
     versions: Path
     """The folder of all pushed data sets."""
+    sweep: Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,10 @@ class Follower:
 
     async def _conclude(self) -> None:
         report = await asyncio.to_thread(rundir.read_exit, self._run_dir)
+        # Before the end is told: a job that has ended holds nothing, or says what.
+        was_seen = self._process is not None
+        swept = await self._workshop.sweep.end(self._run_dir, report, was_seen=was_seen)
+        notices = [self._notice(each) for each in sweep.told(report, swept)]
         tail = await asyncio.to_thread(log_tail, self._run_dir / rundir.LOG)
         end_time = self._gone or self._workshop.ledger.clock()
         attempt = replace(self._attempt, journal_offset=self._offset, end_time=end_time)
@@ -284,10 +290,7 @@ class Follower:
                 log_tail=tail,
             )
             ended = replace(self._end(job, state, how, fruitful), attempt=attempt)
-            # A worker that is ended by force is bound to leave its loader processes behind.
-            if report is not None and report.orphans and not report.terminated:
-                return replace(ended, events=[self._orphans(report), *ended.events])
-            return ended
+            return replace(ended, events=[*notices, *ended.events])
 
         await self._workshop.ledger.change(self._job_id, decide)
 
@@ -299,11 +302,6 @@ class Follower:
             reason = retrying.lost_reason(self._number)
             return ledger.transition(job, JobState.QUEUED, reason=reason)
         return ledger.transition(job, state, outcome=how)
-
-    def _orphans(self, report: rundir.ExitReport) -> NewEvent:
-        names = ", ".join(f"{orphan.name} ({orphan.pid})" for orphan in report.orphans)
-        log.warning("orphans_ended", job_id=self._job_id, orphans=names)
-        return self._notice(f"Processes that outlived the worker were ended: {names}.")
 
     def _notice(self, message: str) -> NewEvent:
         return NewEvent(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -93,6 +93,23 @@ class Crew:
             if gone := await asyncio.to_thread(attempt.gone_since, Path(job.run_dir)):
                 self._gone[job.id] = gone
             await self._follow(job, Follower.adopt)
+
+    async def end_leftovers(self, *, except_of: Collection[JobId]) -> list[JobId]:
+        """End what attempts of jobs that have ended left behind in the days of earlier daemons.
+
+        Returns the jobs of which something could not be ended; they hold their devices again.
+        """
+        sweep, store = self._workshop.sweep, self._ledger.store
+        jobs = await sweep.end_all(self._workshop.runs, except_of=except_of)
+        resisting = [job_id for job_id in jobs if sweep.left(job_id)]
+        for current in {each.job_id: each for each in await store.attempts(resisting)}.values():
+            self._fleet.hold(await store.get(current.job_id), current.devices)
+        return resisting
+
+    async def release_when_empty(self, job_id: JobId) -> None:
+        """Hold the devices of a job that has ended until what is left of it is gone."""
+        async with self._released_at_end(job_id):
+            pass
 
     async def requeue(self, job_id: JobId) -> None:
         """Put a job whose start was lost back into the queue."""
@@ -244,6 +261,14 @@ class Crew:
         await self._ledger.store.end_attempts(job_id, end_time)
 
     async def _emptied(self, job_id: JobId) -> None:
-        """Look once more at cards that come back: what is still held there is not given out."""
+        """Return once nothing of a job is left.
+
+        Looks once more at cards that come back: what is still held there is not given out.
+        """
+        while left := self._workshop.sweep.left(job_id):
+            if self._fleet.detain(job_id, [str(each) for each in left]):
+                self._ledger.changed.set()
+            await asyncio.sleep(_FOLLOW_AGAIN_S)
+            await self._workshop.sweep.end_again(job_id)
         if any(self._fleet.devices[device].is_card for device in self._fleet.held_by(job_id)):
             await self._look()

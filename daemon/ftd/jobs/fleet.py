@@ -51,6 +51,8 @@ class Standing:
     """Why it takes no jobs, where it takes none."""
     reading: Reading
     guests: tuple[Guest, ...]
+    left: tuple[str, ...] = ()
+    """Processes of jobs that have ended, which nothing could end; the device waits for them."""
 
     @property
     def reserved_bytes(self) -> int:
@@ -79,6 +81,7 @@ class Fleet:
         self.readings: Callable[[], Mapping[DeviceId, Reading]] = dict
         """What the devices say; nothing before somebody is there to ask."""
         self._told: dict[DeviceId, _Foreign] = {}
+        self._left: dict[JobId, tuple[str, ...]] = {}
 
     def find(self, ref: str) -> Device:
         """Return the device that an id, a uuid or the beginning of one means.
@@ -142,6 +145,15 @@ class Fleet:
         """Take a job off its devices."""
         for guests in self._guests.values():
             guests.pop(job_id, None)
+        self._left.pop(job_id, None)
+
+    def detain(self, job_id: JobId, left: Sequence[str]) -> bool:
+        """Have a job's devices take nothing while processes of it are left.
+
+        Returns whether that is news.
+        """
+        before, self._left[job_id] = self._left.get(job_id), tuple(left)
+        return before != self._left[job_id]
 
     def places(self) -> list[Place]:
         """Return the devices as the scheduler sees them."""
@@ -155,14 +167,30 @@ class Fleet:
         """Return a device as it stands."""
         reading = self.readings().get(device.id, Reading())
         guests = tuple(self._guests[device.id].values())
-        state, reason = self._state(device, reading, is_empty=not guests)
-        return Standing(device=device, state=state, reason=reason, reading=reading, guests=guests)
+        left = {each.name: self._left[each.job_id] for each in guests if each.job_id in self._left}
+        state, reason = self._state(device, reading, left, is_empty=not guests)
+        return Standing(
+            device=device,
+            state=state,
+            reason=reason,
+            reading=reading,
+            guests=guests,
+            left=tuple(each for names in left.values() for each in names),
+        )
 
     def _state(
-        self, device: Device, reading: Reading, *, is_empty: bool
+        self,
+        device: Device,
+        reading: Reading,
+        left: Mapping[str, Sequence[str]],
+        *,
+        is_empty: bool,
     ) -> tuple[DeviceState, str]:
         if reading.sample.fault:
             return DeviceState.UNHEALTHY, reading.sample.fault
+        if left:
+            said = "; ".join(f"{', '.join(names)} of {job}" for job, names in left.items())
+            return DeviceState.UNHEALTHY, f"held by {said}, which nothing could end"
         if (why := self._drains.get(device.uuid)) is not None:
             return DeviceState.DRAINED if is_empty else DeviceState.DRAINING, why
         return DeviceState.FREE if is_empty else DeviceState.BUSY, ""

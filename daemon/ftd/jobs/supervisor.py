@@ -14,7 +14,7 @@ import structlog
 from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
 from ftd.errors import JobNotRunning
-from ftd.jobs import leftovers, needs, outcome, references
+from ftd.jobs import cgroup, leftovers, needs, outcome, references
 from ftd.jobs.attempt import Workshop, gone_since
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
@@ -32,6 +32,7 @@ from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import EVERYWHERE, Roots
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
+from ftd.jobs.sweep import Sweep
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import faults, rundir
 
@@ -132,13 +133,16 @@ class Supervisor:
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator["Supervisor"]:
         """Do the work inside the block; behind it the jobs go on without this daemon."""
-        async with self.zygote.running(), Journals.watching() as journals:
+        groups = await asyncio.to_thread(cgroup.open_groups, self.state_dir)
+        zygote = self.zygote.running(groups.environment)
+        async with zygote, Journals.watching() as journals:
             workshop = Workshop(
                 ledger=self.ledger,
                 zygote=self.zygote,
                 journals=journals,
                 runs=self.state_dir / "runs",
                 versions=self.datasets.versions,
+                sweep=Sweep(groups),
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
             self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
@@ -307,6 +311,9 @@ class Supervisor:
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()
         held = await self._held([job.id for job in jobs])
+        for job_id in await self._crew.end_leftovers(except_of={job.id for job in jobs}):
+            work = partial(self._crew.release_when_empty, job_id)
+            self._begin(work, name=f"empty-{job_id[:8]}")
         for job in jobs:
             self.ledger.add(job)
             is_waiting = job.state in (JobState.QUEUED, JobState.PAUSED)

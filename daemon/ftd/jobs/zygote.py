@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,7 @@ class Zygote:
         self._log_file = log_file
         self._command = command
         self._reserve = "auto" if reserve is None else str(reserve)
+        self._told: Mapping[str, str] = {}
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Process]] = {}
         self._socket: socket.socket | None = None
@@ -107,8 +108,11 @@ class Zygote:
         self.pid = 0
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Zygote"]:
-        """Keep the zygote alive inside the block."""
+    async def running(
+        self, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator["Zygote"]:
+        """Keep the zygote alive inside the block; `environment` is told to it beside its own."""
+        self._told = environment or {}
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(self._keep(), name="zygote")
             try:
@@ -220,7 +224,7 @@ class Zygote:
             [*self._command, str(theirs.fileno()), self._reserve],
             pass_fds=[theirs.fileno()],
             cwd="/",
-            env=_environment(),
+            env={**_environment(), **self._told},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

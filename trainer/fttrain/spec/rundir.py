@@ -12,6 +12,7 @@ exit.json                                how it ended: written by the shim as it
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,8 @@ EXIT = "exit.json"
 MODEL = "artifacts/model.safetensors"
 BEST = "checkpoints/best.safetensors"
 LAST = "checkpoints/last.safetensors"
+STEPS = "checkpoints/steps"
+"""Folder of the checkpoints themselves, by step; BEST and LAST are two of them."""
 DATASET = "dataset:"
 """Begins the text of a reference to a pushed data set."""
 
@@ -78,7 +81,7 @@ class ProcessIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """A process that outlived the worker and was ended by the shim."""
+    """A process that outlived the worker, and was ended where that could be done."""
 
     pid: int
     name: str
@@ -98,6 +101,8 @@ class ExitReport:
     max_rss_bytes: int
     end_time: float
     """Seconds since the epoch, UTC."""
+    left: tuple[ProcessIdentity, ...] = ()
+    """Those of the orphans that could not be ended."""
 
 
 def boot_id() -> str:
@@ -119,7 +124,10 @@ def link_aside(file: Path, path: Path) -> None:
     """Have a path mean a file that is there; what it meant before goes at the same instant."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.unlink(missing_ok=True)
-    os.link(file, aside)
+    try:
+        os.link(file, aside)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(file, aside)
     aside.replace(path)
 
 
@@ -187,7 +195,8 @@ def read_exit(run_dir: Path) -> ExitReport | None:
     if body is None:
         return None
     orphans = tuple(Orphan(**orphan) for orphan in body.pop("orphans"))
-    return ExitReport(orphans=orphans, **body)
+    left = tuple(ProcessIdentity(**each) for each in body.pop("left", ()))
+    return ExitReport(orphans=orphans, left=left, **body)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -200,8 +209,12 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write_beside(path: Path, content: bytes) -> Path:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        aside.unlink(missing_ok=True)  # no room: half of it shall not take what is left
+        raise
     return aside
