@@ -28,7 +28,7 @@ HEAD = """\
 
 Written by `python -m benchmarks.accuracy` from what it measured, kept in
 [accuracy.json](accuracy.json): each job of [examples/table](../examples/table/README.md), with seed
-0, through a daemon of its own on the processor, one job after the other.
+0, through a daemon of its own on the processor, two jobs at a time, each on half of the cores.
 Every run has at least 10 epochs and ends when validation has not improved for 5, or after 40.
 """
 TAIL = """\
@@ -39,11 +39,11 @@ TAIL = """\
 - *drop*: what the accuracy had lost again by the last epoch.
 - *time*: for how long the job held the processor: decoding, validation, export and pictures
   included. *img/s*: training images per second, the mean over the epochs.
-- *others*: the share of the machine's processor time that other work took meanwhile. Where it is
-  large, time and img/s would be better on a machine that has nothing else to do; accuracy would be
-  the same.
+- *share*: how much of its cores the job had; the rest went to other work of the machine. Where it
+  is small, time and img/s would be that much better on a machine that has nothing else to do;
+  accuracy would be the same.
 """
-COLUMNS = "| job | train | val | epochs | accuracy | 95 % | drop | time | img/s | others |"
+COLUMNS = "| job | train | val | epochs | accuracy | 95 % | drop | time | img/s | share |"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +67,21 @@ class Reached:
     drop: float
     seconds: float
     images_per_second: float
-    others: float
-    """Share of the machine's processor time that went elsewhere."""
+    share: float
+    """Of the time it held its cores: how much of it they worked for it."""
 
     @classmethod
-    def of(cls, job: Job, *, recipe: str, measured: str, machine: str, others: float) -> Self:
-        """Return what an ended job has reached."""
+    def of(cls, job: Job, *, recipe: str, machine: str, processor_s: float) -> Self:
+        """Return what an ended job has reached; it took `processor_s` of processor time."""
         trained = [epoch for epoch in job.epochs if epoch.train is not None]
         scored = [(epoch.epoch, epoch.val) for epoch in trained if epoch.val is not None]
         best_epoch, best = max(scored, key=lambda pair: (pair[1].accuracy, -pair[0]))
-        data = {} if job.plan is None else job.plan["data"]
+        assert job.plan is not None
+        assert job.end_time is not None
+        data, threads = job.plan["data"], job.plan["threads"]
         return cls(
-            recipe=recipe, measured=measured, machine=machine, others=round(others, 3),
+            recipe=recipe, measured=job.end_time.date().isoformat(), machine=machine,
+            share=round(processor_s / job.device_seconds / threads, 3),
             train=data["train"]["images"], val=data["val"]["images"],
             epochs=len(trained), best_epoch=best_epoch, correct=best.correct,
             accuracy=best.accuracy, low=best.accuracy_low, high=best.accuracy_high,
@@ -98,7 +101,7 @@ class Reached:
             f"{self.drop:.3f}",
             f"{self.seconds:.0f} s",
             f"{self.images_per_second:.0f}",
-            f"{self.others:.0%}",
+            f"{self.share:.0%}",
         )
         return f"| {' | '.join(map(str, cells))} |"
 
