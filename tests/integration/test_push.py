@@ -282,3 +282,10 @@ async def test_a_stream_that_stays_silent_is_ended(
         "INVALID_ARGUMENT",
         "nothing came for 0 s; begin again, what has arrived is kept",
     )
+
+
+async def test_many_who_begin_the_same_push_at_once_get_the_same_one(pusher: Pusher) -> None:
+    begun = await asyncio.gather(*(pusher.begin(FLOWERS) for _ in range(16)))
+
+    assert len({each.push_id for each in begun}) == 1
+    assert {tuple(each.missing.items()) for each in begun} == {((0, 0), (1, 0))}

@@ -113,15 +113,23 @@ class Pushes:
         """
         folder = self._folder / push_id
         card = self._card(push_id)
-        if card is None or card.user != user or (folder / _DONE).exists():
-            raise PushNotFound(
-                f"no push `{push_id[:32]}` is known; it is done, or too old: begin it again"
-            )
+        if card is None or card.user != user:
+            raise _not_found(push_id)
+        self.refuse_gone(push_id)
         files = FileList(folder / _LIST)
         try:
             yield Push(id=push_id, folder=folder, card=card, files=files)
         finally:
             files.close()
+
+    def refuse_gone(self, push_id: str) -> None:
+        """Let only a push go on that is under way.
+
+        Raises:
+            PushNotFound
+        """
+        if self._card(push_id) is None or (self._folder / push_id / _DONE).exists():
+            raise _not_found(push_id)
 
     def done(self, push_id: str, user: str) -> dict[str, Any] | None:
         """Return what was told of a push that is done; None: it is not."""
@@ -177,3 +185,9 @@ class Pushes:
         with contextlib.suppress(FileNotFoundError):
             return Card(**json.loads((self._folder / push_id / _CARD).read_text()))
         return None
+
+
+def _not_found(push_id: str) -> PushNotFound:
+    return PushNotFound(
+        f"no push `{push_id[:32]}` is known; it is done, or too old: begin it again"
+    )

@@ -99,8 +99,11 @@ class Depot:
                 # In two steps: of a list that was cut off gRPC says first that it ended, and
                 # right after that its caller is gone. Half a list must be no push.
                 summary = await self._run(self._seal, files, name, caller.user)
-                push_id = await self._run(self._pushes.adopt, place, caller.user, name, summary)
-        async with self._open(self._pushes.opened(push_id, caller.user)) as push:
+                push_id = self._pushes.id_of(caller.user, name, summary)
+                await self._exclusively(
+                    push_id, self._pushes.adopt, place, caller.user, name, summary
+                )
+        async with self._opened(push_id, caller.user) as push:
             found = arrivals.missing(push, self._blobs)
             told = False
             while batch := await self._exclusively(push_id, lambda: _some(found)):
@@ -116,7 +119,7 @@ class Depot:
             PushNotFound, InvalidRequest, DigestMismatch, DiskFull
         """
         received = 0
-        async with self._open(self._pushes.opened(push_id, caller.user)) as push:
+        async with self._opened(push_id, caller.user) as push:
             async for piece in pieces:
                 await self._exclusively(push_id, self._append, push, piece)
                 received += len(piece.data)
@@ -232,7 +235,22 @@ class Depot:
     async def _exclusively(self, push_id: str, work: Callable[..., T], *arguments: object) -> T:
         lock = self._lock(push_id)
         async with lock:
-            return await self._run(work, *arguments)
+            try:
+                return await self._run(work, *arguments)
+            except (FileNotFoundError, sqlite3.Error):
+                # Somebody else who makes the same push may have concluded it meanwhile.
+                await self._run(self._pushes.refuse_gone, push_id)
+                raise
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, push_id: str, user: str) -> AsyncIterator[Push]:
+        """Have a push open inside the block; it is opened while nobody else changes it."""
+        manager = self._pushes.opened(push_id, user)
+        push = await self._exclusively(push_id, manager.__enter__)
+        try:
+            yield push
+        finally:
+            await self._run(manager.__exit__, None, None, None)
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         """Do a piece of work in a thread. A caller that is cancelled waits for its end too:
