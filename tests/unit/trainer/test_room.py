@@ -1,0 +1,113 @@
+"""What an engine that runs for days must not do: grow, or need room that containers lack."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from fttrain.data import sources
+from fttrain.data.order import batches, epoch_order
+from fttrain.data.sources import Samples
+from fttrain.data.stream import Stream, Task
+from fttrain.data.view import TrainView
+from fttrain.spec.augmentation import Augmentation, RandomResizedCrop
+from fttrain.spec.images import Data, Folder, Preprocess
+from fttrain.spec.recipe import Recipe
+from tests import engine
+from tests.photos import make_photo_folder
+
+CROPPED = [Augmentation(random_resized_crop=RandomResizedCrop(size=24))]
+FRAMED = Preprocess(resize=32, crop=28, mean=[0.5], std=[0.5])
+MIB = 2**20
+WITHOUT_SHM = """
+import sys
+from tests.unit.trainer.test_room import images_of
+print(images_of(sys.argv[1], workers=2))
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_photo_folder(tmp_path_factory.mktemp("room") / "photos", per_class=40)
+
+
+def samples_of(photos: Path) -> Samples:
+    return sources.load(Data(folder=Folder(path=str(photos)))).train
+
+
+def epoch(samples: Samples, number: int) -> list[Task]:
+    return [Task(number, each) for each in batches(epoch_order(len(samples), 0, number), 8, True)]
+
+
+def images_of(photos: str, *, workers: int) -> int:
+    """Return how many images an epoch through loader processes has."""
+    samples = samples_of(Path(photos))
+    with Stream(samples, TrainView(FRAMED, CROPPED, seed=0), workers) as stream:
+        return sum(len(batch.indices) for batch in stream.run(epoch(samples, 1)))
+
+
+def own_bytes() -> dict[int, int]:
+    """Return the memory that this process and its children share with nobody, by pid."""
+    me = psutil.Process()
+    family = [me, *me.children(recursive=True)]
+    return {each.pid: each.memory_full_info().uss for each in family}
+
+
+def test_loader_processes_do_not_grow_from_epoch_to_epoch(photos: Path) -> None:
+    """R11: what forked processes only read is not copied, page by page, as its uses are counted."""
+    samples = samples_of(photos)
+    with Stream(samples, TrainView(FRAMED, CROPPED, seed=0), workers=2) as stream:
+        held: list[dict[int, int]] = []
+        for number in range(1, 21):
+            for _batch in stream.run(epoch(samples, number)):
+                pass
+            held.append(own_bytes())
+
+    settled, end = held[4], held[-1]
+    assert len(end) >= 3
+    assert settled.keys() == end.keys()
+    assert {pid: end[pid] - settled[pid] < 2 * MIB for pid in end} == dict.fromkeys(end, True)
+
+
+def test_loader_processes_need_no_room_in_shared_memory(photos: Path) -> None:
+    """R10: containers give /dev/shm 64 MiB or none; batches lie in memory of their own."""
+    if os.getuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("needs root and unshare, to have a /dev/shm of its own")
+    script = [sys.executable, "-c", WITHOUT_SHM, str(photos)]
+    mounts = 'mount -t tmpfs -o size=4k,ro tmpfs /dev/shm && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts, "sh", *script],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[3],
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    assert done.stdout == f"{len(samples_of(photos))}\n"
+
+
+def test_a_net_sees_few_shapes_however_images_are_cropped(photos: Path, tmp_path: Path) -> None:
+    """R20: oneDNN keeps its work for each shape that it meets; a run brings a handful."""
+    seen: set[torch.Size] = set()
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+            seen.add(inputs[0].shape)
+
+    hook = register_module_forward_pre_hook(look)
+    try:
+        engine.trained(tmp_path / "run", cropped(photos))
+    finally:
+        hook.remove()
+
+    assert 1 <= len(seen) <= 3
+
+
+def cropped(photos: Path) -> Recipe:
+    plain = engine.photos(photos, {"cnn": {}}, epochs=3, batch_size=16)
+    return plain.model_copy(update={"data": plain.data.model_copy(update={"augment": CROPPED})})
