@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import grpc
 import psutil
@@ -118,10 +119,10 @@ class _Target:
     async def send(self, made: Iterable[Call]) -> None:
         """Send calls, some at a time; look after the daemon all along."""
         begin, waiting = time.monotonic(), iter(made)
-        async with grpc.aio.insecure_channel(f"unix:{self.daemon.socket}") as channel:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(AT_ONCE):
-                    tasks.create_task(self._work(channel, waiting))
+        channel = grpc.aio.insecure_channel(f"unix:{self.daemon.socket}")
+        async with channel, asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(self._work(channel, waiting))
         await self._look()
         self.told.seconds = time.monotonic() - begin
 
@@ -164,7 +165,7 @@ class _Target:
                     await client.delete(job.id)
 
 
-async def _replies(channel: grpc.aio.Channel, call: Call) -> list[bytes]:
+async def _replies(channel: Any, call: Call) -> list[bytes]:
     """Make a call; return the first of what is answered."""
     match call.method.client_streaming, call.method.server_streaming:
         case False, False:

@@ -20,7 +20,7 @@ NUMBERS = (
     1e38,
     3.5e38,
     1e300,
-    1.7976931348623157e308,
+    1.79e308,
 )
 COUNTS = (0, 1, 2, 3, 7, 8, 64, 255, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30)
 TEXTS = (
@@ -29,9 +29,12 @@ TEXTS = (
     "\u202e", "1e5", "-", "null", "head", "features[-1:]", "features[0:99999999999]", "type:Linear",
     "param:bias", "block:*", "last:1", "first:99999999999999999999", "**", "[", "*[", "re:(a+)+$",
 )  # fmt: skip
+JUNK = (
+    None, True, -1, 0, 1.5, float("nan"), float("inf"), {}, [], [[]], {"x": {}}, {"": None},
+)  # fmt: skip
 BROKEN = (
     "", " ", "null", "[]", "{}", "0", '"x"', "{", "NaN", '{"data":', "[" * 5000, '{"a":' * 5000,
-    "[" * 200 + "]" * 200, "\ufeff{}", '{"data":NaN}', '{"train":{"epochs":1e999}}', "-", "'", "{}{}",
+    "[" * 200 + "]" * 200, "\ufeff{}", '{"data":NaN}', '{"train":{"epochs":1e999}}', "-", "'",
     '{"train":{"epochs":1},"train":{"epochs":2}}', '{"\\ud800":1}', '{"model":{"name":"\\udfff"}}',
     '{"train":{"seed":' + "9" * 5000 + "}}", '{"train":{"epochs":1.0}}', '{"data":"\\u0000"}',
 )  # fmt: skip
@@ -129,27 +132,11 @@ class Grammar:
         return copy
 
     def _junk(self) -> Any:
-        return self.chance.choice(
-            (
-                None,
-                True,
-                -1,
-                0,
-                1.5,
-                float("nan"),
-                float("inf"),
-                {},
-                [],
-                [[]],
-                {"x": {}},
-                {"": None},
-            )
-            + (*COUNTS, *NUMBERS, *TEXTS)
-        )
+        return self.chance.choice((*JUNK, *COUNTS, *NUMBERS, *TEXTS))
 
 
 def _fits(value: float, node: Mapping[str, Any]) -> bool:
-    return (
+    return bool(
         node.get("minimum", value) <= value <= node.get("maximum", value)
         and node.get("exclusiveMinimum", value - 1) < value
         and value < node.get("exclusiveMaximum", float("inf"))

@@ -15,7 +15,7 @@ _INTEGERS = (0, 0, 1, 1, 2, 3, 8, 50, 1000, 1001, 2**16, -1, -2)
 _FLOATS = (0.0, 1.0, -1.0, 0.5, 1e308, -1e308, 5e-324, float("inf"), float("-inf"), float("nan"))
 _TEXTS = (
     "", "", "a", "ants", "-", "A B", "a" * 63, "a" * 64, "0", "0123", "ffff", "f" * 32, "../x", "/",
-    "a\0b", "\n", "ä", "🙂" * 70, "'; DROP TABLE jobs; --", "[a-", "%", "*" * 255, "?" * 256, "\u202e",
+    "a\0b", "\n", "ä", "🙂" * 70, "'; DROP TABLE jobs", "[a-", "%", "*" * 255, "?" * 256, "\u202e",
     "x" * 100_000, "eyJiZWZvcmUiOiAxfQ==", "bnVsbA==", "____", "user/name", "CON", ".", "..",
 )  # fmt: skip
 _SIZES = (0, 1, 16, 1000, 65_536, 262_144, 262_145)
@@ -83,6 +83,7 @@ class Messages:
             case FieldDescriptor.TYPE_DOUBLE | FieldDescriptor.TYPE_FLOAT:
                 return self.chance.choice(_FLOATS)
             case FieldDescriptor.TYPE_ENUM:
+                assert field.enum_type is not None
                 known = [value.number for value in field.enum_type.values]
                 return self.chance.choice((*known, *known, 99, -1, 2**31 - 1))
         low, high = _LIMITS[field.type]
