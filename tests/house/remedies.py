@@ -198,9 +198,49 @@ OUTCOMES = {
         "`ftctl logs` shows the whole; where a device ran out of memory, make the batch smaller.",
     ),
     "KILLED_BY_SIGNAL": _advice(
-        "A signal that the daemon did not send ended training: most often the kernel, for want of "
-        "memory.",
-        "Make the batch smaller or give the machine more memory; the kernel's log (`dmesg`) knows.",
+        "A signal that the daemon did not send ended training, as often as `retries` allow. The "
+        "kernel had not counted an end for want of memory.",
+        "Find out who sent it, and submit the job again.",
+    ),
+    "CRASHED": _advice(
+        "Native code failed (a segmentation fault, an abort) as often as `retries` allow. The "
+        "stacks of all threads are in the log.",
+        "Read the stacks with `ftctl logs`; where they end in a loader, see whether one image is "
+        "to blame.",
+    ),
+    "STALLED": _advice(
+        "Training made no step for the longer of 60 seconds and 10 usual steps, as often as "
+        "`retries` allow. The stacks of all threads are in the log.",
+        "The stacks tell what it waited for: most often a network disk, or a device that hangs.",
+    ),
+    "OUT_OF_MEMORY": _advice(
+        "The device ran out of memory, with batches that cannot be halved any more, or where "
+        "`train.out_of_memory` says never.",
+        "Lower `train.batch_size` and raise `train.accumulate`, take smaller images, or say "
+        "`resources.memory` so that no other job shares the device.",
+    ),
+    "HOST_OUT_OF_MEMORY": _advice(
+        "The machine, or the limit that training runs under, ran out of memory as often as "
+        "`retries` allow. The kernel counted it, or an allocation was refused.",
+        "Lower `train.batch_size` or `data.workers`, or give the machine more memory.",
+    ),
+    "DISK_FULL": _advice(
+        "There was no room left on the disk of the run directory.",
+        "Delete ended jobs (`ftctl delete`) or make room otherwise, and submit the job again.",
+    ),
+    "RESUME_REFUSED": _advice(
+        "The job was to go on in another environment than its checkpoint was made in (another "
+        "torch build, another instruction set), and the recipe wants it exact.",
+        "Have the recipe accept it, which marks the job as inexact, or train from the start.",
+    ),
+    "PAUSED_BY_USER": _advice(
+        "An attempt ended because somebody paused the job. A checkpoint is kept.",
+        "`ftctl resume` has it go on from there.",
+    ),
+    "PREEMPTED": _advice(
+        "An attempt ended because a job of higher priority wanted the device. A checkpoint is "
+        "kept.",
+        "Nothing is to do: the job goes on by itself once a device is free.",
     ),
     "LOST": _advice(
         "The process that trained went without an account, as where the machine restarts or its "
