@@ -193,7 +193,8 @@ def test_an_unknown_key_is_answered_with_the_nearest():
         "job.yaml:1:1: trian: unknown key `trian`; did you mean `train`?",
         "job.yaml:2:13: resources.device: unknown key `device`; did you mean `devices`?",
         "job.yaml:3:1: zzz: unknown key `zzz`; known here: name, resources, priority, after, "
-        "not_before, timeout, labels, data, model, train, outputs",
+        "not_before, timeout, retries, preemptible, min_runtime, labels, data, model, train, "
+        "outputs",
     ]
 
 
@@ -242,9 +243,20 @@ def test_a_bool_is_no_number_and_a_number_has_limits():
     ]
 
 
-@pytest.mark.parametrize(
-    "key", ["retries", "preemptible", "min_runtime", "sweep", "repeats", "evaluate", "queue"]
-)
+def test_what_a_job_endures_is_read():
+    file = ftctl.JobFile.parse("retries: 0\npreemptible: true\n")
+
+    assert file.faults == ()
+    assert (file.request.retries, file.request.preemptible) == (0, True)
+    assert faults("retries: often\npreemptible: 3\nmin_runtime: soon\n") == [
+        'job.yaml:1:1: retries: must be a whole number, not "often"',
+        "job.yaml:2:1: preemptible: must be true or false, not 3",
+        "job.yaml:3:1: min_runtime: must be a time span such as 2h30m, 90s or a number of "
+        'seconds, not "soon"',
+    ]
+
+
+@pytest.mark.parametrize("key", ["sweep", "repeats", "evaluate", "queue"])
 def test_what_is_not_built_is_refused_by_name(key):
     assert faults(f"{key}: 3") == [
         f"job.yaml:1:1: {key}: `{key}` is not built in this version; leave it out"

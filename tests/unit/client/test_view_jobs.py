@@ -136,10 +136,10 @@ def test_json_has_stable_names():
 
     assert list(value) == [
         "id", "name", "user", "state", "reason", "priority", "devices", "memory_bytes", "after",
-        "not_before", "timeout_seconds", "labels", "create_time", "start_time", "end_time",
+        "not_before", "timeout_seconds", "retries", "preemptible", "min_runtime_seconds", "labels", "create_time", "start_time", "end_time",
         "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
         "recipe", "plan", "artifacts", "run_dir", "last_sequence",
-        "is_finishing", "summary", "evaluations",
+        "is_finishing", "summary", "evaluations", "inexact", "retry_time", "failures",
     ]  # fmt: skip
     assert value["state"] == "failed"
     assert value["end_time"] == "2026-11-21T03:04:06.500Z"
@@ -229,6 +229,7 @@ def test_json_tells_attempts_and_limits():
         "devices": ["sim0", "sim1"],
         "start_time": "2026-11-21T03:04:05.000Z",
         "end_time": "2026-11-21T03:08:05.000Z",
+        "outcome": None,
     }
     assert value["attempts"][1]["end_time"] is None
 
@@ -247,7 +248,7 @@ def test_yaml_says_no_more_than_was_asked_for():
     text = yamlout.job_file(asking())
 
     assert set(yamltext.load(text).value) == {
-        "name", "resources", "priority", "not_before", "timeout", *asking().recipe,
+        "name", "resources", "priority", "not_before", "timeout", "retries", *asking().recipe,
     }  # fmt: skip
     assert text.startswith("name: ants-bees\nresources:\n")
     assert "\nnot_before: '2026-11-21T04:04:05.000Z'\ntimeout: 9000.0\n" in text

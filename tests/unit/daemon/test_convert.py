@@ -38,7 +38,7 @@ OUTCOME = Outcome(
 ATTEMPTS = [
     Attempt(
         job_id="0f" * 16, number=1, run_dir="/runs/1", devices=("sim0", "sim1"),
-        start_time=at(1), end_time=at(3),
+        start_time=at(1), end_time=at(3), outcome=OUTCOME,
     )
 ]  # fmt: skip
 
@@ -48,12 +48,13 @@ def full_job() -> Job:
     asked = request(
         "a", devices=2, priority=-5, after=("b",), labels={"k": "v", "a": "b"},
         memory_bytes=11 << 30, not_before=at(60), timeout_s=90.5,
+        retries=5, is_preemptible=True, min_runtime_s=30.0,
     )  # fmt: skip
     job = Job(
         id="0f" * 16, number=7, request=asked, after_ids=("1" * 32,), references={},
         state=JobState.FAILED, reason="because", create_time=NOW, start_time=at(1),
         end_time=at(2.000001), outcome=OUTCOME, attempt=3, run_dir="/runs/3",
-        user="alice",
+        user="alice", failures=2, retry_time=at(9), inexact="smaller batches",
         datasets=(DatasetUse(name="flowers", owner="alice", digest="ab" * 32),),
     )  # fmt: skip
     worse = asdict(jobs.score(8))
