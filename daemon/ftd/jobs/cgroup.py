@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fttrain.spec import mark
-from fttrain.spec.rundir import ProcessIdentity, boot_id
+from fttrain.spec import mark, rundir
+from fttrain.spec.rundir import ProcessIdentity
 
 DAEMONS_GROUP = "daemon"
 """What the unit calls the daemon's own group beneath the delegated one."""
@@ -87,7 +87,7 @@ class Groups:
 
     def of(self, shim: ProcessIdentity | None) -> Group | None:
         """Return the group of an attempt; None where it can have none."""
-        if self.base is None or shim is None or shim.boot_id != boot_id():
+        if self.base is None or shim is None or shim.boot_id != rundir.boot_id():
             return None
         return Group(path=self.base / mark.group_of(shim))
 

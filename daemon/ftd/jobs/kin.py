@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fttrain.spec import mark
-from fttrain.spec.rundir import ProcessIdentity, boot_id
+from fttrain.spec import mark, rundir
+from fttrain.spec.rundir import ProcessIdentity
 
 _PROC = Path("/proc")
 _GONE = ("Z", "X")
@@ -60,7 +60,7 @@ class Search:
 
 def find(search: Search) -> list[Kin]:
     """Return the processes of an attempt that run, its shim excluded. Costs some milliseconds."""
-    if search.shim.boot_id != boot_id():
+    if search.shim.boot_id != rundir.boot_id():
         return []
     group, text = frozenset(search.group()), mark.of(search.run_dir, search.shim)
     return [
@@ -122,6 +122,13 @@ def read(pid: int) -> Kin | None:
     )
 
 
+def runs(process: ProcessIdentity) -> bool:
+    """Return whether this very process runs; one that has ended and was not reaped does not."""
+    now = read(process.pid)
+    is_same = now is not None and now.start_ticks == process.start_ticks
+    return is_same and process.boot_id == rundir.boot_id()
+
+
 def _table() -> Iterator[Kin]:
     for entry in os.scandir(_PROC):
         if entry.name.isdecimal() and (process := read(int(entry.name))) is not None:
@@ -175,4 +182,4 @@ def _shim_of(text: str) -> ProcessIdentity | None:
     pid, _, ticks = text.rpartition("/")[2].partition(".")
     if not (pid.isdecimal() and ticks.isdecimal()):
         return None
-    return ProcessIdentity(pid=int(pid), start_ticks=int(ticks), boot_id=boot_id())
+    return ProcessIdentity(pid=int(pid), start_ticks=int(ticks), boot_id=rundir.boot_id())

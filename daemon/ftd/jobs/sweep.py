@@ -43,19 +43,21 @@ NOTHING = Swept()
 
 def told(report: ExitReport | None, swept: Swept) -> list[str]:
     """Return what is to be said of the processes that outlived a worker."""
-    ended = [str(each) for each in swept.ended]
-    # A worker that is ended by force is bound to leave its loader processes behind.
-    if report is not None and not report.terminated:
-        others = {each.pid for each in report.left} | {each.pid for each in swept.ended}
-        by_shim = [each for each in report.orphans if each.pid not in others]
-        ended = [*(f"{each.name} ({each.pid})" for each in by_shim), *ended]
     lines = []
-    if ended:
+    if ended := [*_ended_by_shim(report), *map(str, swept.ended)]:
         lines.append(f"Processes that outlived the worker were ended: {', '.join(ended)}.")
     if swept.left:
         names = named(swept.left)
         lines.append(f"Its devices are held until {names} is gone, which nothing could end.")
     return lines
+
+
+def _ended_by_shim(report: ExitReport | None) -> list[str]:
+    # A worker that is ended by force is bound to leave its loader processes behind.
+    if report is None or report.terminated:
+        return []
+    left = {each.pid for each in report.left}
+    return [f"{each.name} ({each.pid})" for each in report.orphans if each.pid not in left]
 
 
 def named(processes: Sequence[Kin]) -> str:
@@ -86,8 +88,10 @@ class Sweep:
             was_seen: the shim was seen to end just now.
         """
         shim = await asyncio.to_thread(rundir.read_shim, run_dir)
-        if shim is None or shim.is_alive:
+        if shim is None or kin.runs(shim):
             return NOTHING
+        if by_shim := _ended_by_shim(report):
+            log.warning("orphans_ended", job_id=run_dir.parent.name, orphans=", ".join(by_shim))
         return await self._end(run_dir, shim, report, was_seen=was_seen)
 
     async def end_again(self, job_id: JobId) -> None:
@@ -102,7 +106,7 @@ class Sweep:
         for run_dir, shim in found.items():
             # A copy of a state directory knows the same jobs, but not the same shims.
             is_ours = await asyncio.to_thread(rundir.read_shim, run_dir) == shim
-            if is_ours and not shim.is_alive and run_dir.parent.name not in except_of:
+            if is_ours and not kin.runs(shim) and run_dir.parent.name not in except_of:
                 await self._end(run_dir, shim)
                 jobs[run_dir.parent.name] = None
         return list(jobs)

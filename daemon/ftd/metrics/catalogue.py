@@ -222,6 +222,11 @@ DEVICE_STATE = _gauge(
     "device", "state", present=A_DEVICE,
 )  # fmt: skip
 DEVICE_JOBS = _gauge("ftd_device_jobs", "Jobs that hold the device.", "device", present=A_DEVICE)
+DEVICE_LEFT = _gauge(
+    "ftd_device_left_processes",
+    "Processes of jobs that have ended, which nothing could end; the device waits for them.",
+    "device", present=A_DEVICE,
+)  # fmt: skip
 DEVICE_TOTAL = _gauge(
     "ftd_device_memory_total_bytes", "Memory of the device.",
     "device", unit="bytes", present=A_DEVICE,
@@ -319,8 +324,8 @@ CHAPTERS = (
     Chapter(
         title="Each device",
         metrics=(
-            DEVICE_INFO, DEVICE_STATE, DEVICE_JOBS, DEVICE_TOTAL, DEVICE_USED, DEVICE_RESERVED,
-            DEVICE_FOREIGN, DEVICE_UTILIZATION, DEVICE_TEMPERATURE, DEVICE_ENERGY, DEVICE_XID,
+            DEVICE_INFO, DEVICE_STATE, DEVICE_JOBS, DEVICE_LEFT, DEVICE_TOTAL, DEVICE_USED,
+            DEVICE_RESERVED, DEVICE_FOREIGN, DEVICE_UTILIZATION, DEVICE_TEMPERATURE, DEVICE_ENERGY, DEVICE_XID,
             DEVICE_SAMPLED,
         ),
     ),

@@ -212,6 +212,7 @@ READERS: Mapping[Metric, Reader] = {
     rows.DEVICE_INFO: _device_info,
     rows.DEVICE_STATE: _device_state,
     rows.DEVICE_JOBS: _by_device(lambda each: len(each.guests)),
+    rows.DEVICE_LEFT: _by_device(lambda each: len(each.left)),
     rows.DEVICE_TOTAL: _by_device(lambda each: each.device.memory_bytes),
     rows.DEVICE_USED: _by_device(_device_used),
     rows.DEVICE_RESERVED: _by_device(lambda each: each.reserved_bytes),

@@ -187,6 +187,7 @@ def told_of(tmp_path: Path, *devices: Standing) -> list[Sample]:
     ("name", "value"),
     [
         ("ftd_device_jobs", 1),
+        ("ftd_device_left_processes", 0),
         ("ftd_device_memory_total_bytes", 16 * GIB),
         ("ftd_device_memory_used_bytes", 5 * GIB),
         ("ftd_device_memory_reserved_bytes", 4 * GIB),
@@ -239,7 +240,7 @@ def test_a_device_that_cannot_tell_is_not_spoken_for(tmp_path: Path) -> None:
     names = {line.name for line in told_of(tmp_path, silent) if "device" in line.labels}
 
     assert names == {
-        "ftd_device_info", "ftd_device_state", "ftd_device_jobs",
+        "ftd_device_info", "ftd_device_state", "ftd_device_jobs", "ftd_device_left_processes",
         "ftd_device_memory_total_bytes", "ftd_device_memory_reserved_bytes",
         "ftd_device_xid_errors_total",
     }  # fmt: skip
