@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from ftd.devices.model import DeviceId
-from ftd.jobs import outcome, retrying, sweep
+from ftd.jobs import jobcard, outcome, retrying, sweep
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
 from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
@@ -88,6 +88,7 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: 
         earlier=[str(each) for each in earlier(run_dir)],
     )
     rundir.write_card(run_dir / rundir.ATTEMPT, card)
+    jobcard.write(run_dir.parent, job)
     return run_dir
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from ftd.jobs import history, states
+from ftd.jobs import history, jobcard, states
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.model import (
     Attempt,
@@ -94,6 +94,7 @@ class Ledger:
                 self.changed.set()
             if stored.state is not job.state:
                 _tell(stored)
+                await asyncio.to_thread(jobcard.renew, stored)
             return stored
 
     async def move(

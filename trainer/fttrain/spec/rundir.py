@@ -31,14 +31,21 @@ BEST = "checkpoints/best.safetensors"
 LAST = "checkpoints/last.safetensors"
 STEPS = "checkpoints/steps"
 """Folder of the checkpoints themselves, by step; BEST and LAST are two of them."""
+FORMAT = 1
+"""Of a run directory: what attempt.json says, and which files there are."""
 DATASET = "dataset:"
 """Begins the text of a reference to a pushed data set."""
+
+
+class NewerFormat(ValueError):
+    """What lies there was written by a newer version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptCard:
     """What the worker is told beside recipe and plan."""
 
+    format: int = FORMAT
     job_id: str
     attempt: int
     name: str
@@ -77,6 +84,16 @@ class ProcessIdentity:
     def is_alive(self) -> bool:
         """True if this very process is still there (a zombie counts until it is reaped)."""
         return type(self).of(self.pid) == self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseNote:
+    """Why a worker was asked to keep a checkpoint and to end."""
+
+    preempted_by: str = ""
+    """The job that is to have its place."""
+    asked_by: str = ""
+    """The user who wants it; he has the last word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +174,21 @@ def is_to_finish(run_dir: Path) -> bool:
     return (run_dir / FINISH).exists()
 
 
-def ask_to_pause(run_dir: Path, *, preempted_by: str = "") -> None:
-    """Ask a worker to keep a checkpoint and to end; `preempted_by` names who wants its place."""
-    write_aside(run_dir / PAUSE, json.dumps({"preempted_by": preempted_by}).encode())
+def ask_to_pause(run_dir: Path, *, preempted_by: str = "", asked_by: str = "") -> None:
+    """Ask a worker to keep a checkpoint and to end.
+
+    Args:
+        run_dir: of its attempt
+        preempted_by: the job that is to have its place; it goes on as soon as it can
+        asked_by: the user who wants it; it goes on when it is resumed
+    """
+    note = {"preempted_by": preempted_by, "asked_by": asked_by}
+    write_aside(run_dir / PAUSE, json.dumps(note).encode())
+
+
+def call_off_pause(run_dir: Path) -> None:
+    """Take back that a worker was asked to end; one that has seen it ends all the same."""
+    (run_dir / PAUSE).unlink(missing_ok=True)
 
 
 def is_to_pause(run_dir: Path) -> bool:
@@ -167,10 +196,10 @@ def is_to_pause(run_dir: Path) -> bool:
     return (run_dir / PAUSE).exists()
 
 
-def preempted_by(run_dir: Path) -> str:
-    """Return which job wanted the place of one that was asked to pause; empty: its user asked."""
+def read_pause(run_dir: Path) -> PauseNote | None:
+    """Return why a worker was asked to end; None where it was not."""
     body = _read(run_dir / PAUSE)
-    return str(body["preempted_by"]) if body is not None else ""
+    return PauseNote(**body) if body is not None else None
 
 
 def write_card(path: Path, card: AttemptCard | ExitReport) -> None:
@@ -179,8 +208,28 @@ def write_card(path: Path, card: AttemptCard | ExitReport) -> None:
 
 
 def read_attempt(run_dir: Path) -> AttemptCard:
-    """Read attempt.json."""
-    return AttemptCard(**json.loads((run_dir / ATTEMPT).read_text()))
+    """Read attempt.json.
+
+    Raises:
+        NewerFormat: where a newer version wrote it.
+    """
+    path = run_dir / ATTEMPT
+    body = json.loads(path.read_text())
+    refuse_newer(path, body.get("format", FORMAT), FORMAT)
+    return AttemptCard(**body)
+
+
+def refuse_newer(path: Path, found: int, known: int) -> None:
+    """Refuse a file of a format that is not known here.
+
+    Raises:
+        NewerFormat
+    """
+    if found > known:
+        raise NewerFormat(
+            f"{path} has format {found}, of a newer finetuned, and this one knows {known}; "
+            "install that version"
+        )
 
 
 def read_shim(run_dir: Path) -> ProcessIdentity | None:
