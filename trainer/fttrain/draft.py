@@ -24,6 +24,7 @@ from fttrain.models.zoo import Net
 from fttrain.optim import groups
 from fttrain.optim.schedules import Course
 from fttrain.spec.faults import Fault, RecipeFaults
+from fttrain.spec.images import StatedPreprocess
 from fttrain.spec.plan import GroupCard, PreprocessCard
 from fttrain.spec.recipe import Recipe
 
@@ -130,16 +131,20 @@ class Draft:
     @cached_property
     def preprocess(self) -> PreprocessCard:
         """How an image becomes the net's input."""
-        stated = self.recipe.data.preprocess
-        if stated is not None:
-            return PreprocessCard(steps=stated, origin="recipe")
-        if self.known_preprocess is not None:
-            return self.known_preprocess
-        raise _fault(
-            "data.preprocess",
-            f"must be stated: `{self.recipe.model.weights}` does not say how images are "
-            "prepared; give mean and std, and resize and crop",
-        )
+        match self.recipe.data.preprocess, self.known_preprocess:
+            case None, PreprocessCard() as known:
+                return known
+            case StatedPreprocess(mean=[*_]) as stated, _:
+                return PreprocessCard(steps=stated.completed(), origin="recipe")
+            case StatedPreprocess() as stated, PreprocessCard() as known:
+                origin = f"recipe, mean and std from {known.origin}"
+                return PreprocessCard(steps=stated.completed(known.steps), origin=origin)
+            case stated, _:
+                raise _fault(
+                    "data.preprocess",
+                    f"must be stated: `{self.recipe.model.weights}` does not say how images are "
+                    "prepared; give mean and std" + ("" if stated else ", and resize and crop"),
+                )
 
     @property
     def known_preprocess(self) -> PreprocessCard | None:

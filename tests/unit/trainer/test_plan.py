@@ -192,6 +192,40 @@ def test_a_mistyped_net_is_told_with_the_nearest(
     ]
 
 
+def test_a_recipe_that_says_sizes_alone_takes_the_colours_of_the_weights(
+    photos: Path, shared: Path
+) -> None:
+    weights = f"file:{shared / 'weights' / 'mobilenet_v2-b0353104.pth'}"
+    data = {"folder": {"path": str(photos)}, "preprocess": {"resize": 40, "crop": 32}}
+
+    made = engine.planned(engine.parsed(data, {"name": "mobilenet_v2", "weights": weights}, {}))
+
+    assert made.preprocess.steps == Preprocess(
+        resize=40, crop=32, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
+    )
+    assert made.preprocess.origin == (
+        "recipe, mean and std from weights mobilenet_v2 IMAGENET1K_V1"
+    )
+
+
+def test_sizes_alone_do_not_do_where_the_weights_bring_no_colours(photos: Path) -> None:
+    data = {"folder": {"path": str(photos)}, "preprocess": {"resize": 40, "crop": 32}}
+
+    assert engine.refused(engine.parsed(data, {"name": "resnet18"}, {})) == {
+        "data.preprocess": "must be stated: `none` does not say how images are prepared; "
+        "give mean and std"
+    }
+
+
+def test_mean_without_std_is_refused() -> None:
+    with pytest.raises(RecipeFaults) as refused:
+        engine.parsed({"digits": {}, "preprocess": {"mean": [0.5]}}, {"cnn": {}}, {})
+
+    assert [(fault.field, fault.description) for fault in refused.value.faults] == [
+        ("data.preprocess", "say both mean and std, or neither, for those of the weights")
+    ]
+
+
 def test_preprocessing_that_nobody_knows_must_be_stated(photos: Path, resnet: Path) -> None:
     data = {"folder": {"path": str(photos)}}
     model = {"name": "resnet18", "weights": f"file:{resnet}"}

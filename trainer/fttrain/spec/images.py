@@ -30,6 +30,7 @@ __all__ = [
     "Manifest",
     "Preprocess",
     "Split",
+    "StatedPreprocess",
     "TorchvisionSet",
 ]
 
@@ -38,22 +39,45 @@ SOURCES = ("folder", "dataset", "manifest", "torchvision", "cub200", "fake", "di
 
 _SHARE = r"^(100|[0-9]{1,2}(\.[0-9]+)?)%$"
 Level = Annotated[int, Field(ge=0, le=255)]
+Mean = Annotated[list[float], Field(min_length=1, max_length=3)]
+Deviation = Annotated[list[Positive], Field(min_length=1, max_length=3)]
 
 
-class Preprocess(Strict):
-    """How an image becomes the net's input. Comes with the weights where it is not stated."""
-
+class _Framing(Strict):
     resize: Side | None = Field(None, description="Shorter side after resizing, in pixels.")
     crop: Side | None = Field(None, description="Side of the centre crop, in pixels.")
     interpolation: Literal["bilinear", "bicubic"] = Field(
         "bilinear", description="How pixels are taken between pixels when resizing."
     )
-    mean: Annotated[list[float], Field(min_length=1, max_length=3)] = Field(
-        description="Per channel, of values 0 to 1."
+
+
+class Preprocess(_Framing):
+    """How an image becomes the net's input."""
+
+    mean: Mean
+    std: Deviation
+
+
+class StatedPreprocess(_Framing):
+    """How an image becomes the net's input. Comes with the weights where it is not stated."""
+
+    mean: Mean | None = Field(
+        None, description="Per channel, of values 0 to 1. Not stated: that of the weights."
     )
-    std: Annotated[list[Positive], Field(min_length=1, max_length=3)] = Field(
-        description="Per channel, of values 0 to 1."
+    std: Deviation | None = Field(
+        None, description="Per channel, of values 0 to 1. Not stated: that of the weights."
     )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("say both mean and std, or neither, for those of the weights")
+        return self
+
+    def completed(self, known: Preprocess | None = None) -> Preprocess:
+        """Return it whole: with mean and std of what the weights bring, where it says none."""
+        colours = {} if known is None else {"mean": known.mean, "std": known.std}
+        return Preprocess(**{**colours, **self.model_dump(exclude_none=True)})
 
 
 def _or_a_name(schema: dict[str, Any]) -> None:
@@ -111,7 +135,7 @@ class Data(Strict):
         "keeps its length, so it sees so many times fewer images.",
     )
     sampling: Sampling = Sampling(shuffled=Shuffled())
-    preprocess: Preprocess | None = Field(
+    preprocess: StatedPreprocess | None = Field(
         None, description="Stated where the weights do not bring it."
     )
     workers: Annotated[int, Field(ge=0, le=64)] | None = Field(
