@@ -34,7 +34,9 @@ CALL_S = 5.0
 TWICE = 0.2
 """Share of submissions that are sent twice at once, by the same request id."""
 DIVERGES, WAITS_FOR_ANOTHER = 0.08, 0.08
-MOST_EPOCHS = 5
+SHORT, LONG = (1, 4), (8, 24)
+"""Epochs of a job, from and to: one that is long outlives several daemons."""
+LASTS_LONG = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class Fleet:
         diverges = drawn < DIVERGES
         is_heir = not diverges and drawn < DIVERGES + WAITS_FOR_ANOTHER and live
         mother = self.random.choice(live) if is_heir else None
-        epochs = self.random.randint(1, MOST_EPOCHS)
+        epochs = self.random.randint(*(LONG if self.random.random() < LASTS_LONG else SHORT))
         job = digits(f"job-{len(self.entries)}", epochs=epochs, **self.words)
         job["after"] = [mother.id] if mother else []
         if diverges:
@@ -102,6 +104,10 @@ class Fleet:
         )  # fmt: skip
         self.entries.append(entry)
         entry.watcher = self.tasks.create_task(self._watch(entry), name=f"watch-{entry.name}")
+
+    def told(self) -> int:
+        """Return how many epochs the watchers have seen."""
+        return sum(isinstance(each, EpochEnded) for entry in self.entries for each in entry.seen)
 
     async def cancel(self) -> None:
         """Cancel a job of those that have not ended."""

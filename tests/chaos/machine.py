@@ -94,7 +94,8 @@ class Machine:
 
     async def die(self) -> None:
         """End daemon, zygote and shims together, and boot anew: nobody is what he was."""
-        # More than once: who is about to be killed may fork. Trainers are the kernel's care.
+        # More than once: who is about to be killed may fork. Trainers are the kernel's care,
+        # and a zygote that has not found the clock yet.
         while doomed := [each for each in self.processes() if not is_trainer(each)]:
             for each in doomed:
                 send(each, signal.SIGKILL)
@@ -103,8 +104,11 @@ class Machine:
         self.boot += 1
 
     async def until_empty(self) -> None:
-        """Return once no process is left. Raises TimeoutError where one stays."""
-        await wait_until(lambda: not self.processes(), GONE_S)
+        """Return once no process is left."""
+        with contextlib.suppress(TimeoutError):
+            await wait_until(lambda: not self.processes(), GONE_S)
+        left = [f"{each.pid} {title(each)} ({each.status()})" for each in self.processes()]
+        assert not left, f"still there: {left}"
 
     def turn_clock(self, seconds: float) -> None:
         """Set its clock ahead, or back."""

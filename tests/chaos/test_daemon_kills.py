@@ -1,6 +1,7 @@
 """The daemon dies by kill -9 at any moment, alone or with all beneath it; no job pays for it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,15 +10,17 @@ from random import Random
 
 import pytest
 
-from ftctl import EpochEnded
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.machine import Machine, machine
+from tests.wait import wait_until
 
 Kill = Callable[[Machine], Awaitable[None]]
 BEFORE_IT_LISTENS = 0.3
 """Share of kills that come while the daemon starts and takes up what it finds."""
-START_S, ROUND_S = 2.0, 1.5
+START_S, AFTER_S = 2.0, 0.5
+MOST_EPOCHS, LIMIT_S = 4, 15.0
+"""So many epochs, or seconds, pass from one kill to the next at most."""
 CANCELLED = 0.2
 """Share of kills right before which a job is cancelled."""
 
@@ -95,18 +98,20 @@ async def _until_the_moment(own: Machine, jobs: Fleet, random: Random, *, waitin
         return
     await own.listens()
     await jobs.fill(waiting)
-    await asyncio.sleep(random.uniform(0, ROUND_S))
+    enough = jobs.told() + random.randint(0, MOST_EPOCHS)
+    with contextlib.suppress(TimeoutError):
+        await wait_until(lambda: jobs.told() >= enough, LIMIT_S)
+    await asyncio.sleep(random.uniform(0, AFTER_S))
     if random.random() < CANCELLED:
         await jobs.cancel()
 
 
 async def _told(jobs: Fleet, faults: list[str], *, kills: int, seconds: float) -> Played:
-    seen = [event for entry in jobs.entries for event in entry.seen]
     return Played(
         faults=faults,
         kills=kills,
         jobs=len(jobs.entries),
-        epochs=sum(isinstance(event, EpochEnded) for event in seen),
+        epochs=jobs.told(),
         attempts=sum([len(job.attempts) for job in await jobs.jobs()]),
         seconds=seconds,
     )

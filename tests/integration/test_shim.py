@@ -225,3 +225,25 @@ async def test_cancelling_the_plan_call_ends_the_planner(zygote: Zygote, tmp_pat
     await process.wait()
     process.close()
     assert not (folder / rundir.PLAN).exists()
+
+
+async def test_a_stopped_zygote_ends_with_its_daemon() -> None:
+    daemon = (
+        "import socket, subprocess, sys, time\n"
+        "_, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        "command = [sys.executable, '-P', '-m', 'fttrain.zygote', str(theirs.fileno()), '0']\n"
+        "print(subprocess.Popen(command, pass_fds=[theirs.fileno()]).pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", daemon, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    zygote = psutil.Process(int(await process.stdout.readline()))
+    await wait_until(lambda: " ".join(zygote.cmdline()).strip() == "finetuned zygote")
+    zygote.suspend()
+
+    process.kill()
+    await process.wait()
+
+    await wait_until(lambda: not zygote.is_running() or zygote.status() == psutil.STATUS_ZOMBIE)

@@ -176,6 +176,8 @@ def main() -> None:
     """Import all that workers need, then serve."""
     # The daemon's end decides when this process ends, not a Ctrl-C in the daemon's terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It looks at its socket only once all is imported, and one that is stopped never does.
+    shim.die_with_parent(os.getppid())
     connection = socket.socket(fileno=int(sys.argv[1]))
     reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
