@@ -3,8 +3,10 @@
 Real daemon (without its RPC layer), zygote, shims, processes and signals.
 """
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from ftd.devices import accounts, observer
+from ftd.jobs import crew, sweep, waiting
 from ftd.jobs.fleet import DeviceState
 from ftd.jobs.model import EventKind, Job, JobState
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.chaos import brood
+from tests.fakes import metrics
+from tests.fakes.holding import MIB
 from tests.fakes.supervising import daemon, submit, until, watch, worker_of
 from tests.wait import wait_until
 
@@ -151,3 +157,118 @@ async def test_a_daemon_ends_what_was_orphaned_while_none_was_there(
         print(f"{len(survivors)} processes ended {took:.2f} s after the start of a daemon")
         assert took < LIMIT_S
         assert await named(second, job, survivors) == []
+
+
+@pytest.fixture
+def immortal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Have SIGKILL end nothing, as where a process waits for a device; `undo` has it end again."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sweep, "_kill", lambda _: time.sleep(0.05))
+    monkeypatch.setattr(crew, "_FOLLOW_AGAIN_S", 0.2)
+    return patch
+
+
+def left_of(supervisor: Supervisor) -> set[int]:
+    """Return the processes for which the one device waits."""
+    (standing,) = supervisor.standings()
+    return {int(each.rpartition("(")[2].rstrip(")")) for each in standing.left}
+
+
+async def test_a_device_is_held_until_what_cannot_be_ended_is_gone(
+    tmp_path: Path, zygote: tuple[str, ...], immortal: pytest.MonkeyPatch
+) -> None:
+    async with daemon(tmp_path, zygote, devices=SIM) as supervisor:
+        job = await running(supervisor, "brood-and-wait")
+        waiting = await submit(supervisor, "finish")
+        left = brood.left_in(Path(job.run_dir))
+        kill_shim(job)
+        await wait_until(lambda: left_of(supervisor) == set(left))
+        await until(supervisor, waiting, JobState.QUEUED, "sim0 is unhealthy: held by ")
+        held, counted = supervisor.standings(), await looked(supervisor, "left_processes")
+
+        immortal.undo()
+        await supervisor.cancel(job.id)
+        await watch(supervisor, waiting)
+
+        assert [each.state for each in held] == [DeviceState.UNHEALTHY]
+        assert held[0].reason.endswith(" of brood-and-wait, which nothing could end")
+        assert all(f"({pid})" in held[0].reason for pid in left)
+        assert counted == [float(len(left))]
+        said = "".join(await notices(supervisor, job))
+        assert "Its devices are held until " in said
+        assert brood.all_seen(tmp_path / "runs") == []
+        await wait_until(lambda: supervisor.standings()[0].state is DeviceState.FREE)
+        assert await looked(supervisor, "left_processes") == [0.0]
+
+
+@pytest.mark.parametrize("is_over_for_good", [True, False], ids=["ended", "lost"])
+async def test_what_a_job_has_left_holds_its_device_over_a_restart(
+    tmp_path: Path,
+    zygote: tuple[str, ...],
+    immortal: pytest.MonkeyPatch,
+    *,
+    is_over_for_good: bool,
+) -> None:
+    async with daemon(tmp_path, zygote, devices=SIM) as first:
+        job = await running(first, "brood-and-wait")
+        left = set(brood.left_in(Path(job.run_dir)))
+        kill_shim(job)
+        await wait_until(lambda: left_of(first) == left)
+        if is_over_for_good:
+            await first.cancel(job.id)
+            await watch(first, job)
+
+    async with daemon(tmp_path, zygote, devices=SIM) as second:
+        # Of what was told nothing by those before it nothing is known any more.
+        known = {pid for pid, kind in brood.left_in(Path(job.run_dir)).items() if kind != "bare"}
+        assert second.standings()[0].state is not DeviceState.FREE
+        await wait_until(lambda: left_of(second) == known)
+        immortal.undo()
+        await wait_until(lambda: second.standings()[0].state is not DeviceState.UNHEALTHY)
+        assert not any(map(brood.is_there, known))
+
+
+async def looked(supervisor: Supervisor, metric: str) -> list[float]:
+    """Return what a metric of the devices says."""
+    sources = metrics.FakeSources(devices=list(supervisor.standings()))
+    taken = metrics.taken(metrics.new_tally(), sources, supervisor.state_dir)
+    return list(metrics.values(list(metrics.lines(taken)), f"ftd_device_{metric}").values())
+
+
+async def test_the_memory_of_strangers_is_in_capacity_metric_and_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However many larger ones this machine runs.
+    monkeypatch.setattr(waiting, "_MOST_NAMED", 1000)
+    monkeypatch.setattr(accounts, "MOST_FOREIGN", 1000)
+    monkeypatch.setattr(observer, "MOST_FOREIGN", 1000)
+    with stranger(300 * MIB) as pid:
+        async with daemon(tmp_path, devices="cpu") as supervisor:
+            (standing,) = await supervisor.look_at_devices()
+            foreign = standing.reading.memory_foreign_bytes
+            (told,) = await looked(supervisor, "memory_foreign_bytes")
+            asked = standing.device.memory_bytes - foreign // 2
+            job = await submit(supervisor, "finish", memory_bytes=asked)
+            await until(supervisor, job, JobState.QUEUED, "needs ")
+            reason = (await supervisor.store.get(job.id)).reason
+
+    named = {each.pid: each.memory_bytes for each in standing.reading.foreign}
+    assert named[pid] == pytest.approx(300 * MIB, rel=0.1)
+    assert foreign >= 300 * MIB
+    assert told == foreign
+    assert "held by others on cpu: " in reason
+    assert f"({pid})" in reason
+
+
+@contextlib.contextmanager
+def stranger(size_bytes: int) -> Iterator[int]:
+    """Run a process that is nobody's child here and holds memory."""
+    code = f"import sys; held = b'x' * {size_bytes}; print('holds', flush=True); sys.stdin.read()"
+    command = ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 & echo $!', "sh", sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdout
+        said = {shell.stdout.readline().strip(), shell.stdout.readline().strip()}
+        yield int((said - {"holds"}).pop())
+        shell.communicate("")

@@ -95,7 +95,7 @@ class Crew:
             await self._follow(job, Follower.adopt)
 
     async def end_leftovers(self, *, except_of: Collection[JobId]) -> list[JobId]:
-        """End what attempts of jobs that have ended left behind in the days of earlier daemons.
+        """End what attempts that are over left behind in the days of earlier daemons.
 
         Returns the jobs of which something could not be ended; they hold their devices again.
         """

@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 AGAIN_S = 5.0
 """After a failure of the daemon's own, such as a full disk."""
+_WAITING = (JobState.QUEUED, JobState.PAUSED)
 CLOCK_S = 60.0
 """The time of day may be set, and the machine may sleep: a moment is looked for this often."""
 
@@ -311,12 +312,13 @@ class Supervisor:
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()
         held = await self._held([job.id for job in jobs])
-        for job_id in await self._crew.end_leftovers(except_of={job.id for job in jobs}):
+        under_way = {each.id for each in jobs if each.state not in _WAITING}
+        for job_id in await self._crew.end_leftovers(except_of=under_way):
             work = partial(self._crew.release_when_empty, job_id)
             self._begin(work, name=f"empty-{job_id[:8]}")
         for job in jobs:
             self.ledger.add(job)
-            is_waiting = job.state in (JobState.QUEUED, JobState.PAUSED)
+            is_waiting = job.state in _WAITING
             if is_waiting or (job.state is JobState.STARTING and _never_began(job)):
                 await self._crew.requeue(job.id)
                 if job.attempt:  # the daemon before may have ended right before it could
