@@ -22,7 +22,7 @@ from benchmarks.material import material
 from benchmarks.reached import Reached
 from benchmarks.table import CHECKOUT, processor
 from examples.demo import daemon
-from ftctl import AsyncClient, AsyncJobHandle, Job, JobFile
+from ftctl import AsyncClient, AsyncJobHandle, Job, JobFailed, JobFile
 from fttrain.spec import rundir
 
 ARCHIVES = {
@@ -41,8 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         asked = reached.shipped()
     else:
         asked = list(arguments) or [name for name in reached.shipped() if name not in known]
-    asyncio.run(run(with_needed(asked)))
-    return 0
+    return asyncio.run(run(with_needed(asked)))
 
 
 def with_needed(names: Sequence[str]) -> list[str]:
@@ -53,8 +52,8 @@ def with_needed(names: Sequence[str]) -> list[str]:
     return list(ordered)
 
 
-async def run(names: Sequence[str]) -> None:
-    """Run jobs, two at a time; keep what each has reached as soon as it has ended."""
+async def run(names: Sequence[str]) -> int:
+    """Run jobs, two at a time; keep what each has reached. Return how many have failed."""
     with TemporaryDirectory() as folder:
         given = material(Path(folder))
         environment = {**given.environment(), "FTD_DEVICES": f"cpu:{AT_ONCE}"}
@@ -62,19 +61,25 @@ async def run(names: Sequence[str]) -> None:
             await _push(own.client, names)
             handles = [(name, await own.client.submit(_file(name))) for name in names]
             try:
-                await asyncio.gather(*(_keep(name, handle) for name, handle in handles))
+                return sum(await asyncio.gather(*(_keep(*one) for one in handles)))
             finally:
                 # Workers outlive their daemon: what still runs would go on without end.
                 for _, handle in handles:
                     await handle.cancel()
 
 
-async def _keep(name: str, handle: AsyncJobHandle) -> None:
+async def _keep(name: str, handle: AsyncJobHandle) -> bool:
+    """Wait for a job and keep what it has reached; return True where it failed."""
     recipe = reached.digest(name)
-    job = (await handle.wait()).check()
+    try:
+        job = (await handle.wait()).check()
+    except JobFailed as failure:
+        print(failure, file=sys.stderr)
+        return True
     row = Reached.of(job, recipe=recipe, machine=_machine(), processor_s=_processor_seconds(job))
     reached.keep({**reached.kept(), name: row})
     print(row.row(name), flush=True)
+    return False
 
 
 async def _push(client: AsyncClient, names: Sequence[str]) -> None:
