@@ -26,6 +26,7 @@ from ftctl.source import job_file
 from tests.e2e.recipes import digits
 
 T = TypeVar("T")
+Words = Callable[[Random], dict[str, Any]]
 
 PATIENCE_S = 120.0
 AWAY_S = 0.1
@@ -74,8 +75,8 @@ class Fleet:
     client: AsyncClient
     random: Random
     tasks: asyncio.TaskGroup
-    words: dict[str, Any]
-    """The daemon's part of each job."""
+    words: Words
+    """The daemon's part of the next job."""
     entries: list[Entry] = field(default_factory=list)
 
     def live(self) -> list[Entry]:
@@ -94,7 +95,7 @@ class Fleet:
         is_heir = not diverges and drawn < DIVERGES + WAITS_FOR_ANOTHER and live
         mother = self.random.choice(live) if is_heir else None
         epochs = self.random.randint(*(LONG if self.random.random() < LASTS_LONG else SHORT))
-        job = digits(f"job-{len(self.entries)}", epochs=epochs, **self.words)
+        job = digits(f"job-{len(self.entries)}", epochs=epochs, **self.words(self.random))
         job["after"] = [mother.id] if mother else []
         if diverges:
             job["train"]["optimizer"] = {"sgd": {"lr": 1e30}}
@@ -161,7 +162,9 @@ class Fleet:
 
 
 @contextlib.asynccontextmanager
-async def fleet(socket: Path, random: Random, **words: Any) -> AsyncIterator[Fleet]:
+async def fleet(
+    socket: Path, random: Random, words: Words = lambda random: {}
+) -> AsyncIterator[Fleet]:
     """Have jobs on a daemon inside the block; all have ended behind it."""
     async with (
         AsyncClient(socket, patience_s=PATIENCE_S) as client,

@@ -16,10 +16,10 @@ from tests.chaos.machine import Machine, machine
 from tests.wait import wait_until
 
 Kill = Callable[[Machine], Awaitable[None]]
-BEFORE_IT_LISTENS = 0.3
+BEFORE_IT_LISTENS = 0.4
 """Share of kills that come while the daemon starts and takes up what it finds."""
 START_S, AFTER_S = 2.0, 0.5
-MOST_EPOCHS, LIMIT_S = 4, 15.0
+MOST_EPOCHS, LIMIT_S = 3, 12.0
 """So many epochs, or seconds, pass from one kill to the next at most."""
 CANCELLED = 0.2
 """Share of kills right before which a job is cancelled."""
