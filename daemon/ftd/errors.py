@@ -7,6 +7,7 @@ DaemonError
 ├── JobNotFound          JOB_NOT_FOUND
 ├── AmbiguousJobId       AMBIGUOUS_JOB_ID
 ├── JobNotEnded          JOB_NOT_ENDED          only an ended job can be deleted
+├── JobEnded             JOB_ENDED              a job that has ended cannot be paused
 ├── JobNotRunning        JOB_NOT_RUNNING        a job that has not begun to train
 ├── JobInUse             JOB_IN_USE             a job that has not ended needs it
 ├── ArtifactNotFound     ARTIFACT_NOT_FOUND     the job has made no such file
@@ -87,6 +88,12 @@ class JobNotEnded(DaemonError):
     """A job that has not ended, where only an ended one will do."""
 
     reason = "JOB_NOT_ENDED"
+
+
+class JobEnded(DaemonError):
+    """A job that has ended, where only one that has not will do."""
+
+    reason = "JOB_ENDED"
 
 
 class JobNotRunning(DaemonError):

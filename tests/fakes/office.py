@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from ftd.errors import InvalidJob
+from ftd.errors import InvalidJob, JobEnded
 from ftd.jobs import references
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
@@ -52,6 +52,7 @@ class FakeOffice:
         self.predicting = Predicting(self.oracle, folder=predictions)
         self.plotting = Plotting(Draughtsman(), folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
+        self.pausing = FakePausing(self)
         self.roots = EVERYWHERE
         self.state_dir = Path("/")
         self.start_time = NOW
@@ -141,3 +142,22 @@ class FakeOffice:
     async def succeed(self, job_id: str) -> Job:
         """End a running job as asked."""
         return await self.move(job_id, JobState.SUCCEEDED)
+
+
+class FakePausing:
+    """Pauses jobs at once."""
+
+    def __init__(self, office: FakeOffice) -> None:
+        self._office = office
+
+    async def pause(self, ref: str, *, caller: Caller) -> Job:
+        return await self._moved(ref, JobState.PAUSED, caller)
+
+    async def resume(self, ref: str, *, caller: Caller) -> Job:
+        return await self._moved(ref, JobState.QUEUED, caller)
+
+    async def _moved(self, ref: str, state: JobState, caller: Caller) -> Job:
+        job = await self._office.store.get(ref, only_of=caller.only_of)
+        if job.state.is_terminal:
+            raise JobEnded(f"job {job.name} has ended")
+        return job if job.state is state else await self._office.move(job.id, state)

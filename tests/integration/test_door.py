@@ -41,6 +41,8 @@ REQUESTS = {
     J + "GetJob": lambda name: jobs.GetJobRequest(job=name),
     J + "ListJobs": lambda name: jobs.ListJobsRequest(),
     J + "CancelJob": lambda name: jobs.CancelJobRequest(job=name),
+    J + "PauseJob": lambda name: jobs.PauseJobRequest(job=name),
+    J + "ResumeJob": lambda name: jobs.ResumeJobRequest(job=name),
     J + "WatchJob": lambda name: jobs.WatchJobRequest(job=name),
     J + "TailLog": lambda name: jobs.TailLogRequest(job=name),
     R + "GetRecipeSchema": lambda name: recipes.GetRecipeSchemaRequest(),
@@ -65,7 +67,8 @@ REQUESTS = {
 OF_A_JOB = {
     J + name
     for name in (
-        "GetJob", "CancelJob", "WatchJob", "TailLog", "DeleteJob", "ListArtifacts", "PullArtifact",
+        "GetJob", "CancelJob", "PauseJob", "ResumeJob", "WatchJob", "TailLog", "DeleteJob",
+        "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
 OF_A_JOB |= {PREDICT, PLOT}

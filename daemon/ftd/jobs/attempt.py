@@ -14,11 +14,12 @@ from pathlib import Path
 import structlog
 
 from ftd.devices.model import DeviceId
-from ftd.jobs import jobcard, outcome, retrying, sweep
+from ftd.jobs import jobcard, outcome, retrying, suspension, sweep
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
 from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
 from ftd.jobs.records import Translator
+from ftd.jobs.suspension import Suspension
 from ftd.jobs.sweep import Sweep
 from ftd.jobs.zygote import Process, Zygote
 from fttrain import events as journal
@@ -89,6 +90,8 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: 
     )
     rundir.write_card(run_dir / rundir.ATTEMPT, card)
     jobcard.write(run_dir.parent, job)
+    if any(rundir.is_to_finish(each) for each in earlier(run_dir)[:1]):
+        rundir.ask_to_finish(run_dir)  # what was asked of the attempt before holds on
     return run_dir
 
 
@@ -280,8 +283,19 @@ class Follower:
         attempt = replace(self._attempt, journal_offset=self._offset, end_time=end_time)
 
         fruitful = await self._workshop.ledger.store.fruitful_attempt(self._job_id)
+        note = await asyncio.to_thread(rundir.read_pause, self._run_dir)
+        was_ended = report is not None and report.terminated and not self._is_out_of_time
 
         def decide(job: Job) -> Change | None:
+            made_way = suspension.conclude(
+                job.state,
+                note=note,
+                suspended=self._translator.suspended,
+                finished=self._translator.finished,
+                was_ended=was_ended,
+            )
+            if made_way is not None:
+                return self._made_way(job, made_way, attempt, notices)
             state, how = outcome.conclude(
                 job.state,
                 report=report,
@@ -303,6 +317,21 @@ class Follower:
             reason = retrying.lost_reason(self._number)
             return ledger.transition(job, JobState.QUEUED, reason=reason)
         return ledger.transition(job, state, outcome=how)
+
+    def _made_way(
+        self, job: Job, made_way: Suspension, attempt: Attempt, notices: list[NewEvent]
+    ) -> Change:
+        """Put the job back, as was asked: its attempt has ended, it goes on in another."""
+        how = made_way.how
+        ended = self._workshop.ledger.transition(
+            job,
+            made_way.state,
+            reason=made_way.reason,
+            outcome=how if made_way.state.is_terminal else None,
+        )
+        return replace(
+            ended, attempt=replace(attempt, outcome=how), events=[*notices, *ended.events]
+        )
 
     def _notice(self, message: str) -> NewEvent:
         return NewEvent(

@@ -70,6 +70,11 @@ class Crew:
         attempts = self._attempts.get(job_id, ())
         return sum(each.seconds(now) * len(each.devices) for each in attempts)
 
+    def since(self, job_id: JobId) -> datetime | None:
+        """Return when the attempt that is followed got its devices; None where nobody is."""
+        attempts = self._attempts.get(job_id)
+        return attempts[-1].start_time if attempts else None
+
     def journal_bytes(self, job_id: JobId) -> int | None:
         """Return how much of a job's journal is stored as events; None where nobody follows it."""
         follower = self._followers.get(job_id)

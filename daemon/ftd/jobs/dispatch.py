@@ -1,8 +1,9 @@
 """Plans queued jobs, decides which start, and says why the others wait."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from itertools import starmap
 from pathlib import Path
@@ -14,12 +15,11 @@ from ftd.jobs.crew import Crew
 from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
 from ftd.jobs.model import DatasetUse, EventKind, Job, JobId, JobState, NewEvent, Outcome
+from ftd.jobs.pausing import Pausing
 from ftd.jobs.planning import PlanFaults, Planning
-from ftd.jobs.policy import Pending, decide
-
-Work = Callable[[], Coroutine[Any, Any, None]]
-Begin = Callable[..., asyncio.Task[None]]
-"""Begins a piece of work: `begin(work, name=...)`."""
+from ftd.jobs.policy import Decision, Pending, decide
+from ftd.jobs.preemption import Holder, preempt
+from ftd.jobs.work import Begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Dispatch:
         planning: Planning,
         fleet: Fleet,
         crew: Crew,
+        pausing: Pausing,
         begin: Begin,
         versions: Path,
     ) -> None:
@@ -48,6 +49,7 @@ class Dispatch:
         self._planning = planning
         self._fleet = fleet
         self._crew = crew
+        self._pausing = pausing
         self._begin = begin
         self._versions = versions
         self._plan_tasks: dict[JobId, asyncio.Task[None]] = {}
@@ -81,12 +83,13 @@ class Dispatch:
 
     async def look(self) -> float | None:
         """Start what can start; return in how many seconds to look again if nothing changes."""
+        await self._pausing.settle()
         queue = self._queue()
         pending = [each for job in queue if (each := await self._pending(job)) is not None]
         needed = {other for job in queue for other in (*job.after_ids, *job.references.values())}
         self._facts = {other: fact for other, fact in self._facts.items() if other in needed}
         now = self._ledger.clock()
-        decision = decide(pending, self._fleet.places(), now)
+        decision = self._decide(pending, now)
         for job_id, devices in decision.starts.items():
             if (job := self._ledger.find(job_id)) is not None:
                 self._fleet.hold(job, devices)
@@ -96,6 +99,38 @@ class Dispatch:
         # All at once, so that they are stored in one go: a long queue must not hold up the next.
         await asyncio.gather(*starmap(self._ledger.explain, news))
         return (decision.wake - now).total_seconds() if decision.wake else None
+
+    def _decide(self, pending: Sequence[Pending], now: datetime) -> Decision:
+        """Decide what starts, and have make room for it what must."""
+        places = self._fleet.places()
+        decision = decide(pending, places, now)
+        room = preempt(decision, pending, places, self._holders(), now)
+        for victim, job_id in room.asks.items():
+            self._pausing.make_room(victim, for_=job_id)
+        reasons = {
+            job_id: self._pausing.reason(job_id, reason)
+            for job_id, reason in {**decision.reasons, **room.reasons}.items()
+        }
+        wake = min(filter(None, (decision.wake, room.wake)), default=None)
+        return replace(decision, reasons=reasons, wake=wake)
+
+    def _holders(self) -> list[Holder]:
+        """Return the jobs that have devices, if one of them might make room for another."""
+        with_worker = (JobState.STARTING, JobState.RUNNING, JobState.CANCELLING)
+        jobs = [job for job in self._ledger.jobs() if job.state in with_worker]
+        if not any(job.request.is_preemptible for job in jobs):
+            return []
+        return [
+            Holder(
+                id=job.id,
+                priority=job.request.priority,
+                is_preemptible=job.request.is_preemptible,
+                min_runtime_s=job.request.min_runtime_s,
+                since=self._crew.since(job.id) if job.state is JobState.RUNNING else None,
+                is_leaving=self._pausing.is_leaving(job),
+            )
+            for job in jobs
+        ]
 
     def _queue(self) -> list[Job]:
         """Return the queued jobs, without those that have their devices and are being started."""
@@ -164,7 +199,7 @@ class Dispatch:
             del self._plan_tasks[job.id]
 
     def _planned(self, job: Job, plan_json: str) -> Change | None:
-        if job.state is not JobState.QUEUED:
+        if job.state not in (JobState.QUEUED, JobState.PAUSED):
             return None
         body: dict[str, Any] = {"plan_json": plan_json}
         event = NewEvent(

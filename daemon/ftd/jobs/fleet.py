@@ -219,7 +219,12 @@ class Fleet:
             foreign_names=foreign.names,
             closed=_closed(standing),
             tenants=tuple(
-                Tenant(name=guest.name, memory_bytes=guest.memory_bytes, user=guest.user)
+                Tenant(
+                    job_id=guest.job_id,
+                    name=guest.name,
+                    memory_bytes=guest.memory_bytes,
+                    user=guest.user,
+                )
                 for guest in standing.guests
             ),
         )

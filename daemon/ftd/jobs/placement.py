@@ -44,6 +44,7 @@ class Tenant:
     """What it has declared; None: it has the device for itself."""
     user: str = ""
     """Whose it is."""
+    job_id: JobId = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

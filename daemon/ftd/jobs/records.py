@@ -39,6 +39,8 @@ class Translator:
         for entry in entries:
             event = self._event(entry)
             if event is None:
+                if isinstance(entry.record, journal.Suspended):  # says where it will go on
+                    told += self.release(now=float("inf"))
                 continue
             if event.kind is EventKind.PROGRESS:
                 self._held = event

@@ -7,7 +7,7 @@ from ftd.jobs.model import Job, JobState, Outcome
 
 _S = JobState
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    _S.QUEUED: frozenset({_S.STARTING, _S.FAILED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.STARTING, _S.PAUSED, _S.FAILED, _S.CANCELLED}),
     _S.STARTING: frozenset({_S.RUNNING, _S.QUEUED, _S.FAILED, _S.CANCELLING}),
     _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.QUEUED, _S.PAUSED, _S.CANCELLING}),
     _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
@@ -43,3 +43,21 @@ def advance(
         start_time=now if to is JobState.STARTING and job.start_time is None else job.start_time,
         end_time=now if to.is_terminal else None,
     )
+
+
+def way(start: JobState, to: JobState) -> list[JobState]:
+    """Return the states through which a job comes from one to another, by the fewest steps.
+
+    Raises:
+        IllegalTransition: where no way leads there.
+    """
+    ways: dict[JobState, list[JobState]] = {start: []}
+    ahead = [start]
+    while ahead and to not in ways:
+        state = ahead.pop(0)
+        for following in sorted(TRANSITIONS[state] - set(ways)):
+            ways[following] = [*ways[state], following]
+            ahead.append(following)
+    if to not in ways:
+        raise IllegalTransition(f"no way from {start} to {to}")
+    return ways[to]

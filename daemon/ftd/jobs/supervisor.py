@@ -20,12 +20,13 @@ from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.crew import Crew
 from ftd.jobs.depot import LIMIT_BYTES, Depot
-from ftd.jobs.dispatch import Dispatch, Work
+from ftd.jobs.dispatch import Dispatch
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger, Witness
 from ftd.jobs.model import Job, JobId, JobRequest, JobState
+from ftd.jobs.pausing import Pausing
 from ftd.jobs.planning import Planning
 from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
@@ -33,6 +34,7 @@ from ftd.jobs.roots import EVERYWHERE, Roots
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.sweep import Sweep
+from ftd.jobs.work import Work
 from ftd.jobs.zygote import Zygote
 from fttrain.spec import faults, rundir
 
@@ -86,6 +88,7 @@ class Supervisor:
         self._fleet: Fleet
         self._crew: Crew
         self._dispatch: Dispatch
+        self.pausing: Pausing
         self.telemetry: Telemetry
 
     @property
@@ -129,7 +132,8 @@ class Supervisor:
 
     def running(self) -> list[Job]:
         """Return the jobs that hold a device."""
-        return [job for job in self.ledger.jobs() if job.state is not JobState.QUEUED]
+        waits = (JobState.QUEUED, JobState.PAUSED)
+        return [job for job in self.ledger.jobs() if job.state not in waits]
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator["Supervisor"]:
@@ -147,11 +151,13 @@ class Supervisor:
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
             self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
+            self.pausing = Pausing(self.ledger, self._crew, self._begin)
             self._dispatch = Dispatch(
                 ledger=self.ledger,
                 planning=Planning(self.zygote, folder=self.state_dir / "plans"),
                 fleet=self._fleet,
                 crew=self._crew,
+                pausing=self.pausing,
                 begin=self._begin,
                 versions=self.datasets.versions,
             )
@@ -223,7 +229,12 @@ class Supervisor:
             JobNotRunning: where it has not begun to train.
         """
         job = await self.store.get(ref, only_of=caller.only_of)
-        if job.state in (JobState.QUEUED, JobState.PAUSED):
+        if job.state is JobState.PAUSED:
+            raise JobNotRunning(
+                f"job {job.name} is paused: `ftctl resume {job.name}` has it train on, after which "
+                f"this can be asked; `ftctl cancel {job.name}` ends it now"
+            )
+        if job.state is JobState.QUEUED:
             raise JobNotRunning(
                 f"job {job.name} is {job.state.value} and has not begun to train; "
                 f"`ftctl cancel {job.name}` ends it"
@@ -318,6 +329,8 @@ class Supervisor:
             self._begin(work, name=f"empty-{job_id[:8]}")
         for job in jobs:
             self.ledger.add(job)
+        await self.pausing.take_up(jobs)
+        for job in jobs:
             is_waiting = job.state in _WAITING
             if is_waiting or (job.state is JobState.STARTING and _never_began(job)):
                 await self._crew.requeue(job.id)

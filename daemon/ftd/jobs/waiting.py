@@ -61,6 +61,12 @@ def at_head(
     return f"waits for {_devices(job)}{runs}"
 
 
+def for_room(job: Pending, makers: Iterable[Tenant]) -> str:
+    """Say whom a job waits for that make room for it."""
+    names, _ = _tenants(makers, job)
+    return f"waits for {named(names)} to make room"
+
+
 def _tenants(tenants: Iterable[Tenant], job: Pending) -> tuple[list[str], int]:
     """Return what to call some jobs before the user of another, and how many they are.
 

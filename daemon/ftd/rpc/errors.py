@@ -26,6 +26,7 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.JobNotFound: _Code.NOT_FOUND,
     errors.AmbiguousJobId: _Code.INVALID_ARGUMENT,
     errors.JobNotEnded: _Code.FAILED_PRECONDITION,
+    errors.JobEnded: _Code.FAILED_PRECONDITION,
     errors.JobNotRunning: _Code.FAILED_PRECONDITION,
     errors.JobInUse: _Code.FAILED_PRECONDITION,
     errors.ArtifactNotFound: _Code.NOT_FOUND,

@@ -12,6 +12,7 @@ from ftd.errors import ShuttingDown
 from ftd.jobs.model import Attempt, Job, JobId, JobState
 from ftd.rpc import artifacts, callers, checks, convert, log_tail
 from ftd.rpc.office import Office
+from ftd.rpc.telling import Telling
 from fttrain.spec import rundir
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         self._office = office
         self._is_closed = False
         self._changes: set[asyncio.Task[Any]] = set()
+        self._telling = Telling()
 
     def close(self) -> None:
         """Accept no more jobs."""
@@ -75,6 +77,18 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         job = await self._change(end(checks.job_ref(request.job), caller=callers.current()))
         return pb.CancelJobResponse(job=(await self._told([job]))[0])
 
+    async def PauseJob(self, request: pb.PauseJobRequest, context: Any) -> pb.PauseJobResponse:
+        """Take a job off its devices."""
+        ref = checks.job_ref(request.job)
+        job = await self._change(self._office.pausing.pause(ref, caller=callers.current()))
+        return pb.PauseJobResponse(job=(await self._told([job]))[0])
+
+    async def ResumeJob(self, request: pb.ResumeJobRequest, context: Any) -> pb.ResumeJobResponse:
+        """Let a paused job go on."""
+        ref = checks.job_ref(request.job)
+        job = await self._change(self._office.pausing.resume(ref, caller=callers.current()))
+        return pb.ResumeJobResponse(job=(await self._told([job]))[0])
+
     async def DeleteJob(self, request: pb.DeleteJobRequest, context: Any) -> pb.DeleteJobResponse:
         """Delete an ended job."""
         ref = checks.job_ref(request.job)
@@ -110,7 +124,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         watched = self._office.broadcast.subscribe(job.id, after_sequence=after)
         async with aclosing(watched) as events:
             async for event in events:
-                yield pb.WatchJobResponse(event=convert.event_to_proto(event))
+                yield self._telling.of(event)
 
     async def TailLog(
         self, request: pb.TailLogRequest, context: Any

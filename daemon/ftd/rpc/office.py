@@ -56,6 +56,10 @@ class Office(Protocol):
     def plotting(self) -> Plotting:
         """Draws what jobs have measured."""
 
+    @property
+    def pausing(self) -> "Pauses":
+        """Pauses and resumes jobs."""
+
     def now(self) -> datetime:
         """Return the time of day."""
 
@@ -88,3 +92,13 @@ class Office(Protocol):
 
     async def cancel(self, ref: str, *, caller: Caller) -> Job:
         """End a job. Returns at once; an ended job stays as it is."""
+
+
+class Pauses(Protocol):
+    """Takes jobs off their devices and lets them go on."""
+
+    async def pause(self, ref: str, *, caller: Caller) -> Job:
+        """Take a job off its devices, or hold it back from them."""
+
+    async def resume(self, ref: str, *, caller: Caller) -> Job:
+        """Put a paused job back into the queue."""

@@ -10,9 +10,9 @@ from ftd.jobs.states import TRANSITIONS, IllegalTransition, advance
 from tests.fakes.jobs import NOW, at, request
 
 S = JobState
-# Written out once more on purpose: DESIGN's section 5, not the code's table.
+# Written out once more on purpose: docs/architecture.md and ADR 11, not the code's table.
 ALLOWED = {
-    (S.QUEUED, S.STARTING), (S.QUEUED, S.FAILED), (S.QUEUED, S.CANCELLED),
+    (S.QUEUED, S.STARTING), (S.QUEUED, S.PAUSED), (S.QUEUED, S.FAILED), (S.QUEUED, S.CANCELLED),
     (S.STARTING, S.RUNNING), (S.STARTING, S.QUEUED), (S.STARTING, S.FAILED),
     (S.STARTING, S.CANCELLING),
     (S.RUNNING, S.SUCCEEDED), (S.RUNNING, S.FAILED), (S.RUNNING, S.QUEUED),

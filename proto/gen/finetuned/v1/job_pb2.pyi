@@ -392,12 +392,15 @@ class Job(_message.Message):
     INEXACT_FIELD_NUMBER: _builtins.int
     RETRY_TIME_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    PAUSE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
     """Where the job stands."""
     reason: _builtins.str
-    """Says why a job that waits is waiting, in one sentence ("waits for pretrain"). Empty otherwise."""
+    """Says why a job that waits is waiting ("waits for pretrain", "paused by ann"), or what keeps a
+    job that runs from going on ("pausing"), in one sentence. Empty otherwise.
+    """
     attempt: _builtins.int
     """Counts the starts of a worker for this job. 0 before the first."""
     last_sequence: _builtins.int
@@ -472,6 +475,10 @@ class Job(_message.Message):
     def retry_time(self) -> _timestamp_pb2.Timestamp:
         """When it is started again after a failure. Present where it waits for that."""
 
+    @_builtins.property
+    def pause_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was paused. Present while it is."""
+
     def __init__(
         self,
         *,
@@ -500,10 +507,11 @@ class Job(_message.Message):
         inexact: _builtins.str = ...,
         retry_time: _timestamp_pb2.Timestamp | None = ...,
         failures: _builtins.int = ...,
+        pause_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "progress", b"progress", "retry_time", b"retry_time", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "pause_time", b"pause_time", "progress", b"progress", "retry_time", b"retry_time", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "failures", b"failures", "id", b"id", "inexact", b"inexact", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "retry_time", b"retry_time", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "failures", b"failures", "id", b"id", "inexact", b"inexact", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "pause_time", b"pause_time", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "retry_time", b"retry_time", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

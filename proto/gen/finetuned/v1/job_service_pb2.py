@@ -26,7 +26,7 @@ from finetuned.v1 import event_pb2 as finetuned_dot_v1_dot_event__pb2
 from finetuned.v1 import job_pb2 as finetuned_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66inetuned/v1/job_service.proto\x12\x0c\x66inetuned.v1\x1a\x18\x66inetuned/v1/event.proto\x1a\x16\x66inetuned/v1/job.proto\"b\n\x10SubmitJobRequest\x12#\n\x04spec\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.JobSpec\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"3\n\x11SubmitJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\x1c\n\rGetJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"0\n\x0eGetJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\xe6\x01\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x06states\x18\x03 \x03(\x0e\x32\x16.finetuned.v1.JobState\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x39\n\x06labels\x18\x05 \x03(\x0b\x32).finetuned.v1.ListJobsRequest.LabelsEntry\x12\x0c\n\x04user\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.finetuned.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x10\x43\x61ncelJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06\x66inish\x18\x02 \x01(\x08\"3\n\x11\x43\x61ncelJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"6\n\x0fWatchJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"9\n\x10WatchJobResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.finetuned.v1.JobEvent\"Q\n\x0eTailLogRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nlast_lines\x18\x03 \x01(\x05\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\"4\n\x0fTailLogResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x03\"\x1f\n\x10\x44\x65leteJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"#\n\x14ListArtifactsRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"F\n\x15ListArtifactsResponse\x12-\n\tartifacts\x18\x01 \x03(\x0b\x32\x1a.finetuned.v1.ArtifactFile\"L\n\x0c\x41rtifactFile\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x01(\t\"@\n\x13PullArtifactRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"H\n\x14PullArtifactResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\xf8\x05\n\nJobService\x12Q\n\tSubmitJob\x12\x1e.finetuned.v1.SubmitJobRequest\x1a\x1f.finetuned.v1.SubmitJobResponse\"\x03\x90\x02\x02\x12H\n\x06GetJob\x12\x1b.finetuned.v1.GetJobRequest\x1a\x1c.finetuned.v1.GetJobResponse\"\x03\x90\x02\x01\x12N\n\x08ListJobs\x12\x1d.finetuned.v1.ListJobsRequest\x1a\x1e.finetuned.v1.ListJobsResponse\"\x03\x90\x02\x01\x12Q\n\tCancelJob\x12\x1e.finetuned.v1.CancelJobRequest\x1a\x1f.finetuned.v1.CancelJobResponse\"\x03\x90\x02\x02\x12L\n\tDeleteJob\x12\x1e.finetuned.v1.DeleteJobRequest\x1a\x1f.finetuned.v1.DeleteJobResponse\x12]\n\rListArtifacts\x12\".finetuned.v1.ListArtifactsRequest\x1a#.finetuned.v1.ListArtifactsResponse\"\x03\x90\x02\x01\x12\\\n\x0cPullArtifact\x12!.finetuned.v1.PullArtifactRequest\x1a\".finetuned.v1.PullArtifactResponse\"\x03\x90\x02\x01\x30\x01\x12P\n\x08WatchJob\x12\x1d.finetuned.v1.WatchJobRequest\x1a\x1e.finetuned.v1.WatchJobResponse\"\x03\x90\x02\x01\x30\x01\x12M\n\x07TailLog\x12\x1c.finetuned.v1.TailLogRequest\x1a\x1d.finetuned.v1.TailLogResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66inetuned/v1/job_service.proto\x12\x0c\x66inetuned.v1\x1a\x18\x66inetuned/v1/event.proto\x1a\x16\x66inetuned/v1/job.proto\"b\n\x10SubmitJobRequest\x12#\n\x04spec\x18\x01 \x01(\x0b\x32\x15.finetuned.v1.JobSpec\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"3\n\x11SubmitJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\x1c\n\rGetJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"0\n\x0eGetJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\xe6\x01\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x06states\x18\x03 \x03(\x0e\x32\x16.finetuned.v1.JobState\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x39\n\x06labels\x18\x05 \x03(\x0b\x32).finetuned.v1.ListJobsRequest.LabelsEntry\x12\x0c\n\x04user\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.finetuned.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x10\x43\x61ncelJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06\x66inish\x18\x02 \x01(\x08\"3\n\x11\x43\x61ncelJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\x1e\n\x0fPauseJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"2\n\x10PauseJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"\x1f\n\x10ResumeJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"3\n\x11ResumeJobResponse\x12\x1e\n\x03job\x18\x01 \x01(\x0b\x32\x11.finetuned.v1.Job\"6\n\x0fWatchJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"9\n\x10WatchJobResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.finetuned.v1.JobEvent\"Q\n\x0eTailLogRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nlast_lines\x18\x03 \x01(\x05\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\"4\n\x0fTailLogResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x03\"\x1f\n\x10\x44\x65leteJobRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"#\n\x14ListArtifactsRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\"F\n\x15ListArtifactsResponse\x12-\n\tartifacts\x18\x01 \x03(\x0b\x32\x1a.finetuned.v1.ArtifactFile\"L\n\x0c\x41rtifactFile\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x01(\t\"@\n\x13PullArtifactRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"H\n\x14PullArtifactResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\x9b\x07\n\nJobService\x12Q\n\tSubmitJob\x12\x1e.finetuned.v1.SubmitJobRequest\x1a\x1f.finetuned.v1.SubmitJobResponse\"\x03\x90\x02\x02\x12H\n\x06GetJob\x12\x1b.finetuned.v1.GetJobRequest\x1a\x1c.finetuned.v1.GetJobResponse\"\x03\x90\x02\x01\x12N\n\x08ListJobs\x12\x1d.finetuned.v1.ListJobsRequest\x1a\x1e.finetuned.v1.ListJobsResponse\"\x03\x90\x02\x01\x12Q\n\tCancelJob\x12\x1e.finetuned.v1.CancelJobRequest\x1a\x1f.finetuned.v1.CancelJobResponse\"\x03\x90\x02\x02\x12N\n\x08PauseJob\x12\x1d.finetuned.v1.PauseJobRequest\x1a\x1e.finetuned.v1.PauseJobResponse\"\x03\x90\x02\x02\x12Q\n\tResumeJob\x12\x1e.finetuned.v1.ResumeJobRequest\x1a\x1f.finetuned.v1.ResumeJobResponse\"\x03\x90\x02\x02\x12L\n\tDeleteJob\x12\x1e.finetuned.v1.DeleteJobRequest\x1a\x1f.finetuned.v1.DeleteJobResponse\x12]\n\rListArtifacts\x12\".finetuned.v1.ListArtifactsRequest\x1a#.finetuned.v1.ListArtifactsResponse\"\x03\x90\x02\x01\x12\\\n\x0cPullArtifact\x12!.finetuned.v1.PullArtifactRequest\x1a\".finetuned.v1.PullArtifactResponse\"\x03\x90\x02\x01\x30\x01\x12P\n\x08WatchJob\x12\x1d.finetuned.v1.WatchJobRequest\x1a\x1e.finetuned.v1.WatchJobResponse\"\x03\x90\x02\x01\x30\x01\x12M\n\x07TailLog\x12\x1c.finetuned.v1.TailLogRequest\x1a\x1d.finetuned.v1.TailLogResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\220\002\001'
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\220\002\002'
+  _globals['_JOBSERVICE'].methods_by_name['PauseJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['PauseJob']._serialized_options = b'\220\002\002'
+  _globals['_JOBSERVICE'].methods_by_name['ResumeJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['ResumeJob']._serialized_options = b'\220\002\002'
   _globals['_JOBSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\220\002\001'
   _globals['_JOBSERVICE'].methods_by_name['PullArtifact']._loaded_options = None
@@ -69,28 +73,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELJOBREQUEST']._serialized_end=689
   _globals['_CANCELJOBRESPONSE']._serialized_start=691
   _globals['_CANCELJOBRESPONSE']._serialized_end=742
-  _globals['_WATCHJOBREQUEST']._serialized_start=744
-  _globals['_WATCHJOBREQUEST']._serialized_end=798
-  _globals['_WATCHJOBRESPONSE']._serialized_start=800
-  _globals['_WATCHJOBRESPONSE']._serialized_end=857
-  _globals['_TAILLOGREQUEST']._serialized_start=859
-  _globals['_TAILLOGREQUEST']._serialized_end=940
-  _globals['_TAILLOGRESPONSE']._serialized_start=942
-  _globals['_TAILLOGRESPONSE']._serialized_end=994
-  _globals['_DELETEJOBREQUEST']._serialized_start=996
-  _globals['_DELETEJOBREQUEST']._serialized_end=1027
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1029
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1048
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=1050
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1085
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1087
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1157
-  _globals['_ARTIFACTFILE']._serialized_start=1159
-  _globals['_ARTIFACTFILE']._serialized_end=1235
-  _globals['_PULLARTIFACTREQUEST']._serialized_start=1237
-  _globals['_PULLARTIFACTREQUEST']._serialized_end=1301
-  _globals['_PULLARTIFACTRESPONSE']._serialized_start=1303
-  _globals['_PULLARTIFACTRESPONSE']._serialized_end=1375
-  _globals['_JOBSERVICE']._serialized_start=1378
-  _globals['_JOBSERVICE']._serialized_end=2138
+  _globals['_PAUSEJOBREQUEST']._serialized_start=744
+  _globals['_PAUSEJOBREQUEST']._serialized_end=774
+  _globals['_PAUSEJOBRESPONSE']._serialized_start=776
+  _globals['_PAUSEJOBRESPONSE']._serialized_end=826
+  _globals['_RESUMEJOBREQUEST']._serialized_start=828
+  _globals['_RESUMEJOBREQUEST']._serialized_end=859
+  _globals['_RESUMEJOBRESPONSE']._serialized_start=861
+  _globals['_RESUMEJOBRESPONSE']._serialized_end=912
+  _globals['_WATCHJOBREQUEST']._serialized_start=914
+  _globals['_WATCHJOBREQUEST']._serialized_end=968
+  _globals['_WATCHJOBRESPONSE']._serialized_start=970
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1027
+  _globals['_TAILLOGREQUEST']._serialized_start=1029
+  _globals['_TAILLOGREQUEST']._serialized_end=1110
+  _globals['_TAILLOGRESPONSE']._serialized_start=1112
+  _globals['_TAILLOGRESPONSE']._serialized_end=1164
+  _globals['_DELETEJOBREQUEST']._serialized_start=1166
+  _globals['_DELETEJOBREQUEST']._serialized_end=1197
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1199
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1218
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=1220
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1255
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1257
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1327
+  _globals['_ARTIFACTFILE']._serialized_start=1329
+  _globals['_ARTIFACTFILE']._serialized_end=1405
+  _globals['_PULLARTIFACTREQUEST']._serialized_start=1407
+  _globals['_PULLARTIFACTREQUEST']._serialized_end=1471
+  _globals['_PULLARTIFACTRESPONSE']._serialized_start=1473
+  _globals['_PULLARTIFACTRESPONSE']._serialized_end=1545
+  _globals['_JOBSERVICE']._serialized_start=1548
+  _globals['_JOBSERVICE']._serialized_end=2471
 # @@protoc_insertion_point(module_scope)

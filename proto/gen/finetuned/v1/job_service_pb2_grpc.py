@@ -31,7 +31,7 @@ class JobServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -60,6 +60,16 @@ class JobServiceStub:
                 '/finetuned.v1.JobService/CancelJob',
                 request_serializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.FromString,
+                _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/finetuned.v1.JobService/PauseJob',
+                request_serializer=finetuned_dot_v1_dot_job__service__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_job__service__pb2.PauseJobResponse.FromString,
+                _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/finetuned.v1.JobService/ResumeJob',
+                request_serializer=finetuned_dot_v1_dot_job__service__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_job__service__pb2.ResumeJobResponse.FromString,
                 _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/finetuned.v1.JobService/DeleteJob',
@@ -94,7 +104,7 @@ class JobServiceServicer:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -126,6 +136,25 @@ class JobServiceServicer:
         a job that has ended is returned as it is. Idempotent.
         With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
         with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseJob(self, request, context):
+        """Takes a job off its devices; it goes on from where it was once it is resumed. One that trains
+        keeps a checkpoint first, and is PAUSED as soon as its processes are gone; one that waits is
+        PAUSED at once. Returns at once; a job that is paused or being paused or cancelled is returned
+        as it is. Idempotent. FAILED_PRECONDITION (JOB_ENDED) where it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeJob(self, request, context):
+        """Puts a paused job back into the queue, where it has its old place among those of its priority;
+        calls a pause off that is under way. A job that is not paused is returned as it is. Idempotent.
+        FAILED_PRECONDITION (JOB_ENDED) where it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,6 +221,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.FromString,
                     response_serializer=finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.SerializeToString,
             ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=finetuned_dot_v1_dot_job__service__pb2.PauseJobRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_job__service__pb2.PauseJobResponse.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=finetuned_dot_v1_dot_job__service__pb2.ResumeJobRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_job__service__pb2.ResumeJobResponse.SerializeToString,
+            ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
                     request_deserializer=finetuned_dot_v1_dot_job__service__pb2.DeleteJobRequest.FromString,
@@ -231,7 +270,7 @@ class JobService:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -333,6 +372,60 @@ class JobService:
             '/finetuned.v1.JobService/CancelJob',
             finetuned_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
             finetuned_dot_v1_dot_job__service__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.JobService/PauseJob',
+            finetuned_dot_v1_dot_job__service__pb2.PauseJobRequest.SerializeToString,
+            finetuned_dot_v1_dot_job__service__pb2.PauseJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.JobService/ResumeJob',
+            finetuned_dot_v1_dot_job__service__pb2.ResumeJobRequest.SerializeToString,
+            finetuned_dot_v1_dot_job__service__pb2.ResumeJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,7 +32,7 @@ class JobServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -54,6 +54,17 @@ class JobServiceStub:
     a job that has ended is returned as it is. Idempotent.
     With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
     with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
+    """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.PauseJobRequest, _job_service_pb2.PauseJobResponse]
+    """Takes a job off its devices; it goes on from where it was once it is resumed. One that trains
+    keeps a checkpoint first, and is PAUSED as soon as its processes are gone; one that waits is
+    PAUSED at once. Returns at once; a job that is paused or being paused or cancelled is returned
+    as it is. Idempotent. FAILED_PRECONDITION (JOB_ENDED) where it has ended.
+    """
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ResumeJobRequest, _job_service_pb2.ResumeJobResponse]
+    """Puts a paused job back into the queue, where it has its old place among those of its priority;
+    calls a pause off that is under way. A job that is not paused is returned as it is. Idempotent.
+    FAILED_PRECONDITION (JOB_ENDED) where it has ended.
     """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]
     """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
@@ -78,7 +89,7 @@ class JobServiceAsyncStub(JobServiceStub):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -97,6 +108,17 @@ class JobServiceAsyncStub(JobServiceStub):
     a job that has ended is returned as it is. Idempotent.
     With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
     with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.PauseJobRequest, _job_service_pb2.PauseJobResponse]  # type: ignore[assignment]
+    """Takes a job off its devices; it goes on from where it was once it is resumed. One that trains
+    keeps a checkpoint first, and is PAUSED as soon as its processes are gone; one that waits is
+    PAUSED at once. Returns at once; a job that is paused or being paused or cancelled is returned
+    as it is. Idempotent. FAILED_PRECONDITION (JOB_ENDED) where it has ended.
+    """
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ResumeJobRequest, _job_service_pb2.ResumeJobResponse]  # type: ignore[assignment]
+    """Puts a paused job back into the queue, where it has its old place among those of its priority;
+    calls a pause off that is under way. A job that is not paused is returned as it is. Idempotent.
+    FAILED_PRECONDITION (JOB_ENDED) where it has ended.
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Deletes a job that has ended: its record, its log, its checkpoints and what it made.
@@ -120,7 +142,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     INVALID_JOB (with google.rpc.BadRequest: one violation per fault), JOB_NOT_FOUND,
     AMBIGUOUS_JOB_ID, NAME_TAKEN, QUEUE_FULL, REQUEST_ID_REUSED, INVALID_PAGE_TOKEN,
-    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
+    INVALID_ARGUMENT, JOB_NOT_ENDED, JOB_ENDED, JOB_NOT_RUNNING, JOB_IN_USE, ARTIFACT_NOT_FOUND,
     WATCHER_TOO_SLOW, SHUTTING_DOWN, PLANNER_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
     """
 
@@ -161,6 +183,29 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         a job that has ended is returned as it is. Idempotent.
         With `finish` it ends by itself after the epoch in progress, evaluated and exported, SUCCEEDED
         with OUTCOME_REASON_STOPPED_BY_USER; FAILED_PRECONDITION where it has not begun to train.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _job_service_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.PauseJobResponse, _abc.Awaitable[_job_service_pb2.PauseJobResponse]]:
+        """Takes a job off its devices; it goes on from where it was once it is resumed. One that trains
+        keeps a checkpoint first, and is PAUSED as soon as its processes are gone; one that waits is
+        PAUSED at once. Returns at once; a job that is paused or being paused or cancelled is returned
+        as it is. Idempotent. FAILED_PRECONDITION (JOB_ENDED) where it has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _job_service_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.ResumeJobResponse, _abc.Awaitable[_job_service_pb2.ResumeJobResponse]]:
+        """Puts a paused job back into the queue, where it has its old place among those of its priority;
+        calls a pause off that is under way. A job that is not paused is returned as it is. Idempotent.
+        FAILED_PRECONDITION (JOB_ENDED) where it has ended.
         """
 
     @_abc_1.abstractmethod
