@@ -16,10 +16,11 @@ from tests.chaos.machine import Machine, machine
 from tests.wait import wait_until
 
 Kill = Callable[[Machine], Awaitable[None]]
-BEFORE_IT_LISTENS = 0.4
-"""Share of kills that come while the daemon starts and takes up what it finds."""
+BEFORE_IT_LISTENS, AT_ONCE = 0.3, 0.3
+"""Shares of kills that come while the daemon starts, and right when it listens: the others wait
+until it has brought jobs on."""
 START_S, AFTER_S = 2.0, 0.5
-MOST_EPOCHS, LIMIT_S = 3, 12.0
+MOST_EPOCHS, LIMIT_S = 3, 60.0
 """So many epochs, or seconds, pass from one kill to the next at most."""
 CANCELLED = 0.2
 """Share of kills right before which a job is cancelled."""
@@ -31,6 +32,7 @@ class Played:
 
     faults: list[str]
     kills: int
+    kills_while_training: int
     jobs: int
     epochs: int
     attempts: int
@@ -79,47 +81,48 @@ async def play(folder: Path, seed: int, *, kills: int, waiting: int, kill: Kill)
     async with machine(folder) as own:
         async with fleet(own.socket, random) as jobs:
             devices = [device.id for device in await jobs.client.devices()]
+            busy = 0
             for _ in range(kills):
                 await _until_the_moment(own, jobs, random, waiting=waiting)
+                busy += bool(own.trainers())
                 await kill(own)
                 await own.start()
             await own.listens()
             await jobs.all_ended()
             faults = await jobs.faults(devices)
-            played = await _told(jobs, faults, kills=kills, seconds=time.monotonic() - began)
+            played = Played(
+                faults=faults,
+                kills=kills,
+                kills_while_training=busy,
+                jobs=len(jobs.entries),
+                epochs=jobs.told(),
+                attempts=sum([len(job.attempts) for job in await jobs.jobs()]),
+                seconds=time.monotonic() - began,
+            )
         await own.kill_daemon()
         await own.until_empty()
     return played
 
 
 async def _until_the_moment(own: Machine, jobs: Fleet, random: Random, *, waiting: int) -> None:
-    if random.random() < BEFORE_IT_LISTENS:
+    drawn = random.random()
+    if drawn < BEFORE_IT_LISTENS:
         await asyncio.sleep(random.uniform(0, START_S))
         return
     await own.listens()
     await jobs.fill(waiting)
-    enough = jobs.told() + random.randint(0, MOST_EPOCHS)
-    with contextlib.suppress(TimeoutError):
-        await wait_until(lambda: jobs.told() >= enough, LIMIT_S)
+    if drawn > BEFORE_IT_LISTENS + AT_ONCE:
+        enough = jobs.told() + random.randint(1, MOST_EPOCHS)
+        with contextlib.suppress(TimeoutError):
+            await wait_until(lambda: jobs.told() >= enough, LIMIT_S)
     await asyncio.sleep(random.uniform(0, AFTER_S))
     if random.random() < CANCELLED:
         await jobs.cancel()
 
 
-async def _told(jobs: Fleet, faults: list[str], *, kills: int, seconds: float) -> Played:
-    return Played(
-        faults=faults,
-        kills=kills,
-        jobs=len(jobs.entries),
-        epochs=jobs.told(),
-        attempts=sum([len(job.attempts) for job in await jobs.jobs()]),
-        seconds=seconds,
-    )
-
-
 def tell(figures: Figures, what: str, played: Played) -> None:
     """Hand the figures of a run on."""
     figures.tell(
-        what, kills=played.kills, jobs=played.jobs, epochs=played.epochs,
+        what, kills=played.kills, kills_while_training=played.kills_while_training, jobs=played.jobs, epochs=played.epochs,
         attempts=played.attempts, seconds=played.seconds, faults=len(played.faults),
     )  # fmt: skip
