@@ -123,6 +123,7 @@ async def _until_the_moment(own: Machine, jobs: Fleet, random: Random, *, waitin
 def tell(figures: Figures, what: str, played: Played) -> None:
     """Hand the figures of a run on."""
     figures.tell(
-        what, kills=played.kills, kills_while_training=played.kills_while_training, jobs=played.jobs, epochs=played.epochs,
-        attempts=played.attempts, seconds=played.seconds, faults=len(played.faults),
+        what, kills=played.kills, kills_while_training=played.kills_while_training,
+        jobs=played.jobs, epochs=played.epochs, attempts=played.attempts,
+        seconds=played.seconds, faults=len(played.faults),
     )  # fmt: skip
