@@ -97,9 +97,16 @@ def _sleeper(*, start_new_session: bool, env: dict[str, str] | None) -> "subproc
     )  # fmt: skip
 
 
+def hidden(run_dir: Path) -> None:
+    """Start another program that is told nothing, in a session of its own."""
+    note(run_dir, "hidden", _sleeper(start_new_session=True, env={}).pid)
+
+
 KINDS: tuple[Callable[[Path], None], ...] = (
     child, loader, session, twice, service, program, bare,
 )  # fmt: skip
+GROUPED = (*KINDS, hidden)
+"""One more, which without a shim only a control group finds."""
 
 
 def left_in(run_dir: Path) -> dict[int, str]:
@@ -133,12 +140,13 @@ def worker(run_dir: Path) -> int:
     name = rundir.read_attempt(run_dir).name
     if not name.startswith("brood"):
         return faults.worker(run_dir)
-    for kind in KINDS:
+    kinds = GROUPED if name.endswith("grouped") else KINDS
+    for kind in kinds:
         kind(run_dir)
-    while len(left_in(run_dir)) < len(KINDS):
+    while len(left_in(run_dir)) < len(kinds):
         signal.sigtimedwait([], 0.005)
     faults.begin(run_dir)
-    if name == "brood-and-wait":
+    if name.startswith("brood-and-wait"):
         faults.sleep_for_ever()
     faults.say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
     # As a crash does: Python would first wait for the loader.

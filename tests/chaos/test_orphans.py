@@ -11,16 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from ftd.devices import accounts, observer
-from ftd.jobs import crew, sweep, waiting
+from ftd.jobs import cgroup, crew, sweep, waiting
+from ftd.jobs.cgroup import Group
 from ftd.jobs.fleet import DeviceState
 from ftd.jobs.model import EventKind, Job, JobState
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.chaos import brood
+from tests.chaos.figures import Figures
 from tests.fakes import metrics
 from tests.fakes.holding import MIB
 from tests.fakes.supervising import daemon, submit, until, watch, worker_of
@@ -272,3 +275,95 @@ def stranger(size_bytes: int) -> Iterator[int]:
         said = {shell.stdout.readline().strip(), shell.stdout.readline().strip()}
         yield int((said - {"holds"}).pop())
         shell.communicate("")
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+async def test_40_trainers_leave_nothing_however_they_end(
+    tmp_path: Path, zygote: tuple[str, ...], seed: int, figures: Figures
+) -> None:
+    random, times, lost = Random(seed), list[float](), list[str]()
+    for number in range(40):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kill = random.choice([kill_worker, kill_shim])
+        took, unnamed = await one_round(folder, zygote, kill, is_alone=random.random() < 0.3)
+        times.append(took)
+        lost += unnamed
+
+    figures.tell(
+        "what 40 trainers leave behind",
+        processes=40 * len(brood.KINDS), unnamed=len(lost),
+        longest_s=f"{max(times):.2f}", median_s=f"{sorted(times)[20]:.2f}",
+    )  # fmt: skip
+    assert lost == []
+    assert max(times) < LIMIT_S
+
+
+async def one_round(
+    folder: Path, zygote: tuple[str, ...], kill: Kill, *, is_alone: bool
+) -> tuple[float, list[str]]:
+    """Kill once, `is_alone` without a daemon; return the seconds it took, and what is not named.
+
+    Without a daemon the time counts from the start of the next one.
+    """
+    async with daemon(folder, zygote, devices=SIM) as first:
+        job = await running(first, "brood-and-wait")
+        left = brood.left_in(Path(job.run_dir))
+        if not is_alone:
+            kill(job)
+            took = await gone(left, time.monotonic())
+            await wait_until(lambda: is_over(first, job))
+            return took, await named(first, job, left)
+    kill(job)
+    if kill is kill_shim:
+        # Of what was told nothing by those before it a later daemon knows nothing.
+        left = {pid: kind for pid, kind in left.items() if kind != "bare"}
+    began = time.monotonic()
+    async with daemon(folder, zygote, devices=SIM) as second:
+        took = await gone(left, began)
+        await wait_until(lambda: is_over(second, job))
+        return took, await named(second, job, left)
+
+
+@pytest.fixture
+def delegated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A control group that is the daemon's own; needs a machine that permits one."""
+    own = cgroup.own_group(Path("/proc"))
+    if own is None or not os.access(own, os.W_OK):
+        pytest.skip("this machine lets nobody make control groups of version 2")
+    place = own / f"ft-test-{os.getpid()}"
+    place.mkdir()
+    monkeypatch.setattr(cgroup, "own_group", lambda _: place)
+    monkeypatch.setattr(cgroup, "_is_delegated", lambda *_: True)
+    yield place
+    for folder in sorted(place.rglob("*/"), reverse=True):
+        Group(path=folder).remove()
+    place.rmdir()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("is_alone", [False, True], ids=["daemon", "no-daemon"])
+async def test_a_control_group_finds_who_hides_from_all_else(
+    tmp_path: Path, zygote: tuple[str, ...], delegated: Path, *, is_alone: bool
+) -> None:
+    async with daemon(tmp_path, zygote, devices=SIM) as first:
+        job = await running(first, "brood-and-wait-grouped")
+        left = brood.left_in(Path(job.run_dir))
+        if not is_alone:
+            kill_shim(job)
+            took = await gone(left, time.monotonic())
+            await wait_until(lambda: is_over(first, job))
+            unnamed = await named(first, job, left)
+    if is_alone:
+        kill_shim(job)
+        began = time.monotonic()
+        async with daemon(tmp_path, zygote, devices=SIM) as second:
+            took = await gone(left, began)
+            await wait_until(lambda: is_over(second, job))
+            unnamed = await named(second, job, left)
+
+    print(f"{len(left)} processes of a group ended after {took:.2f} s")
+    assert len(left) == len(brood.GROUPED)
+    assert took < LIMIT_S
+    assert unnamed == []
