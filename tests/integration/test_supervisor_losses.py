@@ -81,7 +81,10 @@ async def test_a_job_that_is_lost_5_times_without_getting_on_fails(
         "If the machine restarts or somebody ends its shim each time, find out why; then submit "
         "the job again."
     )
-    assert (await supervisor.store.get(job.id)).attempt == 5
+    outcomes = [each.outcome for each in await attempts_of(supervisor, job)]
+    assert [outcome.message for outcome in outcomes if outcome is not None] == [
+        "The worker is gone and left no account of its end."
+    ] * 5
 
 
 async def test_a_job_that_gets_on_may_be_lost_for_ever_and_tells_each_epoch_once(

@@ -304,19 +304,23 @@ class Follower:
                 timeout_s=job.request.timeout_s if self._is_out_of_time else None,
                 log_tail=tail,
             )
-            ended = replace(self._end(job, state, how, fruitful), attempt=attempt)
+            ended = replace(
+                self._end(job, state, how, fruitful), attempt=replace(attempt, outcome=how)
+            )
             return replace(ended, events=[*notices, *ended.events])
 
         await self._workshop.ledger.change(self._job_id, decide)
 
     def _end(self, job: Job, state: JobState, how: Outcome, fruitful: int) -> Change:
         """End the job, or its attempt alone where that was lost: another one goes on."""
-        ledger, is_lost = self._workshop.ledger, how.reason is OutcomeReason.LOST
-        if is_lost and retrying.goes_on_after_loss(attempt=self._number, fruitful=fruitful):
+        ledger = self._workshop.ledger
+        if how.reason is not OutcomeReason.LOST:
+            return ledger.transition(job, state, outcome=how)
+        if retrying.goes_on_after_loss(attempt=self._number, fruitful=fruitful):
             log.warning("attempt_lost", job_id=self._job_id, attempt=self._number)
             reason = retrying.lost_reason(self._number)
             return ledger.transition(job, JobState.QUEUED, reason=reason)
-        return ledger.transition(job, state, outcome=how)
+        return ledger.transition(job, state, outcome=outcome.lost_for_good(how))
 
     def _made_way(
         self, job: Job, made_way: Suspension, attempt: Attempt, notices: list[NewEvent]

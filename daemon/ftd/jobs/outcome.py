@@ -2,6 +2,7 @@
 
 import signal as signals
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from ftd.jobs.model import JobState, Outcome, OutcomeReason
@@ -12,6 +13,7 @@ from fttrain.spec.rundir import ExitReport
 
 _MOST_TEXT = 4000
 """An error's text can hold a whole tensor; a reply with the job must fit a message."""
+_LOST = "The worker is gone and left no account of its end"
 CANCELLED = Outcome(
     reason=OutcomeReason.CANCELLED_BY_USER, message="The job was cancelled by its user."
 )
@@ -55,6 +57,12 @@ def conclude(
     if report is None:
         return JobState.FAILED, _lost(tail)
     return JobState.FAILED, _died(report, tail)
+
+
+def lost_for_good(how: Outcome) -> Outcome:
+    """Return the outcome of a job that gets no other attempt after one that was lost."""
+    often = f"{LOST_TRIES} times in a row without an epoch or a checkpoint"
+    return replace(how, message=f"{_LOST}, {often}.")
 
 
 def bad_recipe(faults: Sequence[Fault]) -> Outcome:
@@ -104,10 +112,7 @@ def _done(finished: Finished) -> Outcome:
 def _lost(tail: tuple[str, ...]) -> Outcome:
     return Outcome(
         reason=OutcomeReason.LOST,
-        message=(
-            "The worker is gone and left no account of its end, "
-            f"{LOST_TRIES} times in a row without an epoch or a checkpoint."
-        ),
+        message=f"{_LOST}.",
         remedy=(
             "If the machine restarts or somebody ends its shim each time, find out why; "
             "then submit the job again."

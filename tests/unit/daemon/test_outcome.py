@@ -75,8 +75,7 @@ def test_no_account_of_the_end_means_lost() -> None:
     assert ended() == (
         JobState.FAILED,
         OutcomeReason.LOST,
-        "The worker is gone and left no account of its end, 5 times in a row without an epoch or "
-        "a checkpoint.",
+        "The worker is gone and left no account of its end.",
     )
 
 
