@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fttrain import events, zygote
+from fttrain import events, shim, zygote
 from fttrain.spec import rundir
 from tests.fakes import zygote_of_faults as faults
 
 BROOD = "brood"
 """File of the run directory: a line for each process that was left, its kind and its pid."""
+SPARES = "FT_CHAOS_SPARES"
+"""Where the environment has it, shims can end nothing: others' processes, or such as wait."""
 SEEN = "seen"
 """And one that lists those of earlier attempts that were still there when this one began."""
 
@@ -154,6 +156,8 @@ def worker(run_dir: Path) -> int:
 
 
 if __name__ == "__main__":
+    if SPARES in os.environ:
+        shim._signal_all = lambda *_: None
     connection = socket.socket(fileno=int(sys.argv[1]))
     mains = zygote.Mains(
         worker=lambda: worker, planner=faults.planner,

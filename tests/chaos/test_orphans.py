@@ -141,6 +141,26 @@ async def test_what_outlives_a_trainer_that_ends_well_is_named(
         assert await named(supervisor, job, left) == []
 
 
+async def test_what_a_shim_cannot_end_is_left_to_the_daemon(
+    tmp_path: Path, zygote: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(brood.SPARES, "1")
+    async with daemon(tmp_path, zygote, devices=SIM) as supervisor:
+        job = await running(supervisor, "brood-and-wait")
+        left = brood.left_in(Path(job.run_dir))
+        kill_worker(job)
+        took = await gone(left, time.monotonic())
+        await watch(supervisor, job)
+        report = rundir.read_exit(Path(job.run_dir))
+        (said,) = await notices(supervisor, job)
+
+    print(f"{len(left)} processes ended {took:.2f} s after their worker, by the daemon")
+    assert report is not None
+    assert {each.pid for each in report.left} == set(left)
+    assert took < LIMIT_S
+    assert [said.count(f"({pid})") for pid in left] == [1] * len(left)
+
+
 async def test_a_daemon_ends_what_was_orphaned_while_none_was_there(
     tmp_path: Path, zygote: tuple[str, ...]
 ) -> None:

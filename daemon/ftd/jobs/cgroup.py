@@ -5,10 +5,11 @@ They are version 2, beneath the daemon's own group, which must be delegated to i
 where there is no systemd, as in a container. Where the folder cannot be written all goes on
 without.
 
-The kernel ends all processes of a group at once, those of other users too. Limits and counters of
-memory need more: the daemon must sit in a group of its own beneath the delegated one
-(`DelegateSubgroup=`, from systemd 254 on), since a group that hands a controller on may hold no
-processes itself, and the next daemon could not be started in it.
+The kernel ends all processes of a group at once, those of other users too. To count as well which
+attempt lost processes for want of memory (the shim reads it: fttrain.oomkills) needs more: the
+daemon must sit in a group of its own beneath the delegated one (`DelegateSubgroup=daemon`, from
+systemd 254 on), since a group that hands a controller on may hold no processes itself, and the
+next daemon could not be started in it.
 """
 
 import contextlib
@@ -43,24 +44,6 @@ class Group:
         # Not write_text, which would make a file where the group is gone or has none.
         with contextlib.suppress(OSError), (self.path / "cgroup.kill").open("r+") as file:
             file.write("1")
-
-    def limit_memory(self, size_bytes: int) -> bool:
-        """Limit what its processes hold together; False where that cannot be done."""
-        try:
-            with (self.path / "memory.max").open("r+") as file:
-                file.write(str(size_bytes))
-        except OSError:
-            return False
-        return True
-
-    def oom_kills(self) -> int | None:
-        """Return how many of its processes were ended for want of memory; None: nobody counts."""
-        with contextlib.suppress(OSError):
-            for line in (self.path / "memory.events").read_text().splitlines():
-                key, _, count = line.partition(" ")
-                if key == "oom_kill":
-                    return int(count)
-        return None
 
     def remove(self) -> bool:
         """Remove it; False where processes are left in it."""
@@ -160,7 +143,7 @@ def _is_delegated(own: Path, systemd: Path) -> bool:
 
 
 def _hand_on_memory(base: Path) -> None:
-    """Have the groups beneath limit and count memory, where that can be."""
+    """Have the kernel count each attempt's memory by itself, where that can be."""
     for group in (base.parent, base):
         with contextlib.suppress(OSError), (group / "cgroup.subtree_control").open("r+") as file:
             file.write("+memory")

@@ -33,9 +33,6 @@ class Swept:
     ended: tuple[Kin, ...] = ()
     left: tuple[Kin, ...] = ()
     """What could not be ended."""
-    oom_kills: int | None = None
-    """How many of the attempt's processes the kernel ended for want of memory, all in all; None
-    where nobody counts."""
 
 
 NOTHING = Swept()
@@ -156,13 +153,10 @@ def _end_found(search: Search, group: Group | None, patience_s: float) -> Swept:
         if group is not None:
             group.kill()
         _kill(found)
-    oom_kills = group.oom_kills() if group is not None else None
     if group is not None and not found:
         group.remove()
     gone = met.keys() - {each.identity for each in found}
-    return Swept(
-        ended=tuple(met[each] for each in sorted(gone)), left=tuple(found), oom_kills=oom_kills
-    )
+    return Swept(ended=tuple(met[each] for each in sorted(gone)), left=tuple(found))
 
 
 def _kill(found: Sequence[Kin]) -> None:

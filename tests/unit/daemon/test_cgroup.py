@@ -145,20 +145,11 @@ def group_with(folder: Path, **files: str) -> Group:
     return Group(path=folder)
 
 
-def test_a_group_counts_what_the_kernel_ended_for_want_of_memory(tmp_path: Path) -> None:
-    group = group_with(tmp_path / "1.2", memory_events="low 0\noom 3\noom_kill 2\n")
+def test_a_group_is_read_and_ended_by_its_files(tmp_path: Path) -> None:
+    group = group_with(tmp_path / "1.2", cgroup_kill="", cgroup_procs="7\n8\n")
 
-    assert group.oom_kills() == 2
-    assert group_with(tmp_path / "3.4").oom_kills() is None
-
-
-def test_a_group_is_limited_and_ended_by_its_files(tmp_path: Path) -> None:
-    group = group_with(tmp_path / "1.2", memory_max="max", cgroup_kill="", cgroup_procs="7\n8\n")
-
-    assert group.limit_memory(1 << 30)
     group.kill()
 
-    assert (group.path / "memory.max").read_text() == str(1 << 30)
     assert (group.path / "cgroup.kill").read_text() == "1"
     assert group.pids() == [7, 8]
 
@@ -168,7 +159,6 @@ def test_what_a_group_lacks_is_not_made(tmp_path: Path) -> None:
 
     group.kill()
 
-    assert not group.limit_memory(1)
     assert group.pids() == []
     assert list(group.path.iterdir()) == []
     assert group.remove()
