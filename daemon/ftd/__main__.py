@@ -6,8 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftd.settings import SETTINGS, SYSTEM_FILE
+
+if TYPE_CHECKING:
+    from ftd.config import Config
 
 EXIT_FAILED = 1
 EXIT_BAD_CONFIG = 2
@@ -43,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"ftd: not installed: {', '.join(missing)}; run: pip install 'finetuned[daemon]'\n"
         )
         return EXIT_NOT_INSTALLED
-    runs = {"check-config": _check, "token": _token, "serve": _serve}
+    runs = {
+        "check-config": _check, "token": _token, "serve": _serve,
+        "backup": _backup, "restore": _restore, "gc": _gc,
+    }  # fmt: skip
     return runs[given.command](given)
 
 
@@ -57,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands.add_parser("init", help="write a commented configuration"))
     _add_check(commands.add_parser("check-config", help="name every fault of a configuration"))
     _add_token(commands.add_parser("token", help="let users of other machines in, or not"))
+    _add_backup(commands.add_parser("backup", help="copy the job store, while jobs run"))
+    _add_restore(commands.add_parser("restore", help="make a damaged job store whole again"))
+    _add_gc(commands.add_parser("gc", help="remove old jobs and what they made"))
     return parser
 
 
@@ -119,6 +129,49 @@ def _add_token(token: argparse.ArgumentParser) -> None:
     revoke.add_argument("name", metavar="NAME", help="what it is called")
 
 
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Copies the job store into a new folder, whole as of one instant, with a manifest. Jobs "
+        "and the daemon go on meanwhile. What jobs made lies in run directories, beside it."
+    )
+    parser.add_argument("path", metavar="PATH", help="the folder to make")
+    _add_state(parser)
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Makes the job store anew: from a backup, from the run directories all that happened to "
+        "jobs since, and from the store that is there what can still be read. What is lost is "
+        "named. The store that was there is put aside. Refused while a daemon runs."
+    )
+    parser.add_argument(
+        "path", metavar="BACKUP", nargs="?",
+        help="what `ftd backup` made (default: the last that the daemon made by itself)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from-runs", action="store_true", help="without a backup, from the run directories alone"
+    )
+    _add_state(parser)
+
+
+def _add_gc(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Removes jobs that have ended, with all that they made, and files that nobody needs any "
+        "more. Never a job that has not ended, nor one that such a job needs. The daemon does it "
+        "by itself where --gc-age, --gc-keep or --gc-size of `ftd serve` say so."
+    )
+    parser.add_argument("--age", metavar="TIME", help="those that ended longer ago, like 30d")
+    parser.add_argument("--keep", metavar="N", help="all but the latest N")
+    parser.add_argument("--size", metavar="SIZE", help="the oldest, until the rest takes no more")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    _add_state(parser)
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", metavar="DIR", help="the daemon's state (default: as it has)")
+    parser.add_argument("--config", metavar="FILE", help="the daemon's configuration")
+
+
 def _version() -> int:
     from ftd.release import version
 
@@ -153,17 +206,61 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _token(given: argparse.Namespace) -> int:
-    from ftd import configfile, tokencommand
-    from ftd.config import load
+    from ftd import tokencommand
     from ftd.errors import DaemonError
 
     try:
-        file = configfile.find(given.config, os.environ)
-        config = load({"state": given.state}, os.environ, file)
-        sys.stdout.write(tokencommand.run(given, config.state_dir))
+        sys.stdout.write(tokencommand.run(given, _configured(given).state_dir))
     except DaemonError as error:
         return _refused(str(error))
     return 0
+
+
+def _backup(given: argparse.Namespace) -> int:
+    from ftd import backupcommand
+    from ftd.errors import DaemonError
+
+    try:
+        state = _configured(given).state_dir
+        sys.stdout.write(backupcommand.save(state, Path(given.path).expanduser()))
+    except DaemonError as error:
+        return _refused(str(error))
+    return 0
+
+
+def _restore(given: argparse.Namespace) -> int:
+    from ftd import backupcommand
+    from ftd.errors import DaemonError
+
+    try:
+        place = Path(given.path).expanduser() if given.path else None
+        state = _configured(given).state_dir
+        sys.stdout.write(backupcommand.restore(state, place, from_runs=given.from_runs))
+    except DaemonError as error:
+        return _refused(str(error))
+    return 0
+
+
+def _gc(given: argparse.Namespace) -> int:
+    from ftd import gccommand, upkeep
+    from ftd.errors import DaemonError
+
+    try:
+        said = {f"gc_{name}": getattr(given, name) for name in ("age", "keep", "size")}
+        config = _configured(given, **said)
+        text = gccommand.run(config.state_dir, upkeep.limits(config), dry_run=given.dry_run)
+        sys.stdout.write(text)
+    except DaemonError as error:
+        return _refused(str(error))
+    return 0
+
+
+def _configured(given: argparse.Namespace, **flags: str | None) -> "Config":
+    from ftd import configfile
+    from ftd.config import load
+
+    file = configfile.find(given.config, os.environ)
+    return load({"state": given.state, **flags}, os.environ, file)
 
 
 def _serve(given: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,12 @@ class Config:
     """Folders that the data of jobs must lie in; none: see `ftd.jobs.roots`."""
     dataset_limit: int | None = None
     """Bytes that one pushed data set may have; None: 1 TiB."""
+    backup_every: timedelta | None = timedelta(days=1)
+    """None: the daemon makes no backups by itself."""
+    gc_age: timedelta | None = None
+    gc_keep: int | None = None
+    gc_size: int | None = None
+    """Bytes. None, as of the two before: no limit."""
     listen: str | None = None
     """Where other machines are heard, such as `0.0.0.0:7443`; None: nowhere."""
     tls_cert: Path | None = None

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from ftd import log as logs
-from ftd import notify, statedir, tls
+from ftd import notify, soundness, statedir, tls, upkeep
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
@@ -69,6 +69,7 @@ async def supervisor(
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)
     place = Place(state_dir=config.state_dir, database=config.state_dir / _DATABASE)
     async with (
+        upkeep.working(config, clock),
         hand.working(),
         metrics.working(settings, place, tally, hand, clock) as address,
     ):
@@ -91,6 +92,7 @@ async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None
     tell = _to_a_person if is_text else _to_a_machine
     with statedir.held(config.state_dir), _signals(tell) as stop:
         statedir.clear_socket(config.socket)
+        await asyncio.to_thread(soundness.refuse_damage, config.state_dir)
         async with await Store.open(config.state_dir / _DATABASE) as store:
             broadcast = Broadcast(store)
             tally = await _tally(config, store)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal[
-    "path", "choice", "size", "devices", "count", "address", "door", "file", "seconds", "paths"
-]
+    "path", "choice", "size", "devices", "count", "address", "door", "file", "seconds", "span",
+    "paths",
+]  # fmt: skip
 SYSTEM_FILE = Path("/etc/finetuned/ftd.toml")
 
 
@@ -137,6 +138,16 @@ SETTINGS = (
         example='"100GiB"',
     ),
     Setting(
+        name="backup-every",
+        key="backup_every",
+        kind="span",
+        metavar="TIME",
+        meaning="how often the job store is copied to backups/ in --state, like 12h, or off; the "
+        "last 3 stay",
+        default="`1d`",
+        example='"1d"',
+    ),
+    Setting(
         name="listen",
         key="listen",
         kind="door",
@@ -162,6 +173,34 @@ SETTINGS = (
         meaning="its private key in PEM, without a password",
         default="none",
         example='"/etc/finetuned/key.pem"',
+    ),
+    Setting(
+        name="gc-age",
+        key="gc.age",
+        kind="span",
+        metavar="TIME",
+        meaning="jobs that ended longer ago are removed with all they made, like 90d",
+        default="`off`",
+        example='"90d"',
+    ),
+    Setting(
+        name="gc-keep",
+        key="gc.keep",
+        kind="count",
+        metavar="N",
+        meaning="so many ended jobs are kept, the latest",
+        default="all",
+        example="1000",
+    ),
+    Setting(
+        name="gc-size",
+        key="gc.size",
+        kind="size",
+        metavar="SIZE",
+        meaning="what all run directories may take; beyond it the oldest ended jobs go, like "
+        "500GiB",
+        default="`auto`: as much as they do",
+        example='"500GiB"',
     ),
     Setting(
         name="metrics",

@@ -5,6 +5,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from ftd.settings import Kind, Setting
 MOST_SOCKET_BYTES = 107
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(I?)B?|B?)", re.IGNORECASE)
 _DEVICES = re.compile(r"auto|nvidia|cpu(:[1-9]\d{0,3})?|sim:[1-9]\d{0,3}x[1-9]\d{0,5}[KMGT]iB")
+_SPAN = re.compile(r"(\d{1,5})(min|h|d)")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _ADDRESS = re.compile(r"\[([^\[\]]+)\]:(\d{1,5})|([^\[\]:]+):(\d{1,5})")
 
 
@@ -101,6 +104,27 @@ def _seconds(_setting: Setting, text: str) -> float:
     return seconds
 
 
+def span(text: str) -> timedelta:
+    """Return the time of a text such as `90min`, `12h` or `30d`.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    match = _SPAN.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"`{text}` is no time; say one like 90min, 12h or 30d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _span(_setting: Setting, text: str) -> timedelta | None:
+    if text == "off":
+        return None
+    try:
+        return span(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
 def _address(_setting: Setting, text: str) -> str | None:
     if text == "off":
         return None
@@ -138,6 +162,7 @@ _READERS: dict[Kind, Callable[[Setting, str], Any]] = {
     "devices": _devices,
     "count": _count,
     "seconds": _seconds,
+    "span": _span,
     "address": _address,
     "door": _door,
     "file": _path,

@@ -320,6 +320,8 @@ class Supervisor:
         leftovers.remove((self.state_dir / "plans").glob("planning-*"))
         self.predicting.clear()
         self.plotting.clear()
+        if (before := await self.store.settle(self.state_dir / "runs")) is not None:
+            log.info("state_moved", before=str(before), now=str(self.state_dir / "runs"))
         await self.store.end_attempts_of_ended_jobs()
         jobs = await self.store.unfinished()
         held = await self._held([job.id for job in jobs])

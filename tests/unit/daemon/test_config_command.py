@@ -78,9 +78,13 @@ def test_check_config_shows_what_holds_and_who_said_it(
         "  data_roots                anywhere for admins, nowhere for other users, who push theirs"
         "  (default)",
         "  dataset_limit             auto: 1TiB  (default)",
+        "  backup_every              1d  (default)",
         "  listen                    off  (default)",
         "  tls_cert                  none  (default)",
         "  tls_key                   none  (default)",
+        "  gc.age                    off  (default)",
+        "  gc.keep                   all  (default)",
+        "  gc.size                   auto: as much as they do  (default)",
         f"  metrics.listen            127.0.0.1:9400  ({path}:3)",
         "  metrics.grace             60  (default)",
         "  metrics.dcgm_mapping_dir  none  (default)",

@@ -40,7 +40,8 @@ def test_what_a_file_says_holds_where_neither_flag_nor_environment_says_otherwis
             "\ncolour = 1",
             "2: unknown key `colour`; known here: state, socket, log_format, log_level, reserve, "
             "devices, queue_limit, "
-            "queue_limit_per_user, data_roots, dataset_limit, listen, tls_cert, tls_key",
+            "queue_limit_per_user, data_roots, dataset_limit, backup_every, listen, tls_cert, "
+            "tls_key",
         ),
         ("[metrics]\nlissen = 'x'", "2: unknown key `lissen`; did you mean `listen`?"),
         (
@@ -50,7 +51,7 @@ def test_what_a_file_says_holds_where_neither_flag_nor_environment_says_otherwis
         ("grace = 1", "1: `grace` is misplaced; it belongs beneath [metrics]"),
         ("[metrics]\n\nstate = '/s'", "3: `state` is misplaced; it belongs above [metrics]"),
         ("[metric]\ngrace = 1", "1: unknown section [metric]; did you mean [metrics]?"),
-        ("[tls]\ngrace = 1", "1: unknown section [tls]; known: [metrics]"),
+        ("[tls]\ngrace = 1", "1: unknown section [tls]; known: [gc], [metrics]"),
         ("metrics = true", "1: `metrics` is a section; write [metrics] and its keys beneath"),
         (
             "state = 3",

@@ -1,5 +1,6 @@
 """What a value may be, and what is said of one that may not."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,19 @@ def test_every_setting_has_a_field_that_its_variable_fills() -> None:
     for setting in SETTINGS:
         with pytest.raises(BadConfig, match=f"^{setting.variable}: "):
             load({}, {setting.variable: "\0"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90min", timedelta(minutes=90)), ("12h", timedelta(hours=12)), ("30d", timedelta(days=30))],
+)
+def test_times_have_units_and_can_be_set_off(text: str, value: timedelta) -> None:
+    assert load({"gc_age": text}, {}).gc_age == value
+    assert load({"backup_every": "off"}, {}).backup_every is None
+
+
+@pytest.mark.parametrize("text", ["30", "0d", "1.5h", "3 weeks", "-1d"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    assert fault(gc_age=text) == (
+        f"--gc-age: `{text}` is no time; say one like 90min, 12h or 30d, or off"
+    )

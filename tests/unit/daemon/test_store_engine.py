@@ -105,8 +105,8 @@ async def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: P
         await Store.open(path)
 
     assert str(refused.value) == (
-        f"the job store {path} cannot be used: file is not a database; move it aside to begin "
-        "with an empty one, or put a copy of it back"
+        f"the job store {path} cannot be used: file is not a database; `ftd restore` makes it "
+        "anew from a backup and the run directories"
     )
 
 

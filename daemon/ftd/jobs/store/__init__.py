@@ -24,7 +24,7 @@ from ftd.jobs.model import (
     NewEvent,
     UserUsage,
 )
-from ftd.jobs.store import deletion, names, reads, usage, writes
+from ftd.jobs.store import deletion, moving, names, reads, usage, writes
 from ftd.jobs.store.datasets import Datasets
 from ftd.jobs.store.engine import open_engines
 from ftd.jobs.store.reads import ALL, Filter
@@ -196,6 +196,12 @@ class Store:
         """Return all attempts of some jobs, each job's in order."""
         return await self._read(lambda connection: reads.attempts_of(connection, job_ids))
 
+    async def pause_times(self, job_ids: Sequence[JobId]) -> Mapping[JobId, datetime]:
+        """Return when jobs that are paused came to be so."""
+        if not job_ids:
+            return {}
+        return await self._read(lambda connection: reads.pause_times(connection, job_ids))
+
     async def fruitful_attempt(self, job_id: JobId) -> int:
         """Return the number of a job's latest attempt that told an epoch or a checkpoint; or 0."""
         return await self._read(lambda connection: reads.fruitful_attempt(connection, job_id))
@@ -207,6 +213,13 @@ class Store:
     async def end_attempts_of_ended_jobs(self) -> None:
         """Note it of those whose daemon ended right before it could."""
         await self._writer.run(writes.end_attempts_of_ended_jobs)
+
+    async def settle(self, runs: Path) -> Path | None:
+        """Have all run directories lie in a folder, where the state directory has moved there.
+
+        Returns where they lay before; None: there.
+        """
+        return await self._writer.run(lambda connection: moving.settle(connection, runs))
 
     async def drains(self) -> dict[str, str]:
         """Return why each drained device is drained, by uuid."""

@@ -1,5 +1,8 @@
 """Forgetting a job."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import Connection, delete, or_, select
 
 from ftd.errors import JobInUse, JobNotEnded, JobNotFound
@@ -27,14 +30,19 @@ def delete_job(connection: Connection, job_id: JobId, only_of: str | None) -> No
     connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
 
 
-def _refuse_needed(connection: Connection, job_id: JobId, name: str, only_of: str | None) -> None:
+def needing(connection: Connection, job_id: JobId) -> Sequence[Any]:
+    """Return the names and users of the unfinished jobs that need one, in order of submission."""
     # Both columns are JSON texts that hold ids, which are found in nothing else there.
     names_it = or_(JOBS.c.after_ids.contains(job_id), JOBS.c.refs.contains(job_id))
     query = select(JOBS.c.name, JOBS.c.user).where(IS_UNFINISHED, names_it)
-    needing = connection.execute(query.order_by(JOBS.c.number)).all()
-    if not needing:
+    return connection.execute(query.order_by(JOBS.c.number)).all()
+
+
+def _refuse_needed(connection: Connection, job_id: JobId, name: str, only_of: str | None) -> None:
+    found = needing(connection, job_id)
+    if not found:
         return
-    told = [row.name for row in needing if only_of in (None, row.user)]
+    told = [row.name for row in found if only_of in (None, row.user)]
     many = ", ".join(told) or "another user's job"
     raise JobInUse(
         f"job {name} is needed by {many}, which has not ended; delete it when that has ended"

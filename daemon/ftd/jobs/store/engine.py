@@ -25,8 +25,8 @@ def open_engines(path: Path, *, readers: int) -> tuple[Engine, Engine]:
     except DatabaseError as error:
         writer.dispose()
         raise BadConfig(
-            f"the job store {path} cannot be used: {error.orig}; move it aside to begin with "
-            "an empty one, or put a copy of it back"
+            f"the job store {path} cannot be used: {error.orig}; `ftd restore` makes it anew from "
+            "a backup and the run directories"
         ) from error
     except BadConfig:
         writer.dispose()

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -116,6 +117,16 @@ def fruitful_attempt(connection: Connection, job_id: JobId) -> int:
     query = select(func.max(EVENTS.c.attempt))
     found = query.where(EVENTS.c.job_id == job_id, EVENTS.c.kind.in_(kinds))
     return connection.scalar(found) or 0
+
+
+def pause_times(connection: Connection, job_ids: Sequence[JobId]) -> dict[JobId, datetime]:
+    """Return when jobs that are paused came to be so."""
+    found = {}
+    for job_id in job_ids:
+        told = (EVENTS.c.job_id == job_id) & (EVENTS.c.kind == EventKind.STATE.value)
+        latest = select(EVENTS.c.time).where(told).order_by(EVENTS.c.sequence.desc()).limit(1)
+        found[job_id] = connection.execute(latest).scalar_one()
+    return found
 
 
 def owners(connection: Connection, job_ids: Sequence[JobId]) -> dict[JobId, str]:
