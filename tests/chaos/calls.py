@@ -111,9 +111,10 @@ class Known:
         return [photos, digits, made, zoo]
 
 
-def calls(known: Known, *, count: int, seed: int) -> Iterator[Call]:
-    """Yield calls: the same seed gives the same ones, but for ids."""
-    weighted = [each for each in methods() for _ in range(_TIMES_AS_OFTEN.get(each.name, 1))]
+def calls(known: Known, *, count: int, seed: int, only: str = "") -> Iterator[Call]:
+    """Yield calls, of one method or of all: the same seed gives the same ones, but for ids."""
+    among = [each for each in methods() if only in ("", each.name)]
+    weighted = [each for each in among for _ in range(_TIMES_AS_OFTEN.get(each.name, 1))]
     for number in range(count):
         chance = random.Random(f"{seed} {number}")
         yield _Maker(chance, known).call(chance.choice(weighted))

@@ -29,7 +29,7 @@ TEXTS = (
     "\u202e", "1e5", "-", "null", "head", "features[-1:]", "features[0:99999999999]", "type:Linear",
     "param:bias", "block:*", "last:1", "first:99999999999999999999", "**", "[", "*[", "re:(a+)+$",
 )  # fmt: skip
-JUNK = (
+JUNK: tuple[Any, ...] = (
     None, True, -1, 0, 1.5, float("nan"), float("inf"), {}, [], [[]], {"x": {}}, {"": None},
 )  # fmt: skip
 BROKEN = (
