@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 
 FORMAT = 1
 FailureName = Literal[
-    "bad_recipe", "bad_data", "non_finite_loss", "worker_error",
-    "out_of_memory", "disk_full", "resume_refused",
+    "bad_recipe", "bad_data", "non_finite_loss", "worker_error", "killed_by_signal", "crashed",
+    "out_of_memory", "host_out_of_memory", "disk_full", "resume_refused",
 ]  # fmt: skip
 PhaseName = Literal["setup", "training", "evaluating", "checkpointing", "exporting"]
 

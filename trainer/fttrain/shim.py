@@ -22,7 +22,7 @@ from typing import NoReturn, Self
 
 import setproctitle
 
-from fttrain import kinship
+from fttrain import kinship, oomkills
 from fttrain.spec import rundir
 from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
 
@@ -208,20 +208,24 @@ class _Watch:
     kill_at: float = float("inf")
     orphans: list[Orphan] = field(default_factory=list)
     left: tuple[ProcessIdentity, ...] = ()
+    memory: oomkills.Since = field(default_factory=oomkills.Since)
+    oom_kills: int = 0
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
 
     def until_worker_ends(self) -> None:
         while self.status is None:
+            self.memory.look()
             # Python's sleep-like waits are cut by nothing but these signals: they are blocked.
-            wait = min(max(self.kill_at - time.monotonic(), _LOOK_AGAIN_S), 3600)
+            wait = min(max(self.kill_at - time.monotonic(), _LOOK_AGAIN_S), oomkills.EVERY_S)
             caught = signal.sigtimedwait(WATCHED, wait)
             if caught is not None and caught.si_signo != signal.SIGCHLD:
                 self._terminate()
             if time.monotonic() >= self.kill_at:
                 _signal_all(descendants(os.getpid()), signal.SIGKILL)
             self._reap(os.WNOHANG)
+        self.oom_kills = self.memory.kills
 
     def end_the_rest(self) -> None:
         """Kill and reap whatever the worker has left behind, until nothing is left.
@@ -248,6 +252,7 @@ class _Watch:
             terminated=self.terminated,
             orphans=tuple(self.orphans),
             left=self.left,
+            oom_kills=self.oom_kills,
             user_s=self.user_s,
             system_s=self.system_s,
             max_rss_bytes=self.max_rss_bytes,

@@ -39,6 +39,11 @@ _AHEAD = 2  # Batches per process that are being made or wait to be used.
 class LoaderDied(Exception):
     """A loader process ended before its work did."""
 
+    def __init__(self, message: str, *, signal: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+        """What ended it; None: it ended by itself."""
+
 
 class Loaders(Generic[Task]):
     """Loader processes: started by the first run, ended by `close`."""
@@ -119,8 +124,8 @@ class _Loader(Generic[Task]):
     def receive(self) -> Tensor:
         """Wait for the next batch."""
         try:
-            made: tuple[int, ...] | BadImage = self._connection.recv()
-            if isinstance(made, BadImage):
+            made: tuple[int, ...] | BadImage | MemoryError = self._connection.recv()
+            if isinstance(made, Exception):
                 raise made
             return _mapped(recv_handle(self._connection), made)
         except (EOFError, OSError):
@@ -137,7 +142,8 @@ class _Loader(Generic[Task]):
         code = self._process.exitcode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         remedy = "see the log" if code > 0 else "if memory ran out, state fewer as data.workers"
-        return LoaderDied(f"a loader process ended before its work did ({how}); {remedy}")
+        told = f"a loader process ended before its work did ({how}); {remedy}"
+        return LoaderDied(told, signal=-code if code < 0 else None)
 
 
 @contextlib.contextmanager
@@ -189,7 +195,7 @@ def _answer(make: Callable[[Task, Room], Pixels], task: Task, connection: Connec
 
         try:
             made = make(task, room)
-        except BadImage as error:
+        except (BadImage, MemoryError) as error:
             connection.send(error)
         else:
             connection.send(made.shape)

@@ -119,6 +119,8 @@ class Plan(Card):
     prefix: list[str]
     """Blocks that run ahead, frozen and in eval mode, in depth order. Empty: none."""
     batch_size: int
+    micro_batch: int = 0
+    """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""
     accumulate: int
     steps_per_epoch: int
     steps: int

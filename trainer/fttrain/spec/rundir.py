@@ -41,6 +41,10 @@ class NewerFormat(ValueError):
     """What lies there was written by a newer version."""
 
 
+DISK_FULL = 28
+"""Exit code of a worker that found no room on the disk, as the kernel numbers that error."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptCard:
     """What the worker is told beside recipe and plan."""
@@ -120,6 +124,9 @@ class ExitReport:
     """Seconds since the epoch, UTC."""
     left: tuple[ProcessIdentity, ...] = ()
     """Those of the orphans that could not be ended."""
+    oom_kills: int = 0
+    """Processes that the kernel ended for want of memory right before the end: of the shim's
+    control group, or of the whole machine where no group counts them."""
 
 
 def boot_id() -> str:
