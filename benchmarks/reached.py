@@ -18,8 +18,10 @@ PAGE = CHECKOUT / "docs/accuracy.md"
 SETS = {
     "ants-bees": "Ants and bees: the photos of PyTorch's tutorial on transfer learning.",
     "cars": "Ten of the 196 models of Stanford's cars.",
-    "flowers5": "Five kinds of flowers in small photos; a stratified split holds out a fifth.",
-    "cifar": "CIFAR-10 as JPEG files, 32 x 32 pixels: a subset of its training and test images.",
+    "flowers5": "Five kinds of flowers in small photos; a stratified split holds out a fifth, and "
+    "at most 100 of each kind are taken on either side.",
+    "cifar": "CIFAR-10 as JPEG files, 32 x 32 pixels: a subset of its training and test images. "
+    "`cifar-pretrained` sees them enlarged, and a fifth of the training images only.",
     "digits": "scikit-learn's digits, 8 x 8 pixels, with noise and twenty labels of each; "
     "pretrained means on clean ones, by `digits-clean`.",
 }
