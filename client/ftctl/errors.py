@@ -7,6 +7,7 @@ FtctlError
 │   ├── JobNotFound
 │   ├── AmbiguousJob    a prefix that several ids share
 │   ├── JobNotEnded     a job that has not ended, where only an ended one will do
+│   ├── JobEnded        a job that has ended, where only one that has not will do
 │   ├── JobNotRunning   a job that has not begun to train, where one that trains is wanted
 │   ├── JobInUse        a job that another one needs, which has not ended
 │   ├── ArtifactNotFound    a file that the job has not made
@@ -86,6 +87,10 @@ class AmbiguousJob(BadInput):
 
 class JobNotEnded(BadInput):
     """A job that has not ended, where only an ended one will do."""
+
+
+class JobEnded(BadInput):
+    """A job that has ended, where only one that has not will do."""
 
 
 class JobNotRunning(BadInput):
@@ -208,6 +213,7 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "JOB_NOT_FOUND": JobNotFound,
     "AMBIGUOUS_JOB_ID": AmbiguousJob,
     "JOB_NOT_ENDED": JobNotEnded,
+    "JOB_ENDED": JobEnded,
     "JOB_NOT_RUNNING": JobNotRunning,
     "JOB_IN_USE": JobInUse,
     "ARTIFACT_NOT_FOUND": ArtifactNotFound,

@@ -213,6 +213,8 @@ class Job:
     """When it is started again after a failure, where it waits for that."""
     failures: int = 0
     """Failures so far that count against `retries`."""
+    pause_time: datetime | None = None
+    """When it was paused, where it is."""
 
     def check(self) -> "Job":
         """Return the job if it succeeded.

@@ -83,6 +83,7 @@ def job(message: job_pb2.Job) -> models.Job:
         inexact=message.inexact,
         retry_time=time(message, "retry_time"),
         failures=message.failures,
+        pause_time=time(message, "pause_time"),
     )
 
 

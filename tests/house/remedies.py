@@ -44,6 +44,10 @@ REASONS = {
             "Only a job that has ended can be deleted.",
             "Cancel it with `ftctl cancel`, or wait for its end.",
         ),
+        "JOB_ENDED": _advice(
+            "Only a job that has not ended can be paused or resumed.",
+            "Submit it again to have it run again.",
+        ),
         "JOB_NOT_RUNNING": _advice(
             "The job does not train at this moment, so there is no epoch to finish.",
             "Cancel it without `--finish`, or wait until it trains.",

@@ -32,6 +32,11 @@ def failed(daemon, client):
     handle.wait().check()
 
 
+def paused_late(daemon, client):
+    daemon.finish(handle := client.submit(JOB))
+    handle.pause()
+
+
 def full(daemon, client):
     daemon.refuse_next("SubmitJob", "QUEUE_FULL")
     client.submit(JOB)
@@ -99,6 +104,7 @@ WAYS = {
     errors.NameTaken: taken,
     errors.JobNotEnded: lambda daemon, client: client.delete(client.submit(JOB).id),
     errors.JobNotRunning: lambda daemon, client: client.submit(JOB).cancel(finish=True),
+    errors.JobEnded: paused_late,
     errors.JobInUse: needed,
     errors.ArtifactNotFound: pulled,
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),

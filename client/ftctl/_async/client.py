@@ -190,6 +190,30 @@ class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels, Asyn
         )
         return wire.job(response.job)
 
+    async def pause(self, job: str) -> models.Job:
+        """Take a job off its devices; it goes on exactly where it was once it is resumed.
+
+        Returns at once: a job that trains keeps a checkpoint first (`reason`: pausing).
+
+        Raises:
+            JobEnded
+        """
+        response = await self._connection.ask(
+            self._connection.jobs.PauseJob, pb.PauseJobRequest(job=job)
+        )
+        return wire.job(response.job)
+
+    async def resume(self, job: str) -> models.Job:
+        """Let a paused job go on; one that is not paused is returned as it is.
+
+        Raises:
+            JobEnded
+        """
+        response = await self._connection.ask(
+            self._connection.jobs.ResumeJob, pb.ResumeJobRequest(job=job)
+        )
+        return wire.job(response.job)
+
     def watch(
         self, job: str, *, after_sequence: int = 0, on_gap: OnGap | None = None
     ) -> AsyncGenerator[models.Event, None]:
@@ -339,6 +363,14 @@ class AsyncJobHandle:
     async def cancel(self, *, finish: bool = False) -> models.Job:
         """Cancel the job, or let it end after the epoch in progress; see AsyncClient.cancel."""
         return await self._client.cancel(self.id, finish=finish)
+
+    async def pause(self) -> models.Job:
+        """Take the job off its devices until it is resumed; see AsyncClient.pause."""
+        return await self._client.pause(self.id)
+
+    async def resume(self) -> models.Job:
+        """Let the job go on; see AsyncClient.resume."""
+        return await self._client.resume(self.id)
 
     def predict(self, paths: Iterable[str | Path]) -> AsyncGenerator[Prediction, None]:
         """Yield what the job's model says of images; see AsyncClient.predict."""

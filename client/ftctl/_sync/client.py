@@ -185,6 +185,28 @@ class Client(Artifacts, SyncDatasets, Machine, Models, Plots):
         )
         return wire.job(response.job)
 
+    def pause(self, job: str) -> models.Job:
+        """Take a job off its devices; it goes on exactly where it was once it is resumed.
+
+        Returns at once: a job that trains keeps a checkpoint first (`reason`: pausing).
+
+        Raises:
+            JobEnded
+        """
+        response = self._connection.ask(self._connection.jobs.PauseJob, pb.PauseJobRequest(job=job))
+        return wire.job(response.job)
+
+    def resume(self, job: str) -> models.Job:
+        """Let a paused job go on; one that is not paused is returned as it is.
+
+        Raises:
+            JobEnded
+        """
+        response = self._connection.ask(
+            self._connection.jobs.ResumeJob, pb.ResumeJobRequest(job=job)
+        )
+        return wire.job(response.job)
+
     def watch(
         self, job: str, *, after_sequence: int = 0, on_gap: OnGap | None = None
     ) -> Generator[models.Event, None]:
@@ -334,6 +356,14 @@ class JobHandle:
     def cancel(self, *, finish: bool = False) -> models.Job:
         """Cancel the job, or let it end after the epoch in progress; see Client.cancel."""
         return self._client.cancel(self.id, finish=finish)
+
+    def pause(self) -> models.Job:
+        """Take the job off its devices until it is resumed; see Client.pause."""
+        return self._client.pause(self.id)
+
+    def resume(self) -> models.Job:
+        """Let the job go on; see Client.resume."""
+        return self._client.resume(self.id)
 
     def predict(self, paths: Iterable[str | Path]) -> Generator[Prediction, None]:
         """Yield what the job's model says of images; see Client.predict."""

@@ -17,6 +17,8 @@ VERBS = {
     "list": "list jobs, the latest first",
     "get": "show a job",
     "cancel": "cancel a job, or let it end after this epoch",
+    "pause": "take jobs off their devices until they are resumed",
+    "resume": "let paused jobs go on",
     "logs": "print a job's log",
     "metrics": "print a job's epochs, as a table, CSV or JSON",
     "plot": "draw a job's curves, confusion and more, with any axes",

@@ -24,7 +24,19 @@ ACTIONS = {
 }
 LIVE = {
     **dict.fromkeys(
-        ("watch", "get", "cancel", "logs", "metrics", "artifacts", "delete", "predict", "plot"),
+        (
+            "watch",
+            "get",
+            "cancel",
+            "pause",
+            "resume",
+            "logs",
+            "metrics",
+            "artifacts",
+            "delete",
+            "predict",
+            "plot",
+        ),
         "jobs",
     ),
     "dataset": "datasets",

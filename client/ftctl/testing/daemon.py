@@ -75,7 +75,7 @@ class FakeDaemon:
         self._ledger = Ledger([_device(number, memory_bytes) for number in range(devices)])
         self._pace_s = pace_s
         self._refusals: list[tuple[str, Refusal]] = []
-        self._jobs = Jobs(self._ledger, submitted=self._play)
+        self._jobs = Jobs(self._ledger, moved=self._play)
         self._datasets = Datasets(self._ledger)
         self._devices = Devices(self._ledger, resumed=self._play)
         self._models = Models(self._ledger)

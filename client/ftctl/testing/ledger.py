@@ -155,7 +155,7 @@ class Ledger:
 
     def advance(self, entry: Entry) -> bool:
         """Let the next thing of its story happen; return whether it could."""
-        if entry.has_ended:
+        if entry.has_ended or entry.job.state == job_pb2.JOB_STATE_PAUSED:
             return False
         if not entry.job.plan_json:
             told = event_pb2.Planned(plan_json=story_of(entry.job).plan_json())
@@ -180,8 +180,30 @@ class Ledger:
             "The job was cancelled by its user.",
         ))  # fmt: skip
 
+    def pause(self, entry: Entry) -> None:
+        """Take a job off its devices. Raises Refusal."""
+        self._refuse_ended(entry, "pause")
+        if entry.job.state != job_pb2.JOB_STATE_PAUSED:
+            self._release(entry)
+            self.tell(entry, moved(job_pb2.JOB_STATE_PAUSED, f"paused by {USER}"))
+            entry.job.pause_time.FromDatetime(datetime.now(UTC))
+
+    def resume(self, entry: Entry) -> None:
+        """Let a paused job go on. Raises Refusal."""
+        self._refuse_ended(entry, "resume")
+        if entry.job.state == job_pb2.JOB_STATE_PAUSED:
+            entry.job.ClearField("pause_time")
+            self.tell(entry, moved(job_pb2.JOB_STATE_QUEUED, "resumed"))
+
     def finish(self, entry: Entry) -> None:
         """Have a job end after its next epoch. Raises Refusal."""
+        if entry.job.state == job_pb2.JOB_STATE_PAUSED:
+            name = entry.job.spec.name
+            raise Refusal(
+                "JOB_NOT_RUNNING",
+                f"job {name} is paused: `ftctl resume {name}` has it train on, after which this "
+                f"can be asked; `ftctl cancel {name}` ends it now",
+            )
         if entry.job.state == job_pb2.JOB_STATE_QUEUED:
             name = entry.job.spec.name
             raise Refusal(
@@ -232,6 +254,15 @@ class Ledger:
                 "DEVICE_NOT_FOUND", f"no device has the id `{ref}`; this machine has {have}"
             )
         return found[0]
+
+    def _refuse_ended(self, entry: Entry, to: str) -> None:
+        if entry.has_ended:
+            state = job_pb2.JobState.Name(entry.job.state).removeprefix("JOB_STATE_").lower()
+            raise Refusal(
+                "JOB_ENDED",
+                f"job {entry.job.spec.name} is {state} and has ended, there is nothing to {to}; "
+                "submit it again to have it run again",
+            )
 
     def _entry(self, spec: job_pb2.JobSpec, request_id: str) -> Entry:
         job_id = uuid.uuid4().hex

@@ -63,9 +63,9 @@ class Answers(grpc.ServerInterceptor):
 class Jobs(JobServiceServicer):
     """JobService."""
 
-    def __init__(self, ledger: Ledger, *, submitted: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, *, moved: Callable[[], None]) -> None:
         self._ledger = ledger
-        self._submitted = submitted
+        self._moved = moved
         self.cuts = 0
         """Counts the times that all streams were cut."""
 
@@ -80,7 +80,7 @@ class Jobs(JobServiceServicer):
             answer = api.SubmitJobResponse(
                 job=self._ledger.submit(request.spec, request.request_id).job
             )
-            self._submitted()
+            self._moved()
             return answer
 
     def GetJob(self, request: api.GetJobRequest, context: Any) -> api.GetJobResponse:
@@ -115,6 +115,24 @@ class Jobs(JobServiceServicer):
             end = self._ledger.finish if request.finish else self._ledger.cancel
             end(entry)
             return api.CancelJobResponse(job=entry.job)
+
+    def PauseJob(self, request: api.PauseJobRequest, context: Any) -> api.PauseJobResponse:
+        """Take a job off its devices."""
+        with self._ledger.news:
+            entry = self._ledger.find(request.job)
+            self._ledger.pause(entry)
+            answer = api.PauseJobResponse(job=entry.job)
+            self._moved()
+            return answer
+
+    def ResumeJob(self, request: api.ResumeJobRequest, context: Any) -> api.ResumeJobResponse:
+        """Let a paused job go on."""
+        with self._ledger.news:
+            entry = self._ledger.find(request.job)
+            self._ledger.resume(entry)
+            answer = api.ResumeJobResponse(job=entry.job)
+            self._moved()
+            return answer
 
     def DeleteJob(self, request: api.DeleteJobRequest, context: Any) -> api.DeleteJobResponse:
         """Forget an ended job."""

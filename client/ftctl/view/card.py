@@ -17,7 +17,7 @@ SHOWN_ATTEMPTS = 3
 
 def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
     """Yield the card of a job."""
-    yield from _headline(job, console)
+    yield from _headline(job, now, console)
     yield from _history(job, now, console)
     if job.plan is not None:
         yield Text()
@@ -30,10 +30,10 @@ def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
     yield from _end(job, console)
 
 
-def _headline(job: Job, console: Console) -> Iterator[Text]:
+def _headline(job: Job, now: datetime, console: Console) -> Iterator[Text]:
     name = Text.assemble(" ", (job.name, "title"), ("  " + job.id, "label"))
     state = Text.assemble((job.state.value, STATE_STYLES[job.state]))
-    if told := table.progress(job):
+    if told := table.progress(job, now):
         state.append(f"  {text.clean(told)}")
     if name.cell_len + state.cell_len + 2 <= console.width:
         yield Text("  ").join([name, state])

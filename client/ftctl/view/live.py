@@ -122,12 +122,16 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         told = Text.assemble((state.value, STATE_STYLES[state]))
         if self.standing.reason:
             told.append(f"  {text.clean(self.standing.reason)}")
+        if state is JobState.PAUSED:
+            told.append("; waiting here until it goes on")
         self._wheel.update(text=told)
         return _indented(self._wheel)
 
     def _numbers(self, progress: Progress) -> Text:
         left = self.standing.seconds_left
         time = [] if left is None else [f"{text.clock(left)} left"]
+        if self.standing.reason:  # it runs, but not for long
+            time = [text.clean(self.standing.reason)]
         told = (" " + GAP.join([*shown, *time]) for shown in _shorter(progress))
         fits = (line for line in told if len(line) <= self._console.width)
         return Text(next(fits, ""), no_wrap=True, overflow="ellipsis")

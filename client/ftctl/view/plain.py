@@ -12,6 +12,7 @@ from ftctl.models import (
     EpochEnded,
     Evaluated,
     Event,
+    JobState,
     Notice,
     Outcome,
     Planned,
@@ -84,6 +85,8 @@ def _tell(event: Event) -> tuple[str, str]:
     match event:
         case StateChanged():
             told = _outcome(event.outcome) if event.outcome else event.reason
+            if event.state is JobState.PAUSED:
+                told = f"{told}; waiting here until it goes on"
             return event.state, text.clean(told)
         case Planned():
             return "planned", _plan(event.plan)

@@ -43,15 +43,17 @@ def _row(job: Job, now: datetime) -> list[str | Text]:
         job.name,
         text.clean(job.user),
         Text(job.state, STATE_STYLES[job.state]),
-        text.clean(progress(job)),
+        text.clean(progress(job, now)),
         text.percent(job.best.val.accuracy) if job.best and job.best.val else "–",
         text.age(now - job.create_time) if job.create_time else "–",
     ]
 
 
-def progress(job: Job) -> str:
+def progress(job: Job, now: datetime) -> str:
     """Say how far a job is, or what it waits for, or why it ended."""
-    if job.state in (JobState.QUEUED, JobState.PAUSED):
+    if job.state is JobState.PAUSED:
+        return paused(job, now)
+    if job.state is JobState.QUEUED:
         return job.reason
     if job.outcome and job.outcome.reason not in (
         OutcomeReason.COMPLETED,
@@ -61,4 +63,16 @@ def progress(job: Job) -> str:
     if job.progress is None:
         return ""
     share = 100 * job.progress.step // max(job.progress.steps, 1)
-    return f"epoch {job.progress.epoch}/{job.progress.epochs}, {share} %"
+    told = f"epoch {job.progress.epoch}/{job.progress.epochs}, {share} %"
+    return f"{job.reason}: {told}" if job.reason and not job.state.is_terminal else told
+
+
+def paused(job: Job, now: datetime) -> str:
+    """Say by whom or why a job is paused, since when, and where it will go on."""
+    since = f"{text.age(now - job.pause_time)} ago" if job.pause_time else ""
+    at = job.progress
+    where = f"after step {text.count(at.step)} of {text.count(at.steps)}" if at else ""
+    if job.reason.startswith("paused by "):
+        return ", ".join(filter(None, (f"{job.reason} {since}".strip(), where)))
+    told = ", ".join(filter(None, (since and f"paused {since}", where)))
+    return f"{job.reason} ({told})" if told else job.reason

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ftctl.devices import Device, DeviceState
 from ftctl.models import Job, JobState, Phase
-from ftctl.view import bars, devices, grid, text
+from ftctl.view import bars, devices, grid, table, text
 from ftctl.view.console import STATE_STYLES
 
 T = TypeVar("T")
@@ -207,8 +207,8 @@ def _bar(job: Job, columns: int) -> Text:
 def _waiting(job: Job, now: datetime) -> list[str | Text]:
     waited = now - job.create_time if job.create_time else timedelta()
     reason = text.clean(job.reason)
-    if job.state is not JobState.QUEUED:
-        reason = f"{job.state}: {reason}" if reason else str(job.state)
+    if job.state is JobState.PAUSED:
+        reason = text.clean(table.paused(job, now)) or str(job.state)
     return [
         Text(text.clean(job.name), "title"),
         str(job.priority),

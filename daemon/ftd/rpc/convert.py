@@ -37,6 +37,7 @@ def job_to_proto(
     *,
     now: datetime | None = None,
     is_finishing: bool = False,
+    pause_time: datetime | None = None,
 ) -> job_pb2.Job:
     """Return a job as the API tells it.
 
@@ -44,6 +45,7 @@ def job_to_proto(
         attempts: its starts of a worker.
         now: up to when devices that it still holds count; needed where there are attempts.
         is_finishing: whether it was asked to end after the epoch in progress.
+        pause_time: when it was paused, where it is.
     """
     return job_pb2.Job(
         id=job.id,
@@ -70,6 +72,7 @@ def job_to_proto(
         inexact=job.inexact,
         retry_time=time_to_proto(job.retry_time) if job.retry_time else None,
         failures=job.failures,
+        pause_time=time_to_proto(pause_time) if pause_time else None,
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 

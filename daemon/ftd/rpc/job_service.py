@@ -150,10 +150,18 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         attempts: dict[str, list[Attempt]] = {job.id: [] for job in jobs}
         for attempt in await self._office.store.attempts(list(attempts)):
             attempts[attempt.job_id].append(attempt)
+        paused = [job.id for job in jobs if job.state is JobState.PAUSED]
+        pauses = await self._office.store.pause_times(paused)
         now = self._office.now()
         asked = await asyncio.to_thread(_asked_to_finish, jobs)
         return [
-            convert.job_to_proto(job, attempts[job.id], now=now, is_finishing=job.id in asked)
+            convert.job_to_proto(
+                job,
+                attempts[job.id],
+                now=now,
+                is_finishing=job.id in asked,
+                pause_time=pauses.get(job.id),
+            )
             for job in jobs
         ]
 

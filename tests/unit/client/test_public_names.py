@@ -13,7 +13,8 @@ AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore C
 DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
 DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
 Evaluated Evaluation Event Fault ForeignProcess FtctlError InvalidDataset InvalidJob
-InvalidRequest Job JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning
+InvalidRequest Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound
+JobNotRunning
 JobSource JobState Jobs Metrics NameTaken NotEnded Notice Outcome OutcomeReason PermissionDenied
 Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
 PushPhase PushProgress QueueFull Score Spread StateChanged Summary Unauthenticated UserUsage

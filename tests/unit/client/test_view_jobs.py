@@ -136,10 +136,12 @@ def test_json_has_stable_names():
 
     assert list(value) == [
         "id", "name", "user", "state", "reason", "priority", "devices", "memory_bytes", "after",
-        "not_before", "timeout_seconds", "retries", "preemptible", "min_runtime_seconds", "labels", "create_time", "start_time", "end_time",
+        "not_before", "timeout_seconds", "retries", "preemptible", "min_runtime_seconds", "labels",
+            "create_time", "start_time", "end_time",
         "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
         "recipe", "plan", "artifacts", "run_dir", "last_sequence",
         "is_finishing", "summary", "evaluations", "inexact", "retry_time", "failures",
+            "pause_time",
     ]  # fmt: skip
     assert value["state"] == "failed"
     assert value["end_time"] == "2026-11-21T03:04:06.500Z"

@@ -10,7 +10,7 @@ from ftd.jobs.states import TRANSITIONS, IllegalTransition, advance
 from tests.fakes.jobs import NOW, at, request
 
 S = JobState
-# Written out once more on purpose: docs/architecture.md and ADR 11, not the code's table.
+# Written out once more on purpose: DESIGN's section 5 and ADR 11, not the code's table.
 ALLOWED = {
     (S.QUEUED, S.STARTING), (S.QUEUED, S.PAUSED), (S.QUEUED, S.FAILED), (S.QUEUED, S.CANCELLED),
     (S.STARTING, S.RUNNING), (S.STARTING, S.QUEUED), (S.STARTING, S.FAILED),
