@@ -3,49 +3,43 @@
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from fttrain import agenda, assembly, events, judging, locked, loop, process, report, stopping
-from fttrain.assembly import InputsChanged
-from fttrain.data import sources, split
+from torch import Tensor
+
+from fttrain import agenda, assembly, events, feeding, judging, loop, process, report
+from fttrain.data import split
 from fttrain.data.samples import Samples, Source
-from fttrain.data.sparing import Sparing, watched
+from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream
 from fttrain.data.view import EvalView, TrainView
 from fttrain.events import EpochEnded, PhaseName, Score
-from fttrain.exporting import Exporting
+from fttrain.feeding import Feed
 from fttrain.journal import Journal, StepLog
-from fttrain.keeping import Keeping
-from fttrain.loop import NonFiniteLoss, Training
+from fttrain.keeping import Keeping, Standing
+from fttrain.loop import Lead, NonFiniteLoss, Training
+from fttrain.progress import Progress
 from fttrain.reserve import Reserve
-from fttrain.results import tables
-from fttrain.results.verdicts import Verdicts
+from fttrain.resumption import Resumption
+from fttrain.score import Tally
 from fttrain.spec import faults, rundir
-from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
+from fttrain.state.checkpoint import Partial
 
 
 class Diverged(Exception):
     """A loss that is no number, with where it happened and what is left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """Where the images of an attempt come from."""
-
-    source: Source
-    batches: Iterator[Batch]
-    """All that will be trained on, in order."""
-    val: Stream
-    plain: Stream | None
-    """The training images as they are, where statistics are taken of them."""
+class Paused(Exception):
+    """The worker was asked to keep a checkpoint and to end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,18 +52,17 @@ class Attempt:
     recipe: Recipe
     plan: Plan
     log: StepLog
+    keeping: Keeping
     reserve: Reserve | None = None
-    step: int = 0
-    """Steps finished."""
-    best: EpochEnded | None = None
-    epochs: list[EpochEnded] = field(default_factory=list)
-    is_exhausted: bool = False
-    """Ended because validation had stopped to improve."""
-    repeat: int = 0
-    """Which of several, from 1; 0: there is but one."""
-    record: float = float("-inf")
-    """The best accuracy of the whole run, repeats before it included."""
-    holds_record: bool = False
+    progress: Progress = field(default_factory=Progress)
+    before: tuple[Progress, ...] = ()
+    """The repeats that are done."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Images that cannot be read, by name, and why."""
+    partial: Partial | None = None
+    """What the epoch under way had come to when it was taken up again."""
+    begun: float = 0.0
+    """When the epoch under way began, by the monotonic clock."""
     locked: Samples | None = None
     """The test images, if there are any, which nothing has read yet."""
     source: Source | None = None
@@ -90,187 +83,227 @@ class Attempt:
             log=StepLog(
                 journal, epochs=plan.epochs * plan.repeats, steps=plan.steps * plan.repeats
             ),
+            keeping=Keeping(run_dir=run_dir, attempt=card, plan=plan),
             reserve=reserve,
+            bad=dict(plan.data.bad),
         )
 
     def repeated(self, repeat: int) -> Self:
         """Return the attempt for one repeat, which comes after this one."""
-        train = self.recipe.train
-        seeded = train.model_copy(update={"seed": train.seed + (1 if repeat > 1 else 0)})
+        train, by = self.recipe.train, repeat - max(self.progress.repeat, 1)
+        seeded = train.model_copy(update={"seed": train.seed + by})
         return replace(
             self,
             recipe=self.recipe.model_copy(update={"train": seeded}),
             reserve=self.reserve if repeat == 1 else None,
-            step=0,
-            best=None,
-            epochs=[],
-            is_exhausted=False,
-            repeat=repeat,
-            holds_record=False,
+            progress=Progress(repeat=repeat, record=self.progress.record),
+            before=(*self.before, self.progress) if self.progress.epochs else self.before,
         )
 
-    @property
-    def is_whole(self) -> bool:
-        """True if it went as far as it should."""
-        last = self.epochs[-1].epoch - self._epochs_before
-        return self.is_exhausted or last == self.plan.epochs
+    def resumed(self, start: Resumption) -> Self:
+        """Return the attempt as an earlier one was when it kept a checkpoint; tell of it."""
+        *before, now = start.progress(self.plan)
+        # To the one repeat that is under way, from none.
+        attempt = self.repeated(now.repeat) if now.repeat else self
+        attempt.reserve, attempt.progress, attempt.before = self.reserve, now, tuple(before)
+        attempt.partial, attempt.bad = start.card.partial, self.bad | start.card.spared
+        attempt.log.go_on(images=start.card.images, data_wait_s=start.card.data_wait_s)
+        attempt.keeping.inexact = start.inexact
+        attempt.journal.write(
+            events.Resumed(
+                attempt=start.card.attempt,
+                epoch=attempt.suspended.epoch,
+                step=attempt.suspended.step,
+                inexact=start.inexact,
+            )
+        )
+        attempt._tell([*start.card.epochs, *start.carry(self.run_dir, attempt.keeping)])
+        return attempt
 
-    @property
-    def reached(self) -> float:
-        """The best accuracy."""
-        assert self.best is not None
-        assert self.best.val is not None
-        return self.best.val.accuracy
-
-    @property
-    def _epochs_before(self) -> int:
-        """Epochs that the repeats before it may have had."""
-        return max(self.repeat - 1, 0) * self.plan.epochs
-
-    def train(self) -> Training:
+    def train(self, start: Resumption | None = None) -> Training:
         """Train to the end; return all as it is then.
 
         Raises:
             InputsChanged, BadWeights, BadImage: where the inputs are not as planned.
             Diverged: where a loss is no number.
+            Paused: where it was asked to; a checkpoint is kept.
         """
-        self._turn_to("setup", epoch=0)
+        self.turn_to("setup", epoch=0)
         process.settle(threads=self.plan.threads, device=self.plan.device)
         # Repeats share it: of a million images it takes its time and room.
         source = self.source if self.source is not None else self._source()
-        preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
-        train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
-        spared, eval_view = Sparing(source.train), EvalView(preprocess)
+        begin = agenda.place(self.recipe, self.plan, source.train.labels, self.progress)
+        lead = agenda.lead(self.recipe, self.plan, source.train.labels, begin)
         with ExitStack() as stack:
-            train_stream = stack.enter_context(Stream(spared, train_view, workers))
-            val_stream = stack.enter_context(Stream(source.val, eval_view, workers))
-            plain = Stream(spared, eval_view, workers) if self._recalibrates else None
-            if plain is not None:
-                stack.enter_context(plain)
             # Loading begins here: when the net is built, the first batch is there.
-            batches = self._watched(
-                train_stream.run(agenda.training(self.recipe, self.plan, source.train.labels)),
-                spared,
-            )
-            feed = Feed(source=source, batches=batches, val=val_stream, plain=plain)
+            feed = self._feed(source, stack, begin, lead)
             if self.reserve is not None:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
-            if self.repeat <= 1:
-                self._introduce()
+            if self.progress.repeat <= 1 or start is not None:
+                self._introduce(is_new=start is None)
             training = assembly.training(self.recipe, self.plan)
-            self._fit(training, feed)
+            if start is not None:
+                start.restore(training)
+            elif feed.plain is not None:
+                self._recalibrate(training, feed.plain)
+            try:
+                self._fit(training, feed, begin, lead)
+            except Paused:
+                self._keep_midway(training)
+                raise
         self.locked, self.source = source.test, source
         return training
 
-    def _fit(self, training: Training, feed: Feed) -> None:
-        if feed.plain is not None:
-            self._recalibrate(training, feed.plain)
-        # Before the other repeats, 0 is no number that is free.
-        if self.recipe.train.evaluate_first and self.repeat <= 1:
-            self._untrained(training, feed)
-        for epoch in range(1, self.plan.epochs + 1):
-            self._epoch(epoch, training, feed)
-            if stopping.is_due(self.recipe.train.early_stopping, self.epochs):
-                self.is_exhausted = True
-                break
-            # Asked for since this epoch was over, it holds for the next: that is evaluated.
-            if rundir.is_to_finish(self.run_dir) and self.epochs[-1].val is not None:
-                break
+    def _feed(self, source: Source, stack: ExitStack, begin: agenda.Place, lead: Lead) -> Feed:
+        preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
+        train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
+        spared, eval_view = Sparing(source.train), EvalView(preprocess)
+        train_stream = stack.enter_context(Stream(spared, train_view, workers))
+        val_stream = stack.enter_context(Stream(source.val, eval_view, workers))
+        plain = Stream(spared, eval_view, workers) if self._recalibrates else None
+        if plain is not None:
+            stack.enter_context(plain)
+        labels = source.train.labels
+        tasks = agenda.training(self.recipe, self.plan, labels, begin, lead.batches)
+        batches = feeding.heeding(
+            train_stream.run(tasks), spared, self.recipe, self.plan,
+            known=self.bad, tell=self.notice,
+        )  # fmt: skip
+        return Feed(source=source, batches=batches, val=val_stream, plain=plain)
 
-    def _introduce(self) -> None:
+    def _fit(self, training: Training, feed: Feed, begin: agenda.Place, lead: Lead) -> None:
+        is_untouched = self.progress.step == 0 and not self.progress.epochs
+        # Before the other repeats, 0 is no number that is free.
+        if is_untouched and self.recipe.train.evaluate_first and self.progress.repeat <= 1:
+            self._untrained(training, feed)
+        while not self._is_over:
+            self._epoch(training, feed, begin.batches, lead)
+            begin, lead = agenda.Place(), Lead()
+
+    @property
+    def _is_over(self) -> bool:
+        """True if training ends here: as its recipe says, or as it was asked to."""
+        progress = self.progress
+        if progress.is_whole(self.recipe.train.early_stopping, self.plan):
+            return True
+        if progress.trained == 0 or progress.begun(self.plan) > 0:
+            return False
+        # Asked for since this epoch was over, it holds for the next: that is evaluated.
+        return rundir.is_to_finish(self.run_dir) and progress.epochs[-1].val is not None
+
+    @property
+    def suspended(self) -> events.Suspended:
+        """What to tell where it ends for now."""
+        step = self.progress.steps_before(self.plan) + self.progress.step
+        epoch = min(self.progress.trained + 1, self.plan.epochs)
+        return events.Suspended(epoch=self._number(epoch), step=step)
+
+    def _introduce(self, *, is_new: bool) -> None:
         for line in report.plan_lines(self.plan):
             report.say(line)
-        for notice in self.plan.notices:
+        for notice in self.plan.notices if is_new else ():
             self.journal.write(events.Notice(message=notice))
 
-    def _turn_to(self, phase: PhaseName, *, epoch: int) -> None:
-        number = epoch + self._epochs_before
-        self.journal.write(events.PhaseChanged(phase=phase, epoch=number))
+    def turn_to(self, phase: PhaseName, *, epoch: int) -> None:
+        """Tell what the worker turns to."""
+        self.journal.write(events.PhaseChanged(phase=phase, epoch=self._number(epoch)))
 
-    # --- data -----------------------------------------------------------------------------
+    def _number(self, epoch: int) -> int:
+        """Return the number of an epoch in the whole run."""
+        return epoch + self.progress.epochs_before(self.plan)
 
     def _source(self) -> Source:
-        try:
-            source = sources.load(self.recipe.data, self.card.references)
-        except RecipeFaults as found:
-            raise InputsChanged(f"the data has changed since the plan: {found}") from None
-        if source.fingerprint != self.plan.data.fingerprint:
-            raise InputsChanged(f"the images of {source.name} have changed since the plan")
-        source = source.without({*self.plan.data.bad, *self.plan.data.dropped})
-        if source.is_drawn:
-            split.write(source, self.run_dir / split.CSV)
+        source = feeding.source(self.recipe, self.plan, self.card)
+        if feeding.write_split(source, self.run_dir):
             self.journal.write(events.ArtifactMade(what="table/split", path=split.CSV))
         return source
 
-    def _watched(self, batches: Iterator[Batch], spared: Sparing) -> Iterator[Batch]:
-        data = self.plan.data
-        parts = [part.images for part in (data.train, data.val, data.test) if part is not None]
-        images = sum(parts) + len(data.bad) + len(data.dropped)
-        return watched(
-            batches,
-            spared,
-            known=data.bad,
-            allowed=self.recipe.data.most_bad(images),
-            images=images,
-            tell=self._notice,
-        )
+    def _tell(self, records: Sequence[events.Record]) -> None:
+        for record in records:
+            self.journal.write(record)
 
-    def _notice(self, message: str) -> None:
+    def notice(self, message: str) -> None:
+        """Tell the user something."""
         self.journal.write(events.Notice(message=message))
         report.say(f"notice: {message}")
 
     # --- epochs ---------------------------------------------------------------------------
 
-    def _epoch(self, epoch: int, training: Training, feed: Feed) -> None:
-        begun = time.monotonic()
-        self._turn_to("training", epoch=epoch)
-        before = max(self.repeat - 1, 0) * self.plan.steps
-        self.log.begin(epoch=epoch + self._epochs_before, before=before)
+    def _epoch(self, training: Training, feed: Feed, done: int, lead: Lead) -> None:
+        """Train an epoch, of which so many batches are done, to its end; evaluate and keep it."""
+        epoch, so_far, self.partial = self.progress.trained + 1, self.partial, None
+        self.begun = time.monotonic() - (so_far.seconds if so_far is not None else 0.0)
+        self.turn_to("training", epoch=epoch)
+        self.log.begin(
+            epoch=self._number(epoch),
+            before=self.progress.steps_before(self.plan),
+            tally=_tally(so_far),
+        )
         count = len(agenda.batches(self.recipe, self.plan, feed.source.train.labels, epoch))
-        lrs = self._train(training, itertools.islice(feed.batches, count), epoch)
-        train, train_s = self.log.tally, time.monotonic() - begun
+        batches = itertools.islice(feed.batches, count - done + lead.batches)
+        self.heed_pause()
+        self._train(training, batches, epoch, lead)
+        self._judge(training, feed, epoch)
+
+    def _judge(self, training: Training, feed: Feed, epoch: int) -> None:
+        train, train_s = self.log.tally, time.monotonic() - self.begun
         with judging.judged(training, self._recalibration(training, feed)) as live:
             val = self._evaluate(epoch, training, feed) if self._is_evaluated(epoch) else None
             ended = EpochEnded(
-                epoch=epoch + self._epochs_before,
-                step=before + self.step,
+                epoch=self._number(epoch),
+                step=self.progress.steps_before(self.plan) + self.progress.step,
                 train=train.score(),
                 val=val,
-                lrs=lrs,
+                lrs=training.rates(self.progress.step - 1),
                 images_per_second=train.count / train_s,
                 memory_bytes=process.peak_memory_bytes(),
-                seconds=time.monotonic() - begun,
-                best=val is not None and val.accuracy > self.record,
-                repeat=self.repeat,
+                seconds=time.monotonic() - self.begun,
+                best=val is not None and val.accuracy > self.progress.record,
+                repeat=self.progress.repeat,
             )
-            self._end(ended)
-            self._turn_to("checkpointing", epoch=epoch)
-            self._keeping.save(training, live, ended=ended, best=self.best)
+            self.progress.take(ended)
+            # What is told is kept: nobody sees an epoch that could be lost.
+            saved = []
+            if self._is_kept(epoch, ended):
+                self.turn_to("checkpointing", epoch=epoch)
+                saved = self._keep(training, live)
+        self._tell([ended, *saved])
+        report.say(report.epoch_line(ended, epochs=self.plan.epochs * self.plan.repeats))
+
+    def _is_kept(self, epoch: int, ended: EpochEnded) -> bool:
+        rule = self.recipe.train.checkpoint
+        is_due = epoch % rule.epochs == 0 or self.keeping.is_due(self.recipe, ended.step)
+        return is_due or ended is self.progress.best or self._is_over
 
     def _is_evaluated(self, epoch: int) -> bool:
         is_last = epoch == self.plan.epochs or rundir.is_to_finish(self.run_dir)
         return is_last or epoch % self.recipe.train.evaluate_every == 0
 
-    def _train(self, training: Training, batches: Iterator[Batch], epoch: int) -> list[float]:
-        lrs: list[float] = []
+    def _train(self, training: Training, batches: Iterator[Batch], epoch: int, lead: Lead) -> None:
+        timed, first = self.log.timed(batches), self.progress.step
         try:
-            for step in loop.train(training, self.log.timed(batches), first_step=self.step):
-                self.step, lrs = step.step + 1, step.lrs
+            for step in loop.train(training, timed, first_step=first, lead=lead):
+                self.progress.step = step.step + 1
                 self.log.add(step)
+                self.heed_pause()
+                if self.keeping.is_due(self.recipe, self.progress.step):
+                    self.turn_to("checkpointing", epoch=epoch)
+                    self._keep_midway(training)
+                    self.turn_to("training", epoch=epoch)
         except NonFiniteLoss as diverged:
-            raise self._diverged(f"{diverged}", epoch, diverged.lrs) from None
+            raise self.diverged(f"{diverged}", epoch, diverged.lrs) from None
         finally:
             self.log.flush()
-        return lrs
 
     def _evaluate(self, epoch: int, training: Training, feed: Feed) -> Score:
-        self._turn_to("evaluating", epoch=epoch)
+        self.turn_to("evaluating", epoch=epoch)
         tasks = agenda.evaluation(self.plan, len(feed.source.val), epoch)
-        found = loop.evaluate(training, feed.val.run(tasks))
+        found = loop.evaluate(training, self._heeding_pause(feed.val.run(tasks)))
         if not math.isfinite(found.loss):
-            what = f"the validation loss is {found.loss} after step {self.step}"
-            raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
+            step = self.progress.step
+            what = f"the validation loss is {found.loss} after step {step}"
+            raise self.diverged(what, epoch, training.rates(max(step - 1, 0)))
         return found.score()
 
     @property
@@ -289,80 +322,67 @@ class Attempt:
     def _untrained(self, training: Training, feed: Feed) -> None:
         begun = time.monotonic()
         val = self._evaluate(0, training, feed)
-        self._end(
-            EpochEnded(
-                epoch=0,
-                step=0,
-                train=None,
-                val=val,
-                lrs=training.rates(0),
-                images_per_second=0.0,
-                memory_bytes=process.peak_memory_bytes(),
-                seconds=time.monotonic() - begun,
-                best=False,
-            )
+        ended = EpochEnded(
+            epoch=0,
+            step=0,
+            train=None,
+            val=val,
+            lrs=training.rates(0),
+            images_per_second=0.0,
+            memory_bytes=process.peak_memory_bytes(),
+            seconds=time.monotonic() - begun,
+            best=False,
         )
-
-    def _end(self, ended: EpochEnded) -> None:
-        self.epochs.append(ended)
-        accuracy = ended.val.accuracy if ended.val is not None else float("-inf")
-        is_candidate = ended.train is not None and ended.val is not None
-        if is_candidate and (self.best is None or accuracy > self.reached):
-            self.best = ended
-        if ended.best:
-            self.record, self.holds_record = accuracy, True
+        self.progress.take(ended)
         self.journal.write(ended)
         report.say(report.epoch_line(ended, epochs=self.plan.epochs * self.plan.repeats))
 
-    def _diverged(self, what: str, epoch: int, lrs: list[float]) -> Diverged:
+    def diverged(self, what: str, epoch: int, lrs: list[float]) -> Diverged:
+        """Return the error of a loss that is no number."""
         rates = ", ".join(f"{lr:g}" for lr in lrs)
-        trained = [ended.epoch for ended in self.epochs if ended.train is not None]
-        left = f"{rundir.LAST} holds epoch {trained[-1]}" if trained else "no checkpoint yet"
+        kept = self.keeping.last
+        left = f"{rundir.LAST} holds {kept}" if kept else "no checkpoint yet"
         return Diverged(
             f"{what} of {self.plan.steps} (epoch {epoch}, learning rate {rates}); {left}"
         )
 
-    def _test(self, training: Training, samples: Samples, after: int) -> Verdicts:
-        """Read the test images: now, and never before."""
-        assert self.best is not None
-        epoch, best = self.best.epoch, self.run_dir / rundir.BEST
-        self._turn_to("evaluating", epoch=after - self._epochs_before)
-        found = locked.test(training, self.plan, samples, best=best, epoch=epoch)
-        if not math.isfinite(found.loss):
-            what = f"the test loss is {found.loss} after step {self.step}"
-            raise self._diverged(what, epoch, training.rates(max(self.step - 1, 0)))
-        tested = tables.evaluated(found, self.plan.data.classes, split="test", epoch=epoch)
-        self.journal.write(tested)
-        report.say(report.evaluated_line(tested))
-        return found
-
     # --- what stays -----------------------------------------------------------------------
 
-    @property
-    def _keeping(self) -> Keeping:
-        return Keeping(
-            run_dir=self.run_dir,
-            repeat=self.repeat,
-            job_name=self.card.name,
-            recipe=self.recipe,
-            plan=self.plan,
-            journal=self.journal,
+    def heed_pause(self) -> None:
+        """Raise Paused where the worker was asked to pause."""
+        if rundir.is_to_pause(self.run_dir):
+            raise Paused
+
+    def _heeding_pause(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.heed_pause()
+            yield batch
+
+    def _keep_midway(self, training: Training) -> None:
+        """Keep a checkpoint amid an epoch."""
+        tally, seconds = self.log.tally, time.monotonic() - self.begun
+        self.log.flush()
+        if self.progress.begun(self.plan) > 0:
+            self.partial = Partial(
+                loss_sum=tally.loss_sum, correct=tally.correct, count=tally.count, seconds=seconds
+            )
+        with judging.judged(training, None) as live:
+            saved = self._keep(training, live)
+        self.partial = None
+        self._tell(saved)
+
+    def _keep(self, training: Training, live: dict[str, Tensor]) -> list[events.CheckpointSaved]:
+        standing = Standing(
+            progress=self.progress,
+            before=self.before,
+            log=self.log,
+            spared=self.bad,
+            partial=self.partial,
         )
+        return self.keeping.save(training, live, self.recipe, standing)
 
-    def export(self, training: Training, *, after: int) -> None:
-        """Test and export the best net of the whole run, which is one of this attempt.
 
-        `after`: the last epoch of the whole run.
-        """
-        assert self.best is not None
-        assert self.source is not None
-        tested = self._test(training, self.locked, after) if self.locked is not None else None
-        self._turn_to("exporting", epoch=after - self._epochs_before)
-        exporting = Exporting(
-            run_dir=self.run_dir, card=self.card, recipe=self.recipe, plan=self.plan,
-            training=training, source=self.source, best=self.best, epochs=self.epochs,
-            tested=tested,
-        )  # fmt: skip
-        for made in exporting.all():
-            self.journal.write(made)
-            report.say(report.made_line(made, self.run_dir))
+def _tally(partial: Partial | None) -> Tally | None:
+    if partial is None:
+        return None
+    return Tally(loss_sum=partial.loss_sum, correct=partial.correct, count=partial.count)

@@ -54,23 +54,33 @@ class StepLog:
         self._clock = clock
         self._written_at = float("-inf")
         self._waiting: list[Step] = []
-        self._images = 0
-        self._data_wait_s = self._data_wait_told_s = 0.0
+        self.images = 0
+        """Trained on since the run began."""
+        self.data_wait_s = self._data_wait_told_s = 0.0
+        """In which the run has waited for images."""
         self.begin(epoch=0)
 
-    def begin(self, *, epoch: int, before: int = 0) -> None:
-        """Turn to an epoch; so many steps came before the first of its run."""
+    def go_on(self, *, images: int, data_wait_s: float) -> None:
+        """Count on from where an earlier attempt was."""
+        self.images = images
+        self.data_wait_s = self._data_wait_told_s = data_wait_s
+
+    def begin(self, *, epoch: int, before: int = 0, tally: Tally | None = None) -> None:
+        """Turn to an epoch; so many steps came before the first of its run.
+
+        `tally` is what it has come to already; None: nothing.
+        """
         self._epoch = epoch
         self._before = before
         self._since = self._clock()
-        self.tally = Tally()
+        self.tally = tally if tally is not None else Tally()
         """Over the epoch so far."""
 
     def timed(self, batches: Iterable[T]) -> Iterator[T]:
         """Yield the batches, and count the time until each is there as waiting for data."""
         begun = self._clock()
         for batch in batches:
-            self._data_wait_s += self._clock() - begun
+            self.data_wait_s += self._clock() - begun
             yield batch
             begun = self._clock()
 
@@ -88,7 +98,7 @@ class StepLog:
         now = self._clock()
         interval_s = max(now - self._since, 1e-9)
         images = sum(step.images for step in self._waiting)
-        self._images += images
+        self.images += images
         self._journal.write(
             events.Steps(
                 epoch=self._epoch,
@@ -98,12 +108,12 @@ class StepLog:
                 lrs=[step.lrs for step in self._waiting],
                 losses=[step.loss for step in self._waiting],
                 mean_loss=self.tally.loss,
-                images=self._images,
+                images=self.images,
                 images_per_second=images / interval_s,
-                data_wait_s=self._data_wait_s,
-                data_wait_ratio=min((self._data_wait_s - self._data_wait_told_s) / interval_s, 1.0),
+                data_wait_s=self.data_wait_s,
+                data_wait_ratio=min((self.data_wait_s - self._data_wait_told_s) / interval_s, 1.0),
             )
         )
         self._waiting = []
         self._written_at = self._since = now
-        self._data_wait_told_s = self._data_wait_s
+        self._data_wait_told_s = self.data_wait_s

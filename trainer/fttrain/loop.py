@@ -63,6 +63,8 @@ class Training:
     clip_value: float | None
     clip_norm: float | None
     seed: int
+    micro_batch: int = 0
+    """Images of a batch that are computed at once; 0: all of them."""
     mixing: Mixing | None = None
     """Mixes the images of each batch."""
     precision: Precision = field(default_factory=Precision)
@@ -83,6 +85,21 @@ class Step:
     images: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """What begins before the first step: so the prefix's chunks are cut where they would be."""
+
+    batches: int = 0
+    """The first batches, which are trained on already."""
+    rows: int = 0
+    """So many of their images, the first, lie in a chunk before."""
+    made: int = 0
+    """So many of their images, the last, lie in a chunk with some that are still to come."""
+
+
+_NO_LEAD = Lead()
+
+
 class NonFiniteLoss(Exception):
     """A loss that is no number. The step was not taken."""
 
@@ -93,14 +110,19 @@ class NonFiniteLoss(Exception):
         self.lrs = lrs
 
 
-def train(training: Training, batches: Iterable[Batch], *, first_step: int) -> Iterator[Step]:
+def train(
+    training: Training, batches: Iterable[Batch], *, first_step: int, lead: Lead = _NO_LEAD
+) -> Iterator[Step]:
     """Train on the batches, `accumulate` of them per step; a last group may be shorter.
+
+    Those of the lead come first, and no step is made of them.
 
     Raises:
         NonFiniteLoss: before the step that it would spoil.
     """
     _enter_training(training)
-    inputs = _inputs(training, _mixed(training, iter(batches), first_step))
+    mixed = _mixed(training, iter(batches), first_step, first=-lead.batches)
+    inputs = _inputs(training, mixed, lead)
     for step in itertools.count(first_step):
         group = list(itertools.islice(inputs, training.accumulate))
         if not group:
@@ -152,8 +174,8 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
     """Add up the gradient of all batches of a step; the same chance each time."""
     tally = Tally()
     images = sum(len(labels) for _, labels in group)
-    for place, (seen, labels) in enumerate(group):
-        generator.reseed(generator.derive(training.seed, "step", step, place))
+    for place, (seen, labels) in _passes(training, group):
+        generator.reseed(generator.derive(training.seed, "step", step, *place))
         logits, loss = _forward(training, seen, labels)
         # Each batch counts by its share of the images: how they are parted does not matter, but for
         # class weights of cross_entropy, whose mean is over the weights of a batch.
@@ -166,6 +188,23 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
     if not math.isfinite(tally.loss):
         raise NonFiniteLoss(tally.loss, step=step, lrs=lrs)
     return tally
+
+
+def _passes(training: Training, group: list[Input]) -> Iterator[tuple[tuple[int, ...], Input]]:
+    """Yield what is computed at once, with its place: which batch, and from the second part of a
+    batch on, which part."""
+    for place, (seen, labels) in enumerate(group):
+        parts = _parts(len(labels), training.micro_batch)
+        cut = zip(seen.tensor_split(parts), labels.tensor_split(parts), strict=True)
+        for part, piece in enumerate(cut):
+            yield ((place, part) if part else (place,)), piece
+
+
+def _parts(images: int, micro_batch: int) -> int:
+    """Return in how many parts a batch is computed; none has one image alone unless all do."""
+    if micro_batch == 0:
+        return 1
+    return max(min(-(-images // micro_batch), images // min(micro_batch, 2)), 1)
 
 
 def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,17 +229,22 @@ def _enter_training(training: Training) -> None:
         norm.eval()
 
 
-def _inputs(training: Training, batches: Iterator[Input]) -> Iterator[Input]:
+def _inputs(training: Training, batches: Iterator[Input], lead: Lead) -> Iterator[Input]:
     if training.prefix == 0:
         for images, targets in batches:
             yield _prepared(training, images), targets
     else:
-        yield from _features(training, batches)
+        yield from _features(training, batches, lead)
 
 
-def _mixed(training: Training, batches: Iterator[Batch], first_step: int) -> Iterator[Input]:
-    """Yield the images of whole batches, not yet prepared, and their targets, on the device."""
-    for number, batch in enumerate(batches):
+def _mixed(
+    training: Training, batches: Iterator[Batch], first_step: int, *, first: int
+) -> Iterator[Input]:
+    """Yield the images of whole batches, not yet prepared, and their targets, on the device.
+
+    Batch 0 is the first of the first step; those of a lead stand before it.
+    """
+    for number, batch in enumerate(batches, start=first):
         images, labels = batch.images.to(training.device), batch.labels.to(training.device)
         if training.mixing is None:
             yield images, labels
@@ -209,19 +253,22 @@ def _mixed(training: Training, batches: Iterator[Batch], first_step: int) -> Ite
             yield training.mixing(images, labels, step=first_step + step, place=place)
 
 
-def _features(training: Training, batches: Iterator[Input]) -> Iterator[Input]:
+def _features(training: Training, batches: Iterator[Input], lead: Lead) -> Iterator[Input]:
     """Run the prefix over chunks that know nothing of batches, then cut them into batches."""
     labels: deque[Tensor] = deque()
 
     def images() -> Iterator[Tensor]:
-        for seen, targets in batches:
-            labels.append(targets)
-            yield seen
+        for number, (seen, targets) in enumerate(batches):
+            if number >= lead.batches:
+                labels.append(targets)
+            yield seen[lead.rows :] if number == 0 else seen
 
     made: Tensor | None = None
+    done = lead.made
     for chunk in _cut(images(), training.chunk):
         with torch.no_grad():
-            features = _chunkwise(training, chunk, training.prefix)
+            features = _chunkwise(training, chunk, training.prefix)[done:]
+        done = 0
         made = features if made is None else torch.cat([made, features])
         while labels and len(made) >= len(labels[0]):
             count = len(labels[0])

@@ -1,22 +1,16 @@
 """The one place that decides how a recipe will be run."""
 
 import json
-import platform
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
-from importlib import metadata
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
-import torch
-import torchvision
 from pydantic import ValidationError
 
-from fttrain import balance, precision
+from fttrain import balance, environment, precision
 from fttrain.artifacts import tensorboard
 from fttrain.data import sources
 from fttrain.data import split as splits
@@ -30,7 +24,7 @@ from fttrain.results.measures import MOST_CLASSES
 from fttrain.spec import images, rundir
 from fttrain.spec import recipe as recipes
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.plan import DataCard, Environment, Means, Plan, Split, WeightsCard
+from fttrain.spec.plan import DataCard, Means, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.training import Train
 
@@ -56,7 +50,7 @@ def make(
     prefix = frozen.prefix(draft.net, draft.trained, bn=recipe.train.bn)
     return Plan(
         recipe_digest=recipes.digest(recipe),
-        environment=environment(means),
+        environment=environment.now(means.accelerator),
         device=means.device,
         threads=_threads(recipe, means.cpus),
         # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
@@ -116,7 +110,7 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "data": sources.load(recipe.data, references).fingerprint,
         "weights": _stamp(path) if path is not None else None,
         "references": dict(references),
-        "environment": environment(means).model_dump(),
+        "environment": environment.now(means.accelerator).model_dump(),
         "means": means.model_dump(),
         # An output that needs a package is a fault where it is missing.
         "tensorboard": "tensorboard" in recipe.outputs and tensorboard.is_installed(),
@@ -124,27 +118,6 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "engine": [_stamp(file) for file in sorted(Path(__file__).parent.rglob("*.py"))],
     }
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def environment(means: Means) -> Environment:
-    """Return what decides about the last bit of a result."""
-    return Environment(
-        accelerator=means.accelerator,
-        torch=torch.__version__,
-        torchvision=torchvision.__version__,
-        python=platform.python_version(),
-        cpu_capability=torch.backends.cpu.get_cpu_capability(),
-        pillow=PIL.__version__,
-        timm=_version("timm"),
-    )
-
-
-def _version(package: str) -> str:
-    """Return the version of a package without importing it; empty where it is missing."""
-    try:
-        return metadata.version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _stamp(path: Path) -> list[str | int]:

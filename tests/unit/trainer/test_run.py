@@ -61,7 +61,7 @@ def test_the_journal_tells_the_run_in_order(tmp_path: Path, photos: Path) -> Non
     once = [kind for i, kind in enumerate(told) if kind != "steps" or told[i - 1] != "steps"]
     assert once[:12] == [
         "header", "started", "setup 0", "evaluating 0", "epoch", "training 1", "steps",
-        "evaluating 1", "epoch", "checkpointing 1", "checkpoint", "checkpoint",
+        "evaluating 1", "checkpointing 1", "epoch", "checkpoint", "checkpoint",
     ]  # fmt: skip
     assert once[-10:] == [
         "exporting 2", *["artifact"] * 4, "evaluated", *["artifact"] * 3, "finished",

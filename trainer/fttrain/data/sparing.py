@@ -1,7 +1,7 @@
 """Training goes on where an image turns out bad: another one of its class takes its place."""
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -100,24 +100,24 @@ def watched(
     batches: Iterable[T],
     spared: Sparing,
     *,
-    known: Mapping[str, str],
+    known: dict[str, str],
     allowed: int,
     images: int,
     tell: Callable[[str], None],
 ) -> Iterator[T]:
     """Yield the batches, and tell of each image that turned out bad meanwhile.
 
-    `known`: those that the plan left out, which count, too. `images`: with these.
+    `known`: those that were known before, which count, too; others join them. `images`: with
+    those that the plan left out.
 
     Raises:
         TooManyBad: where there are more than allowed.
     """
-    bad = dict(known)
     for batch in batches:
-        news = spared.news()
-        bad |= news
-        if news and len(bad) > allowed:
-            raise TooManyBad(f"{too_many(len(bad), images)}: {named(bad)}")
+        news = {name: why for name, why in spared.news().items() if name not in known}
+        known |= news
+        if news and len(known) > allowed:
+            raise TooManyBad(f"{too_many(len(known), images)}: {named(known)}")
         for name, why in news.items():
             tell(f"{name} {why}; another image of its class takes its place")
         yield batch

@@ -17,6 +17,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+_SEAL = "finetuned_sha256"
+_UNSEALED = "0" * 64
+
 
 class BadWeights(Exception):
     """A file that cannot be used; the message is for the user."""
@@ -31,6 +34,11 @@ class Contents:
     """Of the very bytes that the tensors were read from."""
     metadata: Mapping[str, str]
     """Of a safetensors file."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """True if the file holds its own digest, which was found right."""
+        return _SEAL in self.metadata
 
 
 def read(path: Path) -> Contents:
@@ -54,6 +62,25 @@ def read(path: Path) -> Contents:
         return Contents(tensors=tensors, sha256=digest.result(), metadata=metadata)
 
 
+def sealed(tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file that holds its own digest: `read` notices any damage.
+
+    The digest is that of the file with zeros in the digest's place.
+    """
+    data = safetensors.torch.save(tensors, {**metadata, _SEAL: _UNSEALED})
+    return _with_seal(data, _UNSEALED, sha256(data).hexdigest())
+
+
+def _with_seal(data: bytes, old: str, new: str) -> bytes:
+    return data.replace(f'"{_SEAL}":"{old}"'.encode(), f'"{_SEAL}":"{new}"'.encode(), 1)
+
+
+def _check_seal(path: Path, data: bytes, metadata: Mapping[str, str]) -> None:
+    seal = metadata.get(_SEAL)
+    if seal is not None and sha256(_with_seal(data, seal, _UNSEALED)).hexdigest() != seal:
+        raise BadWeights(f"{path} is damaged: its content is not that of its SHA-256")
+
+
 def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     try:
         tensors = safetensors.torch.load(data)
@@ -61,6 +88,7 @@ def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Mapping[st
         raise BadWeights(f"{path} is no whole safetensors file: {error}") from None
     header_bytes = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + header_bytes]).get("__metadata__", {})
+    _check_seal(path, data, metadata)
     return tensors, metadata
 
 

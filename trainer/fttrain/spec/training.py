@@ -39,6 +39,22 @@ class EarlyStopping(Strict):
     )
 
 
+class Checkpoint(Strict):
+    """When the run is kept, so that it can go on from there; at the best epoch and the last it
+    always is. Whichever comes first counts."""
+
+    epochs: Count = Field(1, description="At the end of every so many epochs.")
+    steps: Count | None = Field(None, description="Amid an epoch, after every so many steps.")
+    minutes: Positive | None = Field(
+        5.0, description="Amid an epoch, where the last one was so long ago."
+    )
+    keep: Annotated[int, Field(ge=2)] = Field(
+        2,
+        description="How many of the newest stay, beside the best one. Where the last is damaged, "
+        "a run goes on from the one before it.",
+    )
+
+
 class Train(Strict):
     """How the net is trained."""
 
@@ -93,6 +109,21 @@ class Train(Strict):
     evaluate_first: bool = Field(False, description="Evaluate before any training, as epoch 0.")
     evaluate_every: Count = Field(
         1, description="Evaluate after every so many epochs, and after the last."
+    )
+    checkpoint: Checkpoint = Checkpoint()
+    resume: Literal["inexact", "exact"] = Field(
+        "inexact",
+        description="What becomes of an interrupted run where torch, the instruction set, the "
+        "device or the threads are others than before. inexact: it goes on and is marked so, as "
+        "its digits may differ. exact: it fails.",
+    )
+
+    out_of_memory: Literal["halve", "never"] = Field(
+        "halve",
+        description="What becomes of a run whose memory ran out. halve: it goes on from its last "
+        "checkpoint with batches computed in twice as many passes; steps see the same images, but "
+        "digits may differ and BatchNorm sees smaller batches, so it is marked inexact. never: it "
+        "does not.",
     )
 
     @field_validator("ema", "early_stopping", mode="before")

@@ -4,22 +4,24 @@ Tensors that stay as they were in a file of weights are left out; that file is n
 digest, and read again when the checkpoint is.
 """
 
+import errno
 import hashlib
+import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fttrain.events import Score
+from fttrain.events import EpochEnded, Score
 from fttrain.models import tensors as files
 from fttrain.models.tensors import BadWeights, Contents
 from fttrain.spec import rundir
-from fttrain.spec.plan import Plan
+from fttrain.spec.plan import Environment, Plan
 from fttrain.spec.recipe import Recipe
 
 _ENTRY = "finetuned_checkpoint"
@@ -37,14 +39,27 @@ class Base(BaseModel):
     names: tuple[str, ...]
 
 
+class Partial(BaseModel):
+    """What an epoch has come to so far."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loss_sum: float
+    correct: int
+    count: int
+    seconds: float
+
+
 class Card(BaseModel):
     """What a checkpoint is, apart from its tensors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     epoch: int
+    """The last that was complete; 0: none."""
     step: int
+    """Steps of the whole run that are done."""
     best_epoch: int | None = None
     best: Score | None = None
     """None where no epoch has been evaluated yet."""
@@ -57,6 +72,29 @@ class Card(BaseModel):
     """Updates that the mean of the weights is made of, where there is one."""
     scaler: dict[str, int | float] = {}
     """The state of fp16's loss scaler."""
+    attempt: int = 1
+    """Which attempt kept it."""
+    repeat: int = 0
+    """Which repeat is under way, from 1; 0: there is but one."""
+    epochs: list[EpochEnded] = []
+    """All that are complete, those of repeats before included."""
+    partial: Partial | None = None
+    """The epoch under way; None: the last one is evaluated."""
+    images: int = 0
+    """Trained on since the run began."""
+    data_wait_s: float = 0.0
+    spared: dict[str, str] = {}
+    """Images that have turned out bad, by name, and why."""
+    environment: Environment | None = None
+    """In which it was made, which may be a later one than the plan's."""
+    instructions: str = ""
+    inexact: str = ""
+    """Why the run may differ from an unbroken one; empty: it does not."""
+
+    @field_serializer("epochs")
+    def _whole(self, epochs: list[EpochEnded]) -> list[dict[str, Any]]:
+        """Keep what is None: it must be said when it is read again."""
+        return [asdict(ended) for ended in epochs]
 
     @classmethod
     def of(cls, contents: Contents, path: Path) -> Self:
@@ -66,9 +104,12 @@ class Card(BaseModel):
             BadWeights: where it cannot be read.
         """
         try:
-            return cls.model_validate_json(contents.metadata[_ENTRY])
+            card = cls.model_validate_json(contents.metadata[_ENTRY])
         except (ValidationError, KeyError):
             raise BadWeights(f"{path} is no checkpoint of this version") from None
+        if card.format > 1 and not contents.is_sealed:
+            raise BadWeights(f"{path} is damaged: its digest is missing")
+        return card
 
 
 def is_checkpoint(contents: Contents) -> bool:
@@ -98,6 +139,9 @@ def write(
 
     The net holds what it is used with; `live` are the tensors that training goes on from, where
     they are others.
+
+    Raises:
+        OSError: where there is no room (ENOSPC), or the disk fails.
     """
     left_out = set(card.base.names) if card.base else set()
     content = {
@@ -112,10 +156,18 @@ def write(
         _OPTIMIZER + name: tensor.cpu().contiguous()
         for name, tensor in _optimizer_state(net, optimizer).items()
     }
-    data = safetensors.torch.save(content, {_ENTRY: card.model_dump_json(exclude_none=True)})
+    data = files.sealed(content, {_ENTRY: card.model_dump_json(exclude_none=True)})
     path.parent.mkdir(exist_ok=True, parents=True)
+    _ask_for_room(path, len(data))
     rundir.write_aside(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _ask_for_room(path: Path, size: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        what = f"the checkpoint takes {size:,} bytes, {free:,} are free"
+        raise OSError(errno.ENOSPC, what, str(path))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], Card]:

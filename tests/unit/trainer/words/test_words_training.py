@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, update_bn
 
-from fttrain import assembly, judging, keeping, loop
+from fttrain import assembly, judging, keeping, loop, resumption
 from fttrain.data import order, sources
 from fttrain.data.samples import Source
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, normalise
-from fttrain.events import EpochEnded, Header
-from fttrain.journal import Journal
+from fttrain.events import Header
+from fttrain.journal import Journal, StepLog
 from fttrain.loop import Step, Training
 from fttrain.optim import ema
 from fttrain.precision import resolved
+from fttrain.progress import Progress
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
@@ -341,18 +342,16 @@ def test_bn_of_a_net_without_any_is_said_to_change_nothing(photos: Path) -> None
 
 def kept(run: Run, path: Path) -> Path:
     """Keep a run as a worker does at the end of an epoch."""
-    ended = EpochEnded(
-        epoch=1, step=run.step, train=None, val=None, lrs=[], seconds=0.0,
-        images_per_second=0.0, memory_bytes=0, best=False,
-    )  # fmt: skip
-    header = Header(format=1, job_id="0", attempt=1)
-    journal = Journal(path / "journal.jsonl", header)
+    card = rundir.AttemptCard(job_id="0", attempt=1, name="j")
+    journal = Journal(path / "journal.jsonl", Header(format=1, job_id="0", attempt=1))
     try:
-        files = keeping.Keeping(
-            run_dir=path, repeat=0, job_name="j", recipe=run.recipe, plan=run.plan, journal=journal
-        )
+        standing = keeping.Standing(
+            progress=Progress(step=run.step), before=(), partial=None, spared={},
+            log=StepLog(journal, epochs=1, steps=1),
+        )  # fmt: skip
+        files = keeping.Keeping(run_dir=path, attempt=card, plan=run.plan)
         with judging.judged(run.training, None) as live:
-            files.save(run.training, live, ended=ended, best=None)
+            files.save(run.training, live, run.recipe, standing)
     finally:
         journal.close()
     return path / rundir.LAST
@@ -369,8 +368,9 @@ def test_a_checkpoint_goes_on_with_the_very_next_step(tmp_path: Path, precision:
         list(unbroken.epoch(epoch))
     file = kept(unbroken, tmp_path)
 
-    card = keeping.restore(second.training, file)
-    second.step = card.step
+    found = resumption.Found.read(file)
+    resumption.restore(second.training, found.contents, found.card)
+    second.step = found.card.step
     after = [[step.loss for run_epoch in (3, 4) for step in run.epoch(run_epoch)]
              for run in (unbroken, second)]  # fmt: skip
 

@@ -1,0 +1,76 @@
+"""Where the images of an attempt come from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fttrain.assembly import InputsChanged
+from fttrain.data import sources, split
+from fttrain.data.samples import Source
+from fttrain.data.sparing import Sparing, watched
+from fttrain.data.stream import Batch, Stream
+from fttrain.spec.faults import RecipeFaults
+from fttrain.spec.plan import Plan
+from fttrain.spec.recipe import Recipe
+from fttrain.spec.rundir import AttemptCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Streams of images."""
+
+    source: Source
+    batches: Iterator[Batch]
+    """All that will be trained on, in order."""
+    val: Stream
+    plain: Stream | None
+    """The training images as they are, where statistics are taken of them."""
+
+
+def source(recipe: Recipe, plan: Plan, card: AttemptCard) -> Source:
+    """Return the images, which must be those of the plan.
+
+    Raises:
+        InputsChanged: where they are others.
+    """
+    try:
+        found = sources.load(recipe.data, card.references)
+    except RecipeFaults as faults:
+        raise InputsChanged(f"the data has changed since the plan: {faults}") from None
+    if found.fingerprint != plan.data.fingerprint:
+        raise InputsChanged(f"the images of {found.name} have changed since the plan")
+    return found.without({*plan.data.bad, *plan.data.dropped})
+
+
+def write_split(found: Source, run_dir: Path) -> bool:
+    """Leave a table of which image is in which split; False where that is not for us to say."""
+    if found.is_drawn:
+        split.write(found, run_dir / split.CSV)
+    return found.is_drawn
+
+
+def heeding(
+    batches: Iterator[Batch],
+    spared: Sparing,
+    recipe: Recipe,
+    plan: Plan,
+    *,
+    known: dict[str, str],
+    tell: Callable[[str], None],
+) -> Iterator[Batch]:
+    """Yield the batches; tell of images that turn out bad, and add them to the known ones.
+
+    Raises:
+        TooManyBad: where there are more than the recipe allows.
+    """
+    data = plan.data
+    parts = [part.images for part in (data.train, data.val, data.test) if part is not None]
+    images = sum(parts) + len(data.bad) + len(data.dropped)
+    return watched(
+        batches,
+        spared,
+        known=known,
+        allowed=recipe.data.most_bad(images),
+        images=images,
+        tell=tell,
+    )
