@@ -26,13 +26,14 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    state: Path, *, environment: Mapping[str, str] | None = None
+    state: Path, *, environment: Mapping[str, str] | None = None, module: str = "ftd"
 ) -> AsyncIterator[Running]:
     """Start `ftd serve` over a state directory and connect to it; its log lies beside that.
 
     Args:
         state: Where the daemon keeps its jobs.
         environment: What the daemon finds in its environment. Default: what this process has.
+        module: What is run, as `python -m MODULE serve`.
     """
     log = state.parent / "daemon.log"
     # The path of a unix socket is short by law of the kernel: not below the checkout.
@@ -40,7 +41,7 @@ async def running(
         socket = Path(folder) / "ftd.sock"
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ftd", "serve"),
+                *(sys.executable, "-m", module, "serve"),
                 *("--state", str(state), "--socket", str(socket)),
                 env=environment, stdout=out, stderr=out,
             )  # fmt: skip
