@@ -18,6 +18,7 @@ from ftctl import (
     EpochEnded,
     Event,
     Job,
+    JobEnded,
     JobState,
     StateChanged,
     wire,
@@ -35,7 +36,7 @@ CALL_S = 5.0
 TWICE = 0.2
 """Share of submissions that are sent twice at once, by the same request id."""
 DIVERGES, WAITS_FOR_ANOTHER = 0.08, 0.08
-SHORT, LONG = (1, 4), (8, 24)
+SHORT, LONG = (1, 4), (8, 16)
 """Epochs of a job, from and to: one that is long outlives several daemons."""
 LASTS_LONG = 0.3
 
@@ -117,6 +118,14 @@ class Fleet:
             entry.was_cancelled = True
             await answered(lambda: self.client.cancel(entry.id))
 
+    async def pause(self, seconds: float) -> None:
+        """Pause a job of those that have not ended, and resume it after a while."""
+        if live := self.live():
+            job_id = self.random.choice(live).id
+            with contextlib.suppress(JobEnded):
+                await answered(lambda: self.client.pause(job_id))
+            self.tasks.create_task(self._resume(job_id, seconds), name=f"resume-{job_id[:8]}")
+
     async def all_ended(self) -> None:
         """Return once every watcher has seen the end of its job."""
         await asyncio.gather(*(entry.watcher for entry in self.entries if entry.watcher))
@@ -155,6 +164,11 @@ class Fleet:
         first, *others = await asyncio.gather(*(answered(ask) for _ in range(times)))
         assert all(each == first for each in others), "one request made two jobs"
         return first
+
+    async def _resume(self, job_id: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with contextlib.suppress(JobEnded):
+            await answered(lambda: self.client.resume(job_id))
 
     async def _watch(self, entry: Entry) -> None:
         async for event in self.client.watch(entry.id):

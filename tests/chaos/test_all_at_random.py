@@ -19,7 +19,7 @@ from tests.chaos.machine import Machine, machine, send, title
 
 PAUSE_S = (0.3, 3.0)
 """From one act to the next, from and to."""
-STOPPED_S = (0.1, 2.0)
+STOPPED_S, PAUSED_S = (0.1, 2.0), (0.1, 5.0)
 JUMP_S = 7200.0
 AWAY_S = 0.5
 """The most that a daemon is away."""
@@ -45,6 +45,7 @@ class Chaos:
             self.restart_machine: 1,
             self.stop_someone: 6,
             self.turn_clock: 2,
+            self.pause: 3,
             self.cancel: 1,
         }
         (chosen,) = self.random.choices(list(acts), list(acts.values()))
@@ -82,6 +83,10 @@ class Chaos:
     async def turn_clock(self) -> None:
         self.machine.turn_clock(self.random.uniform(-JUMP_S, JUMP_S))
         self.done["clock"] += 1
+
+    async def pause(self) -> None:
+        await self.jobs.pause(self.random.uniform(*PAUSED_S))
+        self.done["paused"] += 1
 
     async def cancel(self) -> None:
         await self.jobs.cancel()
