@@ -91,6 +91,37 @@ def wait(run_dir: Path) -> int:
     return 0
 
 
+def heed_what_is_asked(run_dir: Path) -> int:
+    """Train 10 steps in each attempt; then end as is asked, by a pause or after the epoch."""
+    begin(run_dir)
+    step = 10 * rundir.read_attempt(run_dir).attempt
+    say(run_dir, _steps(step))
+    while not rundir.is_to_pause(run_dir):
+        if rundir.is_to_finish(run_dir):
+            say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
+            return 0
+        time.sleep(0.01)
+    say(run_dir, events.Suspended(epoch=1, step=step))
+    return 0
+
+
+def lose_the_shim_when_paused(run_dir: Path) -> int:
+    """Kill the shim above in place of a pause."""
+    begin(run_dir)
+    while not rundir.is_to_pause(run_dir):
+        time.sleep(0.01)
+    os.kill(os.getppid(), signal.SIGKILL)
+    sleep_for_ever()
+    return 0
+
+
+def _steps(step: int) -> events.Steps:
+    return events.Steps(
+        epoch=1, epochs=1, first=step, steps=100, lrs=[[0.1]], losses=[0.5], mean_loss=0.5,
+        images=8 * step, images_per_second=1.0, data_wait_s=0.0, data_wait_ratio=0.0,
+    )  # fmt: skip
+
+
 def finish(run_dir: Path) -> int:
     """Do all there is to do."""
     begin(run_dir)
@@ -134,6 +165,7 @@ def _epoch(number: int) -> events.EpochEnded:
 
 ACTS = (
     ignore_sigterm, leave_orphans_and_exit, leave_orphans,
+    heed_what_is_asked, lose_the_shim_when_paused,
     die_of_segv, wait, finish, raise_an_error, lose_the_shim, tell_an_epoch_and_lose_the_shim,
 )  # fmt: skip
 

@@ -42,13 +42,10 @@ class Pausing:
     is kept here beside it, for attempts that end in another way just then.
     """
 
-    def __init__(
-        self, ledger: Ledger, crew: Crew, begin: Begin, *, grace_s: float = GRACE_S
-    ) -> None:
+    def __init__(self, ledger: Ledger, crew: Crew, begin: Begin) -> None:
         self._ledger = ledger
         self._crew = crew
         self._begin = begin
-        self._grace_s = grace_s
         self._wishes: dict[JobId, _Wish] = {}
 
     async def pause(self, ref: str, *, caller: Caller) -> Job:
@@ -165,10 +162,10 @@ class Pausing:
 
     async def _end_late(self, job: Job) -> None:
         """End a worker that does not end by itself: a step, or loading its data, may take long."""
-        await asyncio.sleep(self._grace_s)
+        await asyncio.sleep(GRACE_S)
         now = self._ledger.find(job.id)
         if now is not None and now.attempt == job.attempt and self._is_asked(now):
-            log.warning("pause_forced", job_id=job.id, attempt=job.attempt, after_s=self._grace_s)
+            log.warning("pause_forced", job_id=job.id, attempt=job.attempt, after_s=GRACE_S)
             self._crew.cancel(job.id)
 
     # --- what becomes of jobs ---------------------------------------------------------------
