@@ -45,6 +45,8 @@ class Config:
     gc_keep: int | None = None
     gc_size: int | None = None
     """Bytes. None, as of the two before: no limit."""
+    stall_after: float = 60.0
+    """Seconds without a step after which a job has stalled, where 10 usual steps take less."""
     listen: str | None = None
     """Where other machines are heard, such as `0.0.0.0:7443`; None: nowhere."""
     tls_cert: Path | None = None

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from ftd import log as logs
+from ftd import breadth, log as logs
 from ftd import notify, soundness, statedir, tls, upkeep
 from ftd.config import Config
 from ftd.devices import inventory
@@ -64,6 +64,7 @@ async def supervisor(
         ),
         witness=tally,
         roots=Roots(config.data_roots),
+        stall_s=config.stall_after,
         dataset_limit_bytes=(LIMIT_BYTES if config.dataset_limit is None else config.dataset_limit),
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)

@@ -148,6 +148,16 @@ SETTINGS = (
         example='"1d"',
     ),
     Setting(
+        name="stall-after",
+        key="stall_after",
+        kind="seconds",
+        metavar="SECONDS",
+        meaning="a job that makes no step for so long, and for 10 of its usual steps, is ended "
+        "and started again",
+        default="`60`",
+        example="60",
+    ),
+    Setting(
         name="listen",
         key="listen",
         kind="door",

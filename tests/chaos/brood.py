@@ -5,6 +5,7 @@ The job's name tells what the worker itself does then: `brood-and-wait` or `broo
 
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fttrain import events, shim, zygote
-from fttrain.spec import rundir
+from fttrain.spec import mark, rundir
 from tests.fakes import zygote_of_faults as faults
 
 BROOD = "brood"
@@ -104,10 +105,18 @@ def hidden(run_dir: Path) -> None:
     note(run_dir, "hidden", _sleeper(start_new_session=True, env={}).pid)
 
 
+def relogged(run_dir: Path) -> None:
+    """Do what a login does: a session of its own, and limits as they are at the start."""
+    if os.fork() == 0:
+        os.setsid()
+        resource.setrlimit(mark.LIMIT, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        stay(run_dir, "relogged")
+
+
 KINDS: tuple[Callable[[Path], None], ...] = (
-    child, loader, session, twice, service, program, bare,
+    child, loader, session, twice, service, program, bare, hidden,
 )  # fmt: skip
-GROUPED = (*KINDS, hidden)
+GROUPED = (*KINDS, relogged)
 """One more, which without a shim only a control group finds."""
 
 

@@ -168,18 +168,17 @@ async def test_a_daemon_ends_what_was_orphaned_while_none_was_there(
         job = await running(first, "brood-and-wait")
     left = brood.left_in(Path(job.run_dir))
     kill_shim(job)
-    survivors = {pid: kind for pid, kind in left.items() if kind != "bare"}
-    assert all(map(brood.is_there, survivors))
+    assert all(map(brood.is_there, left))
 
     began = time.monotonic()
     async with daemon(tmp_path, zygote, devices=SIM) as second:
-        took = await gone(survivors, began)
+        took = await gone(left, began)
         await wait_until(lambda: is_over(second, job))
         await second.cancel(job.id)
 
-        print(f"{len(survivors)} processes ended {took:.2f} s after the start of a daemon")
+        print(f"{len(left)} processes ended {took:.2f} s after the start of a daemon")
         assert took < LIMIT_S
-        assert await named(second, job, survivors) == []
+        assert await named(second, job, left) == []
 
 
 @pytest.fixture
@@ -242,13 +241,11 @@ async def test_what_a_job_has_left_holds_its_device_over_a_restart(
             await watch(first, job)
 
     async with daemon(tmp_path, zygote, devices=SIM) as second:
-        # Of what was told nothing by those before it nothing is known any more.
-        known = {pid for pid, kind in brood.left_in(Path(job.run_dir)).items() if kind != "bare"}
         assert second.standings()[0].state is not DeviceState.FREE
-        await wait_until(lambda: left_of(second) == known)
+        await wait_until(lambda: left_of(second) == left)
         immortal.undo()
         await wait_until(lambda: second.standings()[0].state is not DeviceState.UNHEALTHY)
-        assert not any(map(brood.is_there, known))
+        assert not any(map(brood.is_there, left))
 
 
 async def looked(supervisor: Supervisor, metric: str) -> list[float]:
@@ -336,9 +333,6 @@ async def one_round(
             await wait_until(lambda: is_over(first, job))
             return took, await named(first, job, left)
     kill(job)
-    if kill is kill_shim:
-        # Of what was told nothing by those before it a later daemon knows nothing.
-        left = {pid: kind for pid, kind in left.items() if kind != "bare"}
     began = time.monotonic()
     async with daemon(folder, zygote, devices=SIM) as second:
         took = await gone(left, began)

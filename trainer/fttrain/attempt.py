@@ -317,7 +317,7 @@ class Attempt:
 
     def _recalibrate(self, training: Training, plain: Stream) -> None:
         tasks = agenda.statistics(self.recipe, self.plan)
-        loop.recalibrate(training, plain.run(tasks))
+        loop.recalibrate(training, self.audible(plain.run(tasks)))
 
     def _untrained(self, training: Training, feed: Feed) -> None:
         begun = time.monotonic()
@@ -357,6 +357,13 @@ class Attempt:
         for batch in batches:
             self.heed_pause()
             yield batch
+            self.journal.beat()
+
+    def audible(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield the batches, and give a sign of life now and then."""
+        for batch in batches:
+            yield batch
+            self.journal.beat()
 
     def _keep_midway(self, training: Training) -> None:
         """Keep a checkpoint amid an epoch."""

@@ -46,7 +46,9 @@ def _test(attempt: Attempt, training: Training, samples: Samples, best: EpochEnd
     """Read the test images: now, and never before."""
     attempt.turn_to("evaluating", epoch=attempt.progress.trained)
     path = attempt.run_dir / rundir.BEST
-    found = locked.test(training, attempt.plan, samples, best=path, epoch=best.epoch)
+    found = locked.test(
+        training, attempt.plan, samples, best=path, epoch=best.epoch, watched=attempt.audible
+    )
     if not math.isfinite(found.loss):
         step = attempt.progress.step
         what = f"the test loss is {found.loss} after step {step}"

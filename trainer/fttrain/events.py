@@ -161,6 +161,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """The worker gets on, where for a while nothing else tells so: amid an evaluation."""
+
+    kind: ClassVar[str] = "alive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
     """The worker goes on from a checkpoint of an earlier attempt.
 
@@ -238,14 +245,14 @@ class Finished:
 
 Record = (
     Header | Started | PhaseChanged | Steps | EpochEnded | Evaluated | CheckpointSaved
-    | Notice | Resumed | Suspended | ArtifactMade | Failed | Finished
+    | Notice | Alive | Resumed | Suspended | ArtifactMade | Failed | Finished
 )  # fmt: skip
 
 _KINDS: dict[str, type[Record]] = {
     cls.kind: cls
     for cls in (
         Header, Started, PhaseChanged, Steps, EpochEnded, Evaluated, CheckpointSaved,
-        Notice, Resumed, Suspended, ArtifactMade, Failed, Finished,
+        Notice, Alive, Resumed, Suspended, ArtifactMade, Failed, Finished,
     )
 }  # fmt: skip
 

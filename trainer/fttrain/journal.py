@@ -11,6 +11,7 @@ from fttrain.loop import Step
 from fttrain.score import Tally
 
 _INTERVAL_S = 0.5  # Between two records of steps.
+_BEAT_S = 5.0  # Between two signs of life.
 Clock = Callable[[], float]
 T = TypeVar("T")
 
@@ -29,9 +30,15 @@ class Journal:
 
     def write(self, record: events.Record) -> None:
         """Append a record."""
+        self._written_at = time.monotonic()
         left = memoryview(events.encode(record, time=time.time()))
         while left:
             left = left[os.write(self._file, left) :]
+
+    def beat(self) -> None:
+        """Say that the worker gets on, where nothing was told for a while."""
+        if time.monotonic() - self._written_at >= _BEAT_S:
+            self.write(events.Alive())
 
     def close(self) -> None:
         """Bring it to the disk and close it."""

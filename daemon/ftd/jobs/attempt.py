@@ -14,11 +14,14 @@ from pathlib import Path
 import structlog
 
 from ftd.devices.model import DeviceId
-from ftd.jobs import jobcard, outcome, retrying, suspension, sweep
+from ftd.jobs import jobcard, outcome, room, stacks, suspension, sweep
+from ftd.jobs.aftermath import Aftermath
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Ledger
-from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent, Outcome, OutcomeReason
+from ftd.jobs.model import Attempt, EventKind, Job, JobState, NewEvent
 from ftd.jobs.records import Translator
+from ftd.jobs.room import Room
+from ftd.jobs.silence import STALL_S, Silence
 from ftd.jobs.suspension import Suspension
 from ftd.jobs.sweep import Sweep
 from ftd.jobs.zygote import Process, Zygote
@@ -50,6 +53,8 @@ class Workshop:
     versions: Path
     """The folder of all pushed data sets."""
     sweep: Sweep
+    stall_s: float = STALL_S
+    """The least silence of a worker between two steps that is too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,8 @@ class Follower:
         self._process: Process | None = None
         self._is_damaged = False
         self._is_out_of_time = False
+        self._silence = Silence(stall_s=workshop.stall_s)
+        self._stalled = ""
         self._is_ending = asyncio.Event()
         if job.state is JobState.CANCELLING:
             self._is_ending.set()
@@ -207,6 +214,7 @@ class Follower:
             while not process.has_ended:
                 grown.clear()
                 await self._catch_up()
+                await self._end_if_stalled(process)
                 due = self._translator.due_in(now=time.monotonic())
                 growing = asyncio.create_task(grown.wait(), name="journal-growth")
                 try:
@@ -220,6 +228,15 @@ class Follower:
         finally:
             ended.cancel()
         await self._catch_up()
+
+    async def _end_if_stalled(self, process: Process) -> None:
+        is_silent = self._silence.look(now=time.monotonic())
+        if not is_silent or self._is_ending.is_set():
+            return
+        self._stalled = str(self._silence)
+        log.warning("job_stalled", job_id=self._job_id, attempt=self._number, told=self._stalled)
+        await stacks.write(process.pid, self._run_dir / rundir.LOG)
+        self.cancel()
 
     async def _enforce(self, process: Process) -> None:
         """End the shim itself where it does not end in time; its worker dies with it."""
@@ -236,6 +253,7 @@ class Follower:
         except journal.BadRecord as error:
             log.warning("journal_damaged", job_id=self._job_id, offset=0, error=str(error))
             return
+        self._silence.hear(entries)
         self._translator.translate(entries, now=time.monotonic())
 
     async def _catch_up(self) -> None:
@@ -248,6 +266,7 @@ class Follower:
             await self._tell_damage()
             return
         now = time.monotonic()
+        self._silence.hear(entries)
         events = self._translator.translate(entries, now=now)
         if not events and offset == self._offset:
             return
@@ -270,20 +289,22 @@ class Follower:
         if self._translator.is_started and job.state is JobState.STARTING:
             running = self._workshop.ledger.transition(job, JobState.RUNNING)
             change = replace(running, events=[*running.events, *change.events])
+        change = replace(change, job=_marked(change.job, self._translator.resumed))
         return replace(change, attempt=replace(self._attempt, journal_offset=self._offset))
 
     async def _conclude(self) -> None:
         report = await asyncio.to_thread(rundir.read_exit, self._run_dir)
         # Before the end is told: a job that has ended holds nothing, or says what.
-        was_seen = self._process is not None
-        swept = await self._workshop.sweep.end(self._run_dir, report, was_seen=was_seen)
+        swept = await self._workshop.sweep.end(self._run_dir, report)
         notices = [self._notice(each) for each in sweep.told(report, swept)]
         tail = await asyncio.to_thread(log_tail, self._run_dir / rundir.LOG)
         end_time = self._gone or self._workshop.ledger.clock()
         attempt = replace(self._attempt, journal_offset=self._offset, end_time=end_time)
 
-        fruitful = await self._workshop.ledger.store.fruitful_attempt(self._job_id)
+        ledger = self._workshop.ledger
+        fruitful = await ledger.store.fruitful_attempt(self._job_id)
         note = await asyncio.to_thread(rundir.read_pause, self._run_dir)
+        space = await asyncio.to_thread(Room.of, self._run_dir.parent)
         was_ended = report is not None and report.terminated and not self._is_out_of_time
 
         def decide(job: Job) -> Change | None:
@@ -294,6 +315,9 @@ class Follower:
                 finished=self._translator.finished,
                 was_ended=was_ended,
             )
+            made_way = made_way or room.conclude(
+                job.state, failed=self._translator.failed, report=report, room=space
+            )
             if made_way is not None:
                 return self._made_way(job, made_way, attempt, notices)
             state, how = outcome.conclude(
@@ -302,25 +326,15 @@ class Follower:
                 failed=self._translator.failed,
                 finished=self._translator.finished,
                 timeout_s=job.request.timeout_s if self._is_out_of_time else None,
+                stalled=self._stalled,
+                oom_kills=report.oom_kills if report is not None else 0,
                 log_tail=tail,
             )
-            ended = replace(
-                self._end(job, state, how, fruitful), attempt=replace(attempt, outcome=how)
-            )
+            what = Aftermath(ledger=ledger, state=state, how=how, fruitful=fruitful)
+            ended = replace(what.of(job), attempt=replace(attempt, outcome=how))
             return replace(ended, events=[*notices, *ended.events])
 
-        await self._workshop.ledger.change(self._job_id, decide)
-
-    def _end(self, job: Job, state: JobState, how: Outcome, fruitful: int) -> Change:
-        """End the job, or its attempt alone where that was lost: another one goes on."""
-        ledger = self._workshop.ledger
-        if how.reason is not OutcomeReason.LOST:
-            return ledger.transition(job, state, outcome=how)
-        if retrying.goes_on_after_loss(attempt=self._number, fruitful=fruitful):
-            log.warning("attempt_lost", job_id=self._job_id, attempt=self._number)
-            reason = retrying.lost_reason(self._number)
-            return ledger.transition(job, JobState.QUEUED, reason=reason)
-        return ledger.transition(job, state, outcome=outcome.lost_for_good(how))
+        await ledger.change(self._job_id, decide)
 
     def _made_way(
         self, job: Job, made_way: Suspension, attempt: Attempt, notices: list[NewEvent]
@@ -344,6 +358,13 @@ class Follower:
             attempt=self._number,
             body={"message": message},
         )
+
+
+def _marked(job: Job, resumed: journal.Resumed | None) -> Job:
+    """Return the job with what makes it inexact since it was resumed."""
+    known = job.inexact.split("; ") if job.inexact else []
+    added = resumed.inexact.split("; ") if resumed is not None and resumed.inexact else []
+    return replace(job, inexact="; ".join(dict.fromkeys([*known, *added])))
 
 
 def _news(job: Job, events: list[NewEvent]) -> list[NewEvent]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftd.errors import InvalidJob, PlannerUnavailable
-from ftd.jobs import outcome, references
+from ftd.jobs import outcome, references, retrying
 from ftd.jobs.crew import Crew
 from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
@@ -156,6 +156,7 @@ class Dispatch:
         if not job.plan_json and not plan_needs and job.id not in self._plan_tasks:
             task = self._begin(partial(self._plan_job, job), name=f"plan-{job.id[:8]}")
             self._plan_tasks[job.id] = task
+        is_backing_off = retrying.waits(job.retry_time, self._ledger.clock())
         return Pending(
             id=job.id,
             number=job.number,
@@ -167,6 +168,8 @@ class Dispatch:
             memory_bytes=job.request.memory_bytes,
             not_before=job.request.not_before,
             user=job.user,
+            retry_time=job.retry_time if is_backing_off else None,
+            retry_reason=job.reason,
         )
 
     async def _fact(self, job_id: JobId) -> _Fact:

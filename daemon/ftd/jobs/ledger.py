@@ -17,6 +17,7 @@ from ftd.jobs.model import (
     JobState,
     NewEvent,
     Outcome,
+    OutcomeReason,
 )
 from ftd.jobs.store import Store
 
@@ -127,6 +128,11 @@ class Ledger:
 
         await self.change(job_id, decide)
 
+    def tell_retry(self, reason: OutcomeReason) -> None:
+        """Say that a failure is followed by another attempt."""
+        if self.witness is not None:
+            self.witness.on_retry(reason)
+
     def transition(
         self, job: Job, to: JobState, *, reason: str = "", outcome: Outcome | None = None
     ) -> Change:
@@ -140,6 +146,9 @@ class Witness(Protocol):
 
     def on_change(self, before: Job | None, after: Job, now: datetime) -> None:
         """Take note of a job as it is stored. `before` is None where it is new to this daemon."""
+
+    def on_retry(self, reason: OutcomeReason) -> None:
+        """Take note of a failure that is followed by another attempt."""
 
     def on_start(self, job_id: JobId, *, is_warm: bool) -> None:
         """Take note of whether a worker waited for a job that is being started."""

@@ -9,11 +9,15 @@ from ftd.jobs.model import JobState, Outcome, OutcomeReason
 from ftd.jobs.retrying import LOST_TRIES
 from fttrain.events import Failed, Finished
 from fttrain.spec.faults import Fault
-from fttrain.spec.rundir import ExitReport
+from fttrain.spec.rundir import DISK_FULL, ExitReport
 
 _MOST_TEXT = 4000
 """An error's text can hold a whole tensor; a reply with the job must fit a message."""
 _LOST = "The worker is gone and left no account of its end"
+CRASHES = frozenset(
+    {signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGFPE, signals.SIGABRT}
+)
+"""Signals that a process raises itself where its native code fails."""
 CANCELLED = Outcome(
     reason=OutcomeReason.CANCELLED_BY_USER, message="The job was cancelled by its user."
 )
@@ -26,6 +30,8 @@ def conclude(
     failed: Failed | None,
     finished: Finished | None,
     timeout_s: float | None = None,
+    stalled: str = "",
+    oom_kills: int = 0,
     log_tail: Sequence[str],
 ) -> tuple[JobState, Outcome]:
     """Return the terminal state and the outcome of an attempt whose processes are gone.
@@ -36,6 +42,8 @@ def conclude(
         failed: the worker's own account of an error.
         finished: the worker's word that all was done.
         timeout_s: what it was given, where it was ended for running longer.
+        stalled: what was said of its silence, where it was ended for that.
+        oom_kills: how many of its processes the kernel has ended for want of memory.
         log_tail: the last lines of the log.
     """
     was_ended = report is None or report.terminated
@@ -49,14 +57,16 @@ def conclude(
             remedy="Its last checkpoint is kept. Give it more time (`timeout`) or fewer epochs.",
             log_tail=tail,
         )
+    if stalled and was_ended and finished is None:
+        return JobState.FAILED, _stalled(stalled, tail)
     # Its shim may have died with all done and told: then nothing is to be done again.
     if finished is not None and (report is None or report.exit_code == 0):
         return JobState.SUCCEEDED, _done(finished)
     if failed is not None:
-        return JobState.FAILED, _failed(failed, report, tail)
+        return JobState.FAILED, _failed(failed, report, tail, oom_kills)
     if report is None:
         return JobState.FAILED, _lost(tail)
-    return JobState.FAILED, _died(report, tail)
+    return JobState.FAILED, _died(report, tail, oom_kills)
 
 
 def lost_for_good(how: Outcome) -> Outcome:
@@ -121,7 +131,23 @@ def _lost(tail: tuple[str, ...]) -> Outcome:
     )
 
 
-def _failed(failed: Failed, report: ExitReport | None, tail: tuple[str, ...]) -> Outcome:
+def _stalled(told: str, tail: tuple[str, ...]) -> Outcome:
+    return Outcome(
+        reason=OutcomeReason.STALLED,
+        message=f"It stalled and was ended. {told}",
+        remedy=(
+            "The log has the stacks of all its threads: they tell what it waited for, such as a "
+            "network disk or a device that hangs."
+        ),
+        log_tail=tail,
+    )
+
+
+def _failed(
+    failed: Failed, report: ExitReport | None, tail: tuple[str, ...], oom_kills: int
+) -> Outcome:
+    if failed.reason == "killed_by_signal" and oom_kills:
+        return _out_of_memory("a process that loads its images", tail, signals.SIGKILL)
     return Outcome(
         reason=OutcomeReason(failed.reason),
         message=_cut(failed.message),
@@ -137,7 +163,40 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
 
 
-def _died(report: ExitReport, tail: tuple[str, ...]) -> Outcome:
+def _out_of_memory(what: str, tail: tuple[str, ...], number: int) -> Outcome:
+    return Outcome(
+        reason=OutcomeReason.HOST_OUT_OF_MEMORY,
+        message=f"The machine's memory ran out, or that of its control group: the kernel ended "
+        f"{what}.",
+        remedy="Lower train.batch_size or data.workers, or give the machine more memory.",
+        signal=number,
+        log_tail=tail,
+    )
+
+
+def _crashed(number: int, tail: tuple[str, ...]) -> Outcome:
+    return Outcome(
+        reason=OutcomeReason.CRASHED,
+        message=f"The worker crashed in native code: signal {number} ({_signal_name(number)}).",
+        remedy="The log has the stacks of all its threads: `ftctl logs` shows it whole.",
+        signal=number,
+        log_tail=tail,
+    )
+
+
+def _died(report: ExitReport, tail: tuple[str, ...], oom_kills: int) -> Outcome:
+    if report.signal == signals.SIGKILL and oom_kills:
+        return _out_of_memory("the worker", tail, report.signal)
+    if report.signal in CRASHES:
+        return _crashed(report.signal, tail)
+    if report.exit_code == DISK_FULL:
+        return Outcome(
+            reason=OutcomeReason.DISK_FULL,
+            message="There was no room on the disk of its run directory.",
+            remedy="Make room: `ftctl delete` ended jobs, or remove other files.",
+            exit_code=report.exit_code,
+            log_tail=tail,
+        )
     if report.signal is not None:
         name = _signal_name(report.signal)
         return Outcome(
@@ -166,7 +225,6 @@ def _signal_name(number: int) -> str:
 def _signal_remedy(number: int) -> str:
     if number == signals.SIGKILL:
         return (
-            "If nobody ended it by hand, memory ran out (`dmesg` says so): "
-            "use a smaller batch_size, or accumulate more batches per step."
+            "Somebody ended it: the kernel has counted no process that it ended for want of memory."
         )
     return "The log may say more: `ftctl logs` shows it whole."

@@ -33,6 +33,10 @@ class Pending:
     not_before: datetime | None
     user: str = ""
     """Whose it is: others' jobs are not named to him."""
+    retry_time: datetime | None = None
+    """Until when it waits after a failure; None: it does not."""
+    retry_reason: str = ""
+    """What is said of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,8 @@ class Decision:
     reasons: Mapping[JobId, str]
     """Why each job that does not start waits."""
     wake: datetime | None
-    """When the next `not_before` comes; None: nothing changes by itself."""
+    """When the next `not_before` comes, or a wait after a failure ends; None: nothing changes by
+    itself."""
 
 
 def decide(queue: Iterable[Pending], places: Sequence[Place], now: datetime) -> Decision:
@@ -66,7 +67,8 @@ def decide(queue: Iterable[Pending], places: Sequence[Place], now: datetime) -> 
                     job, places, fitting=fitting, waited_for=waited_for, left_bytes=left
                 )
                 has_head = True
-    ahead = (job.not_before for job in jobs if job.not_before and job.not_before > now)
+    moments = (moment for job in jobs for moment in (job.not_before, job.retry_time))
+    ahead = (moment for moment in moments if moment is not None and moment > now)
     return Decision(starts=starts, reasons=reasons, wake=min(ahead, default=None))
 
 

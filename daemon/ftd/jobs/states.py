@@ -8,7 +8,7 @@ from ftd.jobs.model import Job, JobState, Outcome
 _S = JobState
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     _S.QUEUED: frozenset({_S.STARTING, _S.PAUSED, _S.FAILED, _S.CANCELLED}),
-    _S.STARTING: frozenset({_S.RUNNING, _S.QUEUED, _S.FAILED, _S.CANCELLING}),
+    _S.STARTING: frozenset({_S.RUNNING, _S.QUEUED, _S.PAUSED, _S.FAILED, _S.CANCELLING}),
     _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.QUEUED, _S.PAUSED, _S.CANCELLING}),
     _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
     # Succeeded and failed only where the worker ended before the signal reached it.
@@ -40,6 +40,7 @@ def advance(
         state=to,
         reason=reason,
         outcome=outcome,
+        retry_time=job.retry_time if to is JobState.QUEUED else None,
         start_time=now if to is JobState.STARTING and job.start_time is None else job.start_time,
         end_time=now if to.is_terminal else None,
     )

@@ -30,7 +30,9 @@ from ftd.jobs.pausing import Pausing
 from ftd.jobs.planning import Planning
 from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
+from ftd.jobs.room import Watch
 from ftd.jobs.roots import EVERYWHERE, Roots
+from ftd.jobs.silence import STALL_S
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.sweep import Sweep
@@ -68,6 +70,7 @@ class Supervisor:
         witness: Witness | None = None,
         roots: Roots = EVERYWHERE,
         dataset_limit_bytes: int = LIMIT_BYTES,
+        stall_s: float = STALL_S,
     ) -> None:
         self.store = store
         self.broadcast = broadcast
@@ -83,6 +86,7 @@ class Supervisor:
         self.roots = roots
         self.start_time = clock()
         self._limits = limits
+        self._stall_s = stall_s
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
         self._fleet: Fleet
@@ -148,6 +152,7 @@ class Supervisor:
                 runs=self.state_dir / "runs",
                 versions=self.datasets.versions,
                 sweep=Sweep(groups),
+                stall_s=self._stall_s,
             )
             self._fleet = Fleet(self.devices, await self.store.drains())
             self._crew = Crew(workshop, self._fleet, self._inventory, lambda: self.telemetry.look())
@@ -171,6 +176,8 @@ class Supervisor:
                 self._begin(self.telemetry.run, name="telemetry")
                 self._begin(self._schedule_for_ever, name="scheduler")
                 self._begin(self._sweep_for_ever, name="datasets")
+                room = Watch(ledger=self.ledger, runs=self.state_dir / "runs")
+                self._begin(room.for_ever, name="room")
                 sweep = partial(leftovers.sweep_runs, self.state_dir / "runs", self.store)
                 self._begin(sweep, name="leftovers")
                 stack.callback(self.datasets.close)

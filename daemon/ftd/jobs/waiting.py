@@ -30,6 +30,8 @@ def blocked(job: Pending, now: datetime) -> str:
         return f"waits for {', '.join(job.waits_for)}"
     if job.not_before is not None and job.not_before > now:
         return f"waits until {_moment(job.not_before)}"
+    if job.retry_time is not None and job.retry_time > now:
+        return job.retry_reason
     return ""
 
 

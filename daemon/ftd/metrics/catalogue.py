@@ -115,6 +115,11 @@ FINISHED = _counter(
 FAILED = _counter(
     "ftd_jobs_failed_total", "Those of them that ended FAILED, by the reason of it.", "reason"
 )
+RETRIED = _counter(
+    "ftd_jobs_retried_total",
+    "Failures after which a job was started again, by the reason of them.",
+    "reason",
+)
 CANCELLED = _counter("ftd_jobs_cancelled_total", "Those of them that their users cancelled.")
 QUEUE_WAIT = _seconds(
     "ftd_job_queue_wait_seconds",
@@ -311,7 +316,7 @@ CHAPTERS = (
     ),
     Chapter(
         title="Jobs together",
-        metrics=(JOBS, SUBMITTED, FINISHED, FAILED, CANCELLED, QUEUE_WAIT, START),
+        metrics=(JOBS, SUBMITTED, FINISHED, FAILED, RETRIED, CANCELLED, QUEUE_WAIT, START),
     ),
     Chapter(
         title="Each job that runs",

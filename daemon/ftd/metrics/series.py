@@ -68,6 +68,11 @@ def _failed(now: Snapshot) -> Series:
         yield (reason.value,), count
 
 
+def _retried(now: Snapshot) -> Series:
+    for reason, count in now.counts.retried.items():
+        yield (reason.value,), count
+
+
 def _starts(now: Snapshot) -> Series:
     for is_warm, distribution in now.counts.starts.items():
         yield (str(is_warm).lower(),), distribution
@@ -189,6 +194,7 @@ READERS: Mapping[Metric, Reader] = {
     rows.SUBMITTED: _one(lambda now: now.counts.submitted),
     rows.FINISHED: _one(lambda now: now.counts.finished),
     rows.FAILED: _failed,
+    rows.RETRIED: _retried,
     rows.CANCELLED: _one(lambda now: now.counts.cancelled),
     rows.QUEUE_WAIT: _one(lambda now: now.counts.queue_wait),
     rows.START: _starts,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ftd.devices.model import JobMemory
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.model import Job, JobId, JobState, OutcomeReason
+from ftd.jobs.retrying import MENDABLE
 from ftd.metrics import catalogue
 from ftd.metrics.histogram import Distribution, Histogram
 
@@ -20,6 +21,8 @@ FAILURES = tuple(
     if reason not in (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER)
 )
 """Why a job can fail."""
+MENDED = (*MENDABLE, OutcomeReason.LOST)
+"""What another attempt can mend."""
 Figures = Callable[[Job], JobFigures]
 
 
@@ -53,6 +56,8 @@ class Counts:
     submitted: int
     finished: int
     failed: Mapping[OutcomeReason, int]
+    retried: Mapping[OutcomeReason, int]
+    """Failures that were followed by another attempt."""
     cancelled: int
     queue_wait: Distribution
     starts: Mapping[bool, Distribution]
@@ -104,6 +109,7 @@ class Tally:
     """Tells of a job in the moment in which it ends."""
     _jobs: Counter[JobState] = field(init=False)
     _failed: Counter[OutcomeReason] = field(init=False)
+    _retried: Counter[OutcomeReason] = field(init=False)
     _handled: Counter[tuple[Call, str]] = field(init=False)
     _handling: dict[Call, Histogram] = field(init=False)
     _submitted: int = field(init=False, default=0)
@@ -118,6 +124,7 @@ class Tally:
     def __post_init__(self) -> None:
         self._jobs = Counter({state: self.ended.get(state, 0) for state in JobState})
         self._failed = Counter(dict.fromkeys(FAILURES, 0))
+        self._retried = Counter(dict.fromkeys(MENDED, 0))
         self._handled = Counter({(call, code): 0 for call in self.calls for code in self.codes})
         self._handling = {call: Histogram(catalogue.CALLS) for call in self.calls}
         self._queue_wait = Histogram(catalogue.WAITS)
@@ -144,6 +151,10 @@ class Tally:
         if after.state.is_terminal:
             self._on_end(before, after, trace, now)
 
+    def on_retry(self, reason: OutcomeReason) -> None:
+        """Take note of a failure that is followed by another attempt."""
+        self._retried[reason] += 1
+
     def on_start(self, job_id: JobId, *, is_warm: bool) -> None:
         """Take note of whether a worker waited for a job that is being started."""
         if trace := self._traces.get(job_id):
@@ -167,6 +178,7 @@ class Tally:
             submitted=self._submitted,
             finished=self._finished,
             failed=dict(self._failed),
+            retried=dict(self._retried),
             cancelled=self._cancelled,
             queue_wait=self._queue_wait.distribution(),
             starts={warm: each.distribution() for warm, each in self._starts.items()},

@@ -79,6 +79,7 @@ def test_check_config_shows_what_holds_and_who_said_it(
         "  (default)",
         "  dataset_limit             auto: 1TiB  (default)",
         "  backup_every              1d  (default)",
+        "  stall_after               60  (default)",
         "  listen                    off  (default)",
         "  tls_cert                  none  (default)",
         "  tls_key                   none  (default)",

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,15 +21,14 @@ from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
 
 JOB = "7" * 32
 OVER = 5.0
-# As a daemon forks: by a mapping, whatever becomes of its files.
 WEARS = """
 import os, sys
-from pathlib import Path
 from fttrain import kinship
-kinship.put_on_mark(Path(sys.argv[1]))
-os.environ.clear()
-os.closerange(3, 1024)
-os.chdir("/")
+from fttrain.spec.rundir import ProcessIdentity
+pid, ticks = map(int, sys.argv[1:3])
+kinship.put_on_mark(ProcessIdentity(pid=pid, start_ticks=ticks, boot_id=""))
+if len(sys.argv) > 3:
+    os.execve(sys.argv[3], sys.argv[3:], {})
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -41,6 +41,7 @@ os.chdir(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.read()
 """
+Running = contextlib.AbstractContextManager["subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -59,85 +60,71 @@ def shim() -> ProcessIdentity:
 
 
 @contextlib.contextmanager
-def process(*command: str, **how: object) -> Iterator["subprocess.Popen[bytes]"]:
+def process(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a process that says when it is ready, and ends with its input."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **how) as running:  # type: ignore[call-overload]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
         assert running.stdout.readline() == b"ready\n"
         yield running
         running.communicate()
 
 
-def sleeper(**environment: str) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
-    return process("/bin/sh", "-c", "echo ready; cat", env={"PATH": "/bin:/usr/bin", **environment})
+def wearing(own: ProcessIdentity, *program: str) -> Running:
+    """Run a process with the mark of a shim, or have it become another program."""
+    told = (str(own.pid), str(own.start_ticks))
+    return process(sys.executable, "-c", WEARS, *told, *program)
 
 
-def found(run_dir: Path, **known: object) -> list[int]:
-    search = Search(run_dir=run_dir, shim=shim(), **known)  # type: ignore[arg-type]
+def found(**known: object) -> list[int]:
+    search = Search(shim=shim(), **known)  # type: ignore[arg-type]
     return [each.pid for each in kin.find(search)]
 
 
-def test_who_was_forked_is_known_whatever_it_has_closed(run_dir: Path) -> None:
-    with process(sys.executable, "-c", WEARS, str(run_dir)) as worker:
-        assert found(run_dir) == [worker.pid]
-        assert kin.marked(run_dir.parent.parent)[run_dir] == shim()
+def test_who_wears_the_mark_is_known() -> None:
+    with wearing(shim()) as worker:
+        assert found() == [worker.pid]
+        assert (shim().pid, shim().start_ticks) in kin.marked()
+    assert found() == []
 
 
-def test_a_program_that_was_started_is_known_with_its_children(run_dir: Path) -> None:
-    script, told = "sleep 60 & echo ready; cat; kill $!", mark.of(run_dir, shim())
-    with process("/bin/sh", "-c", script, env={**os.environ, mark.VARIABLE: told}) as program:
-        assert program.pid in found(run_dir)
-        assert len(found(run_dir)) >= 2  # the shell and what it has started
+def test_a_program_that_was_told_nothing_is_known_with_what_it_starts() -> None:
+    script = "/bin/sleep 60 & echo ready; /bin/cat; kill $!"
+    with wearing(shim(), "/bin/sh", "-c", script) as program:
+        assert program.pid in found()
+        assert len(found()) >= 2
+        assert (Path("/proc") / str(program.pid) / "environ").read_bytes() == b""
 
 
 def test_who_only_uses_the_files_of_an_attempt_is_nobody(run_dir: Path) -> None:
     with process(sys.executable, "-c", HOLDS_FILES, str(run_dir)):
-        assert found(run_dir) == []
+        assert found() == []
 
 
-@pytest.mark.parametrize("other", ["attempt", "job", "shim", "nonsense"])
-def test_the_mark_of_another_attempt_is_not_this_ones(run_dir: Path, other: str) -> None:
-    marks = {
-        "attempt": mark.of(run_dir.with_name("2"), shim()),
-        "job": mark.of(run_dir.parent.with_name("8" * 32) / "1", shim()),
-        "shim": mark.of(run_dir, replace(shim(), start_ticks=1)),
-        "nonsense": "FINETUNED/",
-    }
-    with sleeper(**{mark.VARIABLE: marks[other]}):
-        assert found(run_dir) == []
+def test_the_mark_of_another_shim_is_not_this_ones() -> None:
+    for other in (replace(shim(), pid=shim().pid + 1), replace(shim(), start_ticks=1)):
+        with wearing(other):
+            assert found() == []
 
 
-def test_a_session_is_known_only_from_the_time_when_it_was_the_shims(run_dir: Path) -> None:
-    """The shim's number may be another session's by now: who began later is left alone."""
-    began = kin.ticks_now()
-    session = replace(shim(), pid=os.getsid(0), start_ticks=shim().start_ticks)
-    search = Search(run_dir=run_dir, shim=session)
-    with sleeper() as later:
-        own = kin.read(later.pid)
-        assert own is not None
-        until = own.start_ticks
-        pids = [
-            {each.pid for each in kin.find(replace(search, ended_ticks=ticks))}
-            for ticks in (None, min(began, until) - 1, until)
-        ]
+def test_a_mark_names_its_shim() -> None:
+    largest = ProcessIdentity(pid=(1 << 22) - 1, start_ticks=1 << 38, boot_id="")
 
-    assert [later.pid in each for each in pids] == [False, False, True]
+    assert mark.read(mark.of(largest)) == (largest.pid, largest.start_ticks)
+    assert mark.of(largest) < resource.RLIM_INFINITY & (1 << 63) - 1
+    assert kin.mark_of(os.getpid()) is None
+    assert kin.mark_of(1 << 22) is None
 
 
-def test_nobody_is_of_an_attempt_that_began_after_it(run_dir: Path) -> None:
-    with sleeper(**{mark.VARIABLE: "x"}) as early:
-        late = ProcessIdentity.of(early.pid)
-        assert late is not None
-        search = Search(
-            run_dir=run_dir, shim=replace(shim(), start_ticks=late.start_ticks + 100),
-            group=lambda: [early.pid],
-        )  # fmt: skip
-        assert kin.find(search) == []
+def test_nobody_is_of_an_attempt_that_began_after_it() -> None:
+    with wearing(shim()) as early:
+        began = ProcessIdentity.of(early.pid)
+        assert began is not None
+        late = replace(shim(), start_ticks=began.start_ticks + 100)
+        assert kin.find(Search(shim=late, group=lambda: [early.pid])) == []
 
 
-def test_another_boot_has_left_nothing(run_dir: Path) -> None:
-    search = Search(
-        run_dir=run_dir, shim=replace(shim(), boot_id="of yesterday"), group=lambda: [os.getpid()]
-    )
+def test_another_boot_has_left_nothing() -> None:
+    search = Search(shim=replace(shim(), boot_id="of yesterday"), group=lambda: [os.getpid()])
 
     assert kin.find(search) == []
 
@@ -149,7 +136,7 @@ async def test_a_copy_of_a_state_directory_ends_nothing_of_the_other(
     shutil.copytree(run_dir.parent.parent, other)
     (other / JOB / "1" / rundir.SHIM).unlink()
     rundir.take_start(other / JOB / "1", replace(shim(), pid=1))
-    with process(sys.executable, "-c", WEARS, str(run_dir)) as worker:
+    with wearing(shim()) as worker:
         assert await Sweep(Groups()).end_all(other, except_of=()) == []
         assert worker.poll() is None
         jobs = await Sweep(Groups()).end_all(run_dir.parent.parent, except_of=())
@@ -161,8 +148,10 @@ async def test_a_copy_of_a_state_directory_ends_nothing_of_the_other(
 async def test_what_a_living_shim_has_is_left_to_it(tmp_path: Path) -> None:
     run_dir = tmp_path / JOB / "1"
     run_dir.mkdir(parents=True)
-    rundir.take_start(run_dir, ProcessIdentity.of(os.getpid()))
-    with process(sys.executable, "-c", WEARS, str(run_dir)) as worker:
+    own = ProcessIdentity.of(os.getpid())
+    assert own is not None
+    rundir.take_start(run_dir, own)
+    with wearing(own) as worker:
         assert await Sweep(Groups()).end(run_dir) == NOTHING
         assert await Sweep(Groups()).end_all(tmp_path, except_of=()) == []
         assert worker.poll() is None

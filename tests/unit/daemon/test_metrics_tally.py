@@ -51,9 +51,25 @@ def test_nothing_has_happened_at_first(tally: Tally) -> None:
     assert set(counts.failed) == set(OutcomeReason) - {
         OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER,
     }  # fmt: skip
+    assert set(counts.retried) == {
+        OutcomeReason.KILLED_BY_SIGNAL, OutcomeReason.CRASHED, OutcomeReason.STALLED,
+        OutcomeReason.HOST_OUT_OF_MEMORY, OutcomeReason.OUT_OF_MEMORY, OutcomeReason.LOST,
+    }  # fmt: skip
+    assert not any(counts.retried.values())
     assert not any([*counts.jobs.values(), *counts.failed.values(), *counts.handled.values()])
     assert (counts.submitted, counts.finished, counts.cancelled) == (0, 0, 0)
     assert counts.handled == {(SUBMIT, "OK"): 0, (WATCH, "OK"): 0}
+
+
+def test_a_failure_that_is_followed_by_another_attempt_is_counted_by_its_reason(
+    tally: Tally,
+) -> None:
+    tally.on_retry(OutcomeReason.STALLED)
+    tally.on_retry(OutcomeReason.STALLED)
+    tally.on_retry(OutcomeReason.LOST)
+
+    counted = {reason: count for reason, count in tally.counts().retried.items() if count}
+    assert counted == {OutcomeReason.STALLED: 2, OutcomeReason.LOST: 1}
 
 
 def test_a_job_is_counted_in_its_state_and_once_at_its_end(tally: Tally, ledger: Ledger) -> None:

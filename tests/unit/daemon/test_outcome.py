@@ -3,10 +3,12 @@
 import signal
 from typing import Any
 
+import pytest
+
 from ftd.jobs.model import JobState, OutcomeReason
 from ftd.jobs.outcome import conclude
 from fttrain.events import Failed, Finished
-from fttrain.spec.rundir import ExitReport
+from fttrain.spec.rundir import DISK_FULL, ExitReport
 
 
 def left(**changes: Any) -> ExitReport:
@@ -23,10 +25,13 @@ def ended(
     *,
     failed: Failed | None = None,
     finished: Finished | None = None,
+    stalled: str = "",
+    oom_kills: int = 0,
 ) -> tuple[JobState, OutcomeReason, str]:
     reached, how = conclude(
-        state, report=report, failed=failed, finished=finished, log_tail=["the last line"]
-    )
+        state, report=report, failed=failed, finished=finished, log_tail=["the last line"],
+        stalled=stalled, oom_kills=oom_kills,
+    )  # fmt: skip
     return reached, how.reason, how.message
 
 
@@ -65,8 +70,7 @@ def test_a_signal_from_elsewhere_is_named_with_its_remedy() -> None:
     assert how.reason is OutcomeReason.KILLED_BY_SIGNAL
     assert how.message == "The worker was ended by signal 9 (SIGKILL)."
     assert how.remedy == (
-        "If nobody ended it by hand, memory ran out (`dmesg` says so): "
-        "use a smaller batch_size, or accumulate more batches per step."
+        "Somebody ended it: the kernel has counted no process that it ended for want of memory."
     )
     assert how.log_tail == ("the last line",)
 
@@ -77,6 +81,62 @@ def test_no_account_of_the_end_means_lost() -> None:
         OutcomeReason.LOST,
         "The worker is gone and left no account of its end.",
     )
+
+
+KILLED = left(exit_code=None, signal=signal.SIGKILL)
+
+
+def test_the_kernels_count_tells_memory_from_a_hand() -> None:
+    assert ended(report=KILLED, oom_kills=0)[1] is OutcomeReason.KILLED_BY_SIGNAL
+    assert ended(report=KILLED, oom_kills=1) == (
+        JobState.FAILED, OutcomeReason.HOST_OUT_OF_MEMORY,
+        "The machine's memory ran out, or that of its control group: the kernel ended the worker.",
+    )  # fmt: skip
+    # The kernel ends by SIGKILL alone: another signal at that time was somebody's.
+    terminated = left(exit_code=None, signal=signal.SIGTERM)
+    assert ended(report=terminated, oom_kills=1)[1] is OutcomeReason.KILLED_BY_SIGNAL
+
+
+def test_a_loader_that_the_kernel_ended_is_told_as_memory() -> None:
+    died = Failed(reason="killed_by_signal", message="a loader", remedy="", faults=[])
+
+    assert ended(report=left(exit_code=1), failed=died) == (
+        JobState.FAILED, OutcomeReason.KILLED_BY_SIGNAL, "a loader",
+    )  # fmt: skip
+    assert ended(report=left(exit_code=1), failed=died, oom_kills=1) == (
+        JobState.FAILED, OutcomeReason.HOST_OUT_OF_MEMORY,
+        "The machine's memory ran out, or that of its control group: the kernel ended a process "
+        "that loads its images.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"])
+def test_a_crash_in_native_code_is_told_apart_from_a_kill(name: str) -> None:
+    number = signal.Signals[name].value
+
+    assert ended(report=left(exit_code=None, signal=number)) == (
+        JobState.FAILED, OutcomeReason.CRASHED,
+        f"The worker crashed in native code: signal {number} ({name}).",
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_told_by_the_exit_code_alone() -> None:
+    assert ended(report=left(exit_code=DISK_FULL)) == (
+        JobState.FAILED, OutcomeReason.DISK_FULL,
+        "There was no room on the disk of its run directory.",
+    )  # fmt: skip
+
+
+def test_one_that_was_ended_for_its_silence_has_stalled() -> None:
+    told = "No step for 61 s while it trained (epoch 2); at most 60 s are waited for."
+    by_us = left(exit_code=None, signal=signal.SIGTERM, terminated=True)
+
+    assert ended(report=by_us, stalled=told) == (
+        JobState.FAILED, OutcomeReason.STALLED, f"It stalled and was ended. {told}",
+    )  # fmt: skip
+    # It got on at the last moment, and to its end.
+    assert ended(report=left(), stalled=told, finished=DONE)[0] is JobState.SUCCEEDED
+    assert ended(JobState.CANCELLING, by_us, stalled=told)[0] is JobState.CANCELLED
 
 
 def test_what_was_told_before_the_shim_was_lost_counts() -> None:
