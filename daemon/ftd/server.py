@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from ftd import breadth, log as logs
-from ftd import notify, soundness, statedir, tls, upkeep
+from ftd import breadth, notify, soundness, statedir, tls, upkeep
+from ftd import log as logs
 from ftd.config import Config
 from ftd.devices import inventory
 from ftd.jobs.broadcast import Broadcast
@@ -91,6 +91,7 @@ async def serve(config: Config, *, open_office: OpenOffice = supervisor) -> None
     os.umask(0o077)  # what lies in the state directory is for its owner, whatever its own mode
     is_text = logs.configure(config.log_format, config.log_level)
     tell = _to_a_person if is_text else _to_a_machine
+    breadth.take_files()
     with statedir.held(config.state_dir), _signals(tell) as stop:
         statedir.clear_socket(config.socket)
         await asyncio.to_thread(soundness.refuse_damage, config.state_dir)
@@ -122,6 +123,7 @@ async def _listen_until(
     await listener.start(config.socket)
     try:
         await _open_door(listener, config)
+        breadth.collect_rarely()
         count = len(office.devices)
         read_from = f", its configuration {config.file}" if config.file else ""
         tell(
