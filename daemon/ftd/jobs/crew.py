@@ -88,6 +88,9 @@ class Crew:
     async def run(self, job_id: JobId) -> None:
         """Start a job's next attempt and follow it to its end."""
         async with self._released_at_end(job_id):
+            # A daemon that dies before its first zygote is there must not cost jobs an attempt.
+            with contextlib.suppress(ZygoteGone):
+                await self._workshop.zygote.until_ready()
             started = await self._start(job_id)
             if started is not None:
                 await self._follow(started, Follower.start)

@@ -158,7 +158,7 @@ class Zygote:
         return await self._ask({"op": "plot", "dir": str(folder)})
 
     async def _ask(self, request: dict[str, Any]) -> Process:
-        await self._until_ready()
+        await self.until_ready()
         number = next(self._numbers)
         answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
@@ -180,8 +180,12 @@ class Zygote:
         if self._process is not None:
             self._process.kill()
 
-    async def _until_ready(self) -> None:
-        """Wait for the zygote; give up where it cannot start."""
+    async def until_ready(self) -> None:
+        """Wait for the zygote.
+
+        Raises:
+            ZygoteGone: where it cannot start.
+        """
         waits = [asyncio.create_task(each.wait()) for each in (self._ready, self._cannot_start)]
         try:
             await asyncio.wait(waits, timeout=READY_S, return_when=asyncio.FIRST_COMPLETED)
