@@ -186,13 +186,11 @@ class Ledger:
         if entry.job.state != job_pb2.JOB_STATE_PAUSED:
             self._release(entry)
             self.tell(entry, moved(job_pb2.JOB_STATE_PAUSED, f"paused by {USER}"))
-            entry.job.pause_time.FromDatetime(datetime.now(UTC))
 
     def resume(self, entry: Entry) -> None:
         """Let a paused job go on. Raises Refusal."""
         self._refuse_ended(entry, "resume")
         if entry.job.state == job_pb2.JOB_STATE_PAUSED:
-            entry.job.ClearField("pause_time")
             self.tell(entry, moved(job_pb2.JOB_STATE_QUEUED, "resumed"))
 
     def finish(self, entry: Entry) -> None:
@@ -388,6 +386,9 @@ def _keep(job: job_pb2.Job, kind: str, path: str) -> None:
 def _move(job: job_pb2.Job, event: event_pb2.JobEvent) -> None:
     change = event.state_changed
     job.state, job.reason = change.state, change.reason
+    job.ClearField("pause_time")
+    if change.state == job_pb2.JOB_STATE_PAUSED:
+        job.pause_time.CopyFrom(event.time)
     if change.HasField("outcome"):
         job.outcome.CopyFrom(change.outcome)
         job.end_time.CopyFrom(event.time)
