@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ftd.errors import BadConfig
+from ftd.jobs.store.plain import opened
 from fttrain.spec import rundir
 
 FORMAT = 1
@@ -160,14 +161,6 @@ def _copy(database: Path, copy: Path) -> tuple[str, int]:
     with copy.open("rb") as file:
         os.fsync(file.fileno())
     return str(schema), int(jobs)
-
-
-@contextlib.contextmanager
-def opened(database: Path) -> Iterator[sqlite3.Connection]:
-    """Open a store to read it, and nothing else: one that is not there is not made."""
-    uri = f"{database.absolute().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-        yield connection
 
 
 def _digest(path: Path) -> str:

@@ -29,11 +29,21 @@ class Journal:
         self.write(header)
 
     def write(self, record: events.Record) -> None:
-        """Append a record."""
+        """Append a record, whole or not at all.
+
+        Raises:
+            OSError: where the disk is full, or fails.
+        """
         self._written_at = time.monotonic()
+        begin = os.fstat(self._file).st_size
         left = memoryview(events.encode(record, time=time.time()))
-        while left:
-            left = left[os.write(self._file, left) :]
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            # Half a record would spoil the next one, which may still find room.
+            os.ftruncate(self._file, begin)
+            raise
 
     def beat(self) -> None:
         """Say that the worker gets on, where nothing was told for a while."""

@@ -12,11 +12,12 @@ import structlog
 
 from ftd.devices.model import Inventory, Tenant
 from ftd.errors import InvalidJob
-from ftd.jobs import attempt, outcome, references, retrying
+from ftd.jobs import attempt, disk, outcome, references, retrying
 from ftd.jobs.attempt import Berth, Follower, Workshop
 from ftd.jobs.fleet import Fleet
 from ftd.jobs.ledger import Change, Ledger
 from ftd.jobs.model import Attempt, Job, JobId, JobState
+from ftd.jobs.room import Room
 from ftd.jobs.zygote import ZygoteGone
 from fttrain.spec import rundir
 
@@ -165,9 +166,18 @@ class Crew:
         except InvalidJob as found:
             how = outcome.bad_recipe(found.faults)
         except OSError as error:
+            if disk.is_full(error):
+                await self._without_room(job)
+                return None
             how = outcome.start_failed(f"{error.filename} cannot be made: {error.strerror}")
         await self._ledger.move(job.id, JobState.FAILED, only_from=[JobState.QUEUED], outcome=how)
         return None
+
+    async def _without_room(self, job: Job) -> None:
+        space = await asyncio.to_thread(Room.of, self._workshop.runs / job.id)
+        await self._ledger.move(
+            job.id, JobState.PAUSED, only_from=[JobState.QUEUED], reason=space.reason
+        )
 
     def _berth(self, job_id: JobId) -> Berth:
         devices = self._fleet.held_by(job_id)

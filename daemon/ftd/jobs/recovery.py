@@ -53,7 +53,7 @@ def recover(connection: Connection, runs: Path, salvage: Salvage, *, now: dateti
     account = Account()
     before = {number for (number,) in connection.execute(select(JOBS.c.number))}
     _small_tables(connection, salvage, account)
-    folders = _folders(runs)
+    folders = _folders(connection, runs, account)
     _forget_deleted(connection, folders, account)
     for number, job in sorted(folders.items()):
         _bring_back(connection, job, runs / job.id, is_new=number not in before, account=account)
@@ -65,10 +65,19 @@ def recover(connection: Connection, runs: Path, salvage: Salvage, *, now: dateti
     return account
 
 
-def _folders(runs: Path) -> dict[int, Job]:
-    """Return the jobs that have folders, by number."""
-    cards = (jobcard.read(folder) for folder in sorted(runs.glob("*")) if folder.is_dir())
-    return {card.number: card for card in cards if card is not None}
+def _folders(connection: Connection, runs: Path, account: Account) -> dict[int, Job]:
+    """Return the jobs that have folders and say so, by number."""
+    found = {}
+    for folder in sorted(each for each in runs.glob("*") if each.is_dir()):
+        card = jobcard.read(folder)
+        if card is not None:
+            found[card.number] = card
+        elif connection.scalar(select(JOBS.c.id).where(JOBS.c.id == folder.name)) is None:
+            account.lost.append(
+                f"the job of {folder}: {jobcard.NAME} is missing there or cannot be read; its "
+                "files are left where they are"
+            )
+    return found
 
 
 def _small_tables(connection: Connection, salvage: Salvage, account: Account) -> None:

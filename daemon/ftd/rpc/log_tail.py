@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ftd.jobs.model import Job
 from ftd.rpc.office import Office
+from fttrain.spec import longlog
 from fttrain.spec.rundir import LOG
 
 PIECE_BYTES = 64 * 1024
@@ -88,9 +89,9 @@ async def _ended(office: Office, job: Job) -> None:
 
 
 async def _pieces(path: Path, offset: int) -> AsyncGenerator[Piece, None]:
-    while data := await asyncio.to_thread(_read, path, offset):
-        offset += len(data)
-        yield Piece(data=data, next_offset=offset)
+    while (piece := await asyncio.to_thread(_read, path, offset)).data:
+        offset = piece.next_offset
+        yield piece
 
 
 async def _begin(path: Path, span: Span) -> int:
@@ -99,14 +100,16 @@ async def _begin(path: Path, span: Span) -> int:
     return await asyncio.to_thread(_before_the_end, path, span.last_lines)
 
 
-def _read(path: Path, offset: int) -> bytes:
+def _read(path: Path, offset: int) -> Piece:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             # Not every position that can be asked for can be sought.
-            file.seek(min(offset, file.seek(0, 2)))
-            return file.read(PIECE_BYTES)
+            begin, end = longlog.span(file.fileno(), min(offset, file.seek(0, 2)))
+            file.seek(begin)
+            data = file.read(min(PIECE_BYTES, end - begin))
+            return Piece(data=data, next_offset=begin + len(data))
     except FileNotFoundError:
-        return b""
+        return Piece(data=b"", next_offset=offset)
 
 
 def _before_the_end(path: Path, lines: int) -> int:
@@ -114,19 +117,20 @@ def _before_the_end(path: Path, lines: int) -> int:
     try:
         with path.open("rb") as file:
             position = file.seek(0, 2)
+            first = longlog.data_begin(file.fileno(), position)
             # The newline that ends the last line begins none.
             wanted, end = lines, max(position - 1, 0)
-            while end > 0:
-                begin = max(end - PIECE_BYTES, 0)
+            while end > first:
+                begin = max(end - PIECE_BYTES, first)
                 file.seek(begin)
                 block = file.read(end - begin)
                 if block.count(b"\n") >= wanted:
                     return begin + _nth_last(block, wanted) + 1
                 wanted -= block.count(b"\n")
                 end = begin
+            return first
     except FileNotFoundError:
-        pass
-    return 0
+        return 0
 
 
 def _nth_last(block: bytes, count: int) -> int:

@@ -6,7 +6,6 @@ a hole, which takes no room and is passed over by who reads.
 """
 
 import ctypes
-import errno
 import os
 from pathlib import Path
 
@@ -45,28 +44,28 @@ def cap(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> bool:
         os.close(file)
 
 
-def skip_hole(file: int, offset: int) -> int:
-    """Return the next position from one on that holds data: the same where it does."""
+def span(file: int, offset: int) -> tuple[int, int]:
+    """Return where the next data from a position on begins and ends; both the end: there is none.
+
+    What is being written at the end grows beyond what this says.
+    """
+    size = os.fstat(file).st_size
     try:
-        return os.lseek(file, offset, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # behind the last data
-            return os.lseek(file, 0, os.SEEK_END) if offset < os.fstat(file).st_size else offset
-        return offset  # a file system that knows no holes
+        begin = os.lseek(file, offset, os.SEEK_DATA)
+        return begin, os.lseek(file, begin, os.SEEK_HOLE)
+    except OSError:  # none behind it, or a file system that knows no holes
+        return min(offset, size), size
 
 
 def data_begin(file: int, position: int) -> int:
-    """Return where the data begins in which a position lies, of that which ends there."""
-    begin = 0
-    while True:
-        begin = skip_hole(file, begin)
-        try:
-            hole = os.lseek(file, begin, os.SEEK_HOLE)
-        except OSError:
-            return begin
-        if hole >= position:
-            return begin
-        begin = hole
+    """Return where the data begins that ends at a position: behind the last hole before it."""
+    begin, end = span(file, 0)
+    while end < position:
+        following, end = span(file, end)
+        if following == end:
+            break
+        begin = following
+    return begin
 
 
 def _punch(file: int, begin: int, end: int, limit_bytes: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftd import backup
+from ftd.jobs.store import plain
 
 Row = dict[str, Any]
 SMALL = ("tokens", "drains", "datasets", "past_usage")
@@ -31,7 +31,7 @@ class Salvage:
 def read(database: Path) -> Salvage:
     """Read what can be read; of jobs those without a run directory."""
     try:
-        with backup.opened(database) as connection:
+        with plain.opened(database) as connection:
             connection.row_factory = sqlite3.Row
             return _read(connection)
     except sqlite3.Error:
