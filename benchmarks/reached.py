@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Self
 
 from benchmarks.table import CHECKOUT
 from ftctl import Job, JobFile
@@ -20,8 +20,9 @@ SETS = {
     "cars": "Ten of the 196 models of Stanford's cars.",
     "flowers5": "Five kinds of flowers in small photos; a stratified split holds out a fifth, and "
     "at most 100 of each kind are taken on either side.",
-    "cifar": "CIFAR-10 as JPEG files, 32 x 32 pixels: a subset of its training and test images. "
-    "`cifar-pretrained` sees them enlarged, and a fifth of the training images only.",
+    "cifar": "CIFAR-10 as JPEG files, 32 x 32 pixels: a subset of its training images, and of "
+    "its test images to validate on. `cifar-pretrained` sees them enlarged, and a fifth of the "
+    "training images only.",
     "digits": "scikit-learn's digits, 8 x 8 pixels, with noise and twenty labels of each; "
     "pretrained means on clean ones, by `digits-clean`.",
 }
@@ -34,18 +35,18 @@ Written by `python -m benchmarks.accuracy` from what it measured, kept in
 Every run has at least 10 epochs and ends when validation has not improved for 5, or after 40.
 """
 TAIL = """\
-- *accuracy*: the best epoch's, on its validation images, with Wilson's 95 % interval. That epoch is
-  chosen on the same images, which flatters a little; one run each, so a difference within the
-  intervals says nothing.
-- *epochs*: how many were trained; in brackets the best one.
+- *accuracy*: the best epoch's, on its validation images, with Wilson's 95 % interval. That epoch
+  was chosen on the same images, and so were settings of most recipes, after a try or two with
+  others; both flatter. One run each: a difference within the intervals says nothing.
+- *train*, *val*: images. *epochs*: how many were trained; in brackets the best one.
 - *drop*: what the accuracy had lost again by the last epoch.
 - *time*: for how long the job held the processor: decoding, validation, export and pictures
   included. *img/s*: training images per second, the mean over the epochs.
 - *share*: how much of its cores the job had; the rest went to other work of the machine. Where it
-  is small, time and img/s would be that much better on a machine that has nothing else to do;
-  accuracy would be the same.
+  is small, time and img/s would be that much better on a machine that has nothing else to do.
+  Accuracy does not depend on it.
 """
-COLUMNS = "| job | train | val | epochs | accuracy | 95 % | drop | time | img/s | share |"
+COLUMNS = "| job | net | train | val | epochs | accuracy | 95 % | drop | time | img/s | share |"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class Reached:
         """Return a row of the table."""
         cells = (
             f"[{name}](../examples/table/{name}.yaml)",
+            _net(_recipe(name)["model"]),
             self.train,
             self.val,
             f"{self.epochs} ({self.best_epoch})",
@@ -115,9 +117,8 @@ def shipped() -> list[str]:
 
 def digest(name: str) -> str:
     """Return the digest of a job's recipe: comments and layout do not count."""
-    text = JobFile.read(FOLDER / f"{name}.yaml").request.recipe_json
-    recipe = json.dumps(json.loads(text), sort_keys=True)
-    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    text = json.dumps(_recipe(name), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def kept() -> dict[str, Reached]:
@@ -143,8 +144,20 @@ def page(rows: Mapping[str, Reached]) -> str:
         names = sorted(name for name in rows if name.startswith(prefix))
         if names:
             lines = [rows[name].row(name) for name in names]
-            parts += [f"## {prefix}", "", about, "", COLUMNS, "|---" * 10 + "|", *lines, ""]
+            parts += [f"## {prefix}", "", about, "", COLUMNS, "|---" * 11 + "|", *lines, ""]
     return "\n".join([*parts, "## The columns", "", TAIL.rstrip(), ""])
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    recipe: dict[str, Any] = json.loads(JobFile.read(FOLDER / f"{name}.yaml").request.recipe_json)
+    return recipe
+
+
+def _net(model: Mapping[str, Any]) -> str:
+    """Return a torchvision net's name, or the widths of a small one."""
+    if "name" in model:
+        return f"`{model['name']}`"
+    return "cnn " + "-".join(str(width) for width in model["cnn"]["channels"])
 
 
 def _hardware(rows: Iterable[Reached]) -> list[str]:
