@@ -54,7 +54,11 @@ def zygote(log: Path) -> Iterator[Zygote]:
     command = [sys.executable, "-P", "-m", "fttrain.zygote", str(theirs.fileno()), "0"]
     with ours, theirs, log.open("wb") as out:
         begun = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdout=out, stderr=subprocess.STDOUT
+            command,
+            pass_fds=[theirs.fileno()],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
         with begun, ours:  # Its end of the connection closed, it ends.
