@@ -49,7 +49,7 @@ def early(now: datetime) -> list[dict[str, Any]]:
     """Return the jobs that are submitted at the beginning."""
     shares = [4, 8, 12, 5, 3, 16, 6, 2, 7]
     return [
-        digits("doomed", epochs=ENDLESS, priority=9),
+        digits("doomed", epochs=ENDLESS, priority=9, retries=0),
         digits("heir", after=["doomed"]),
         digits("overdue", epochs=ENDLESS, timeout="1s", resources={"memory": "2GiB"}, priority=8),
         digits("tomorrow", not_before=(now + A_MOMENT).isoformat(), priority=9),

@@ -19,9 +19,9 @@ def make_run_dir(root: Path, act: str, *, job_id: str = "j" * 32) -> Path:
 
 
 def make_request(act: str, *, net: str = "resnet18", **changes: Any) -> JobRequest:
-    """Return a request whose worker does what its name says."""
+    """Return a request whose worker does what its name says, once."""
     parsed = faults.parse(json.dumps(recipe_of(net=net, weights=changes.pop("weights", "none"))))
-    facts = {"devices": 1, "priority": 0, "after": (), "labels": {}, **changes}
+    facts = {"devices": 1, "priority": 0, "after": (), "labels": {}, "retries": 0, **changes}
     return JobRequest(name=act, recipe_json=recipe.canonical(parsed), **facts)
 
 

@@ -14,6 +14,7 @@ from ftd.devices.nvml import Nvml, load
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.ledger import Clock
 from ftd.jobs.model import Event, EventKind, Job, JobState
+from ftd.jobs.silence import STALL_S
 from ftd.jobs.store import NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
@@ -33,6 +34,7 @@ async def daemon(
     nvml: Callable[[], Nvml] = load,
     limits: QueueLimits = NO_LIMITS,
     clock: Clock = utc_now,
+    stall_s: float = STALL_S,
 ) -> AsyncIterator[Supervisor]:
     """A daemon without its RPC layer."""
     async with await Store.open(state_dir / "ftd.sqlite") as store:
@@ -44,6 +46,7 @@ async def daemon(
             state_dir=state_dir,
             limits=limits,
             clock=clock,
+            stall_s=stall_s,
         )
         async with supervisor.working():
             yield supervisor

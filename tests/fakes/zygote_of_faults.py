@@ -8,10 +8,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
-from fttrain import events, zygote
+from fttrain import distress, events, zygote
 from fttrain.spec import rundir
 
 
@@ -81,6 +82,42 @@ def die_of_segv(run_dir: Path) -> int:
     print("about to crash", flush=True)
     signal.signal(signal.SIGSEGV, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+
+def die_twice(run_dir: Path) -> int:
+    """End by a signal in the first two attempts, and well in the third."""
+    begin(run_dir)
+    if rundir.read_attempt(run_dir).attempt == 3:
+        say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
+        return 0
+    print("killed amid its work", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def stall_and_finish(run_dir: Path) -> int:
+    """Make some steps and no more, in two threads; in the second attempt, end well."""
+    distress.arm()
+    begin(run_dir)
+    say(run_dir, events.PhaseChanged(phase="training", epoch=1))
+    say(run_dir, *(_steps(number) for number in range(1, 5)))
+    if rundir.read_attempt(run_dir).attempt == 2:
+        say(run_dir, events.Finished(best_epoch=1, best_accuracy=1.0))
+        return 0
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    sleep_for_ever()
+    return 0
+
+
+def stall_unheard(run_dir: Path) -> int:
+    """Make a step, and then nothing that any signal but SIGKILL could end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    begin(run_dir)
+    say(run_dir, events.PhaseChanged(phase="training", epoch=1), _steps(1))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    sleep_for_ever()
     return 0
 
 
@@ -166,6 +203,7 @@ def _epoch(number: int) -> events.EpochEnded:
 ACTS = (
     ignore_sigterm, leave_orphans_and_exit, leave_orphans,
     heed_what_is_asked, lose_the_shim_when_paused,
+    die_twice, stall_and_finish, stall_unheard,
     die_of_segv, wait, finish, raise_an_error, lose_the_shim, tell_an_epoch_and_lose_the_shim,
 )  # fmt: skip
 

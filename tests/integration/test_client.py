@@ -77,7 +77,7 @@ async def test_faults_of_the_daemon_get_their_places(daemon, client, tmp_path):
 @pytest.mark.parametrize("ask", ["submit", "validate"])
 async def test_faults_of_both_halves_of_a_file_are_told_together(daemon, client, tmp_path, ask):
     path = tmp_path / "job.yaml"
-    path.write_text("retries: 3\nname: x\ntrain:\n  lr: 1\npriority: high\n")
+    path.write_text("queue: 3\nname: x\ntrain:\n  lr: 1\npriority: high\n")
     daemon.refusal = invalid(("train.lr", "unknown key `lr`"))
 
     with pytest.raises(ftctl.InvalidJob) as caught:
@@ -102,9 +102,9 @@ async def test_a_job_with_faults_is_never_submitted_whatever_the_daemon_says(
     daemon.refusal = refusal
 
     with pytest.raises(ftctl.InvalidJob) as caught:
-        await client.submit({**JOB, "retries": 3})
+        await client.submit({**JOB, "queue": 3})
 
-    assert str(caught.value) == "retries: `retries` is not built in this version; leave it out"
+    assert str(caught.value) == "queue: `queue` is not built in this version; leave it out"
     assert daemon.jobs == {}
 
 

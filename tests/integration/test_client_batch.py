@@ -107,7 +107,7 @@ async def test_standard_input_is_read_once(ftctl):
 async def test_faults_of_all_jobs_are_told_and_nothing_is_sent(
     daemon, ftctl, monkeypatch, tmp_path
 ):
-    (tmp_path / "third.yaml").write_text("name: third\nretries: 2\n")
+    (tmp_path / "third.yaml").write_text("name: third\nqueue: 2\n")
     refusals = {
         "pretrain": invalid(("train.epochs", "should be at least 3")),
         "tune": invalid(("after[0]", "there is no job `elsewhere`")),
@@ -120,7 +120,7 @@ async def test_faults_of_all_jobs_are_told_and_nothing_is_sent(
         "",
         "pair.yaml:4:9 (document 1): train.epochs: should be at least 3\n"
         "pair.yaml:7:19 (document 2): after[1]: there is no job `elsewhere`\n"
-        "third.yaml:2:1: retries: `retries` is not built in this version; leave it out\n"
+        "third.yaml:2:1: queue: `queue` is not built in this version; leave it out\n"
         "ftctl: 3 faults; nothing was submitted\n",
     )
     assert daemon.jobs == {}
@@ -129,14 +129,14 @@ async def test_faults_of_all_jobs_are_told_and_nothing_is_sent(
 async def test_files_that_cannot_be_read_are_told_together_without_a_daemon(
     daemon, ftctl, tmp_path
 ):
-    (tmp_path / "pair.yaml").write_text("name: a\n---\ntrain: {epochs: 3\n---\nretries: 1\n")
+    (tmp_path / "pair.yaml").write_text("name: a\n---\ntrain: {epochs: 3\n---\nqueue: 1\n")
     await daemon.stop()
 
     assert await ftctl("submit", "pair.yaml", "missing.yaml") == (
         2,
         "",
         "pair.yaml:4:1 (document 2): the `{` opened in line 3, column 8 is not closed properly\n"
-        "pair.yaml:5:1 (document 3): retries: `retries` is not built in this version; "
+        "pair.yaml:5:1 (document 3): queue: `queue` is not built in this version; "
         "leave it out\nthere is no file missing.yaml\n"
         "ftctl: 3 faults; nothing was submitted\n",
     )
@@ -197,11 +197,11 @@ async def test_watch_is_for_one_job(daemon, ftctl):
 
 
 async def test_a_single_document_among_marks_is_a_single_job(daemon, ftctl, tmp_path):
-    (tmp_path / "one.yaml").write_text("%YAML 1.2\n---\nname: one\nretries: 1\n...\n")
+    (tmp_path / "one.yaml").write_text("%YAML 1.2\n---\nname: one\nqueue: 1\n...\n")
 
     assert await ftctl("submit", "one.yaml", "--watch") == (
         2,
         "",
-        "one.yaml:4:1: retries: `retries` is not built in this version; leave it out\n"
+        "one.yaml:4:1: queue: `queue` is not built in this version; leave it out\n"
         "ftctl: 1 fault; nothing was submitted\n",
     )

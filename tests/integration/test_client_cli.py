@@ -212,13 +212,13 @@ async def test_a_file_that_does_not_parse_needs_no_daemon(tmp_path, ftctl, daemo
 
 async def test_faults_that_ftctl_finds_itself_need_no_daemon(tmp_path, ftctl, daemon):
     path = tmp_path / "job.yaml"
-    path.write_text("name: x\nretries: 3\ntrain: {epochs: 0}\n")
+    path.write_text("name: x\nqueue: 3\ntrain: {epochs: 0}\n")
     await daemon.stop()
 
     assert await ftctl("submit", str(path)) == (
         2,
         "",
-        f"{path}:2:1: retries: `retries` is not built in this version; leave it out\n"
+        f"{path}:2:1: queue: `queue` is not built in this version; leave it out\n"
         "ftctl: 1 fault; nothing was submitted\n",
     )
 

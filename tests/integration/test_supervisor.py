@@ -90,7 +90,11 @@ async def test_a_failed_job_fails_those_that_wait_for_it_with_the_reason(
 @pytest.mark.parametrize(
     ("act", "reason", "message"),
     [
-        ("die-of-segv", "killed_by_signal", "The worker was ended by signal 11 (SIGSEGV)."),
+        (
+            "die-of-segv",
+            "crashed",
+            "The worker crashed in native code: signal 11 (SIGSEGV).",
+        ),
         (
             "raise-an-error",
             "worker_error",

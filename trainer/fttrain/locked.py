@@ -16,7 +16,6 @@ from fttrain.results.verdicts import Verdicts
 from fttrain.spec.plan import Plan
 from fttrain.state import checkpoint
 
-
 Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
 """Yields batches as they are, and may do something besides."""
 
@@ -28,7 +27,7 @@ def test(
     *,
     best: Path,
     epoch: int,
-    watched: Watched = iter,
+    watched: Watched,
 ) -> Verdicts:
     """Evaluate the best checkpoint, which the net holds from then on.
 
