@@ -9,6 +9,8 @@ from sqlalchemy.exc import DatabaseError
 from ftd.errors import BadConfig
 from ftd.jobs.store.tables import HEAD
 
+STATEMENTS = 128
+"""Statements that stay compiled: more than the store has."""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -36,7 +38,10 @@ def open_engines(path: Path, *, readers: int) -> tuple[Engine, Engine]:
 
 def _engine(path: Path, *, begin: str, pragmas: tuple[str, ...], connections: int) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), pool_size=connections, max_overflow=0
+        URL.create("sqlite", database=str(path)),
+        pool_size=connections,
+        max_overflow=0,
+        query_cache_size=STATEMENTS,
     )
 
     def prepare(connection: Any, _record: Any) -> None:

@@ -224,13 +224,21 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield JOBS.c.name.op("GLOB", is_comparison=True)(wanted.name.replace("[", "[[]"))
     if wanted.user:
         yield JOBS.c.user == wanted.user
-    for key, value in wanted.labels.items():
-        # Looked up in its entries: a key may hold any character, which a JSON path may not.
-        entry = func.json_each(JOBS.c.labels).table_valued("key", "value")
-        yield (
-            select(literal(1)).select_from(entry)
-            .where(entry.c.key == key, entry.c.value == value).exists()
-        )  # fmt: skip
+    if wanted.labels:
+        yield _has_labels(wanted.labels)
+
+
+def _has_labels(labels: Mapping[str, str]) -> ColumnElement[bool]:
+    """Match jobs that have all of some labels: one statement, however many these are.
+
+    SQLAlchemy keeps what it has compiled of each statement.
+    """
+    # Looked up in its entries: a key may hold any character, which a JSON path may not.
+    asked = func.json_each(json.dumps(dict(labels))).table_valued("key", "value", name="asked")
+    entry = func.json_each(JOBS.c.labels).table_valued("key", "value", name="entry")
+    found = select(literal(1)).select_from(entry).correlate(asked, JOBS)
+    is_there = found.where(entry.c.key == asked.c.key, entry.c.value == asked.c.value).exists()
+    return ~select(literal(1)).select_from(asked).correlate(JOBS).where(~is_there).exists()
 
 
 def _token(number: int, listing: str) -> str:
