@@ -55,6 +55,7 @@ def supervise(orders: socket.socket, worker: Worker) -> NoReturn:
     setproctitle.setproctitle("finetuned spare shim")
     me = ProcessIdentity.of(os.getpid())
     assert me is not None
+    kinship.put_on_mark(me)
     kinship.enter_group(me)
     spare = _Spare.fork(worker)
     order = orders.recv(DATAGRAM_BYTES)
@@ -165,7 +166,6 @@ def _work(orders: int, worker: Worker) -> int:
     run = worker()
     run_dir = Path(os.fsdecode(_read_all(orders)))
     redirect(run_dir / rundir.LOG)
-    kinship.put_on_mark(run_dir)
     prefer_as_victim(_WORKERS_LAST)
     setproctitle.setproctitle(f"finetuned worker {_short(run_dir)}")
     return guarded(run_dir, run)

@@ -74,22 +74,17 @@ class Sweep:
         """Return what was left of a job's attempts at the last look."""
         return tuple(each for _, left in self._left.get(job_id, {}).values() for each in left)
 
-    async def end(
-        self, run_dir: Path, report: ExitReport | None = None, *, was_seen: bool = False
-    ) -> Swept:
+    async def end(self, run_dir: Path, report: ExitReport | None = None) -> Swept:
         """End what is left of an attempt; say what was, and what cannot be ended.
 
-        Args:
-            run_dir: the attempt's.
-            report: the shim's account, where it left one.
-            was_seen: the shim was seen to end just now.
+        `report` is the shim's account, where it left one.
         """
         shim = await asyncio.to_thread(rundir.read_shim, run_dir)
         if shim is None or kin.runs(shim):
             return NOTHING
         if by_shim := _ended_by_shim(report):
             log.warning("orphans_ended", job_id=run_dir.parent.name, orphans=", ".join(by_shim))
-        return await self._end(run_dir, shim, report, was_seen=was_seen)
+        return await self._end(run_dir, shim, report)
 
     async def end_again(self, job_id: JobId) -> None:
         """Look again at what was left of a job, without waiting for it."""
@@ -98,15 +93,11 @@ class Sweep:
 
     async def end_all(self, runs: Path, *, except_of: Collection[JobId]) -> list[JobId]:
         """End what attempts of earlier daemons have left; return the jobs that left it."""
-        found = await asyncio.to_thread(kin.marked, runs)
-        jobs: dict[JobId, None] = {}
-        for run_dir, shim in found.items():
-            # A copy of a state directory knows the same jobs, but not the same shims.
-            is_ours = await asyncio.to_thread(rundir.read_shim, run_dir) == shim
-            if is_ours and not kin.runs(shim) and run_dir.parent.name not in except_of:
-                await self._end(run_dir, shim)
-                jobs[run_dir.parent.name] = None
-        return list(jobs)
+        found = await asyncio.to_thread(_orphaned, runs)
+        over = {each: shim for each, shim in found.items() if each.parent.name not in except_of}
+        for run_dir, shim in over.items():
+            await self._end(run_dir, shim)
+        return list(dict.fromkeys(each.parent.name for each in over))
 
     async def _end(
         self,
@@ -114,16 +105,13 @@ class Sweep:
         shim: ProcessIdentity,
         report: ExitReport | None = None,
         *,
-        was_seen: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> Swept:
         job_id, group = run_dir.parent.name, self._groups.of(shim)
         known = {each.identity for each in self.left(job_id)}
         known |= {(each.pid, each.start_ticks) for each in report.left} if report else set()
         search = Search(
-            run_dir=run_dir,
             shim=shim,
-            ended_ticks=kin.ticks_now() if was_seen else None,
             known=known,
             group=group.pids if group else tuple,
         )
@@ -143,6 +131,17 @@ class Sweep:
             of_job[run_dir] = (shim, swept.left)
         if not of_job:
             del self._left[job_id]
+
+
+def _orphaned(runs: Path) -> dict[Path, ProcessIdentity]:
+    """Return the attempts whose shims are gone and have left processes."""
+    gone = {(pid, ticks) for pid, ticks in kin.marked() if not kin.is_there(pid, ticks)}
+    found = {}
+    for card in runs.glob(f"*/*/{rundir.SHIM}") if gone else ():
+        shim = rundir.read_shim(card.parent)
+        if shim is not None and (shim.pid, shim.start_ticks) in gone:
+            found[card.parent] = shim
+    return found
 
 
 def _end_found(search: Search, group: Group | None, patience_s: float) -> Swept:
@@ -168,7 +167,7 @@ def _kill(found: Sequence[Kin]) -> None:
                 pidfd = os.pidfd_open(each.pid)
                 stack.callback(os.close, pidfd)
                 # Whoever is held now and is the one that was found cannot be another any more.
-                if each.is_there():
+                if kin.is_there(*each.identity):
                     poll.register(pidfd, select.POLLIN)
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         poll.poll(_LOOK_AGAIN_S * 1000)

@@ -1,33 +1,31 @@
-"""The mark of an attempt: how its processes are known once their shim is gone. Torch-free.
+"""The mark of a shim: how all that descends from it is known once it is gone. Torch-free.
 
-A worker puts it on before it does anything else, in two places. A mapping of memory, which what
-it forks inherits and does not lose by closing files, by a session of its own or by another
-parent. An environment variable, which the programs that these execute inherit. Nobody else can
-have either by accident: it names the attempt and its shim, a process unique on this machine.
+It is a limit of the kernel's on something that has long ceased to exist (`RLIMIT_LOCKS`, without
+effect since Linux 2.4.25). Every process has limits, its children inherit them, and so do the
+programs that these execute, whatever files, sessions, parents and environments they have; and
+everybody may read them. The value is the shim's process id and start, which in this boot of the
+machine no other process has.
 """
-
-from pathlib import Path
 
 from fttrain.spec.rundir import ProcessIdentity
 
-VARIABLE = "FINETUNED_ATTEMPT"
-MAPPING = "finetuned:"
-"""Begins the name of the mapping."""
+LIMIT = 10
+"""The kernel's number of it."""
 GROUPS = "FINETUNED_GROUPS"
 """Variable of the zygote: the folder in which each shim makes its control group; none: without."""
+_PID_BITS = 22
 
 
-def of(run_dir: Path, shim: ProcessIdentity) -> str:
-    """Return the mark of an attempt's processes."""
-    return f"{run_dir.parent.name}/{run_dir.name}/{group_of(shim)}"
+def of(shim: ProcessIdentity) -> int:
+    """Return the mark of a shim."""
+    return shim.start_ticks << _PID_BITS | shim.pid
+
+
+def read(value: int) -> tuple[int, int]:
+    """Return the process id and the start of the shim that a mark names."""
+    return value & ((1 << _PID_BITS) - 1), value >> _PID_BITS
 
 
 def group_of(shim: ProcessIdentity) -> str:
     """Return the name of the control group of a shim and all beneath it."""
     return f"{shim.pid}.{shim.start_ticks}"
-
-
-def run_dir_of(mark: str, runs: Path) -> Path | None:
-    """Return the run directory that a mark names; None where the text is no mark."""
-    words = mark.split("/")
-    return runs / words[0] / words[1] if len(words) == 3 and all(words) else None
