@@ -46,21 +46,26 @@ class Aftermath:
     def _again(self, job: Job) -> Change | None:
         """Return the change to another attempt; None where that would mend nothing."""
         retries = job.request.retries
-        wait_s = retrying.backoff_s(self.how.reason, failures=job.failures, retries=retries)
         eased = eased_after(self.how.reason, job)
-        if wait_s is None or eased is None:
+        if eased is None:
+            return None
+        # Who needs less memory need not wait until there is more of it.
+        is_eased = eased.plan_json != job.plan_json
+        reason = OutcomeReason.OUT_OF_MEMORY if is_eased else self.how.reason
+        wait_s = retrying.backoff_s(reason, failures=job.failures, retries=retries)
+        if wait_s is None:
             return None
         now = self.ledger.clock()
         until, failures = now + timedelta(seconds=wait_s), job.failures + 1
         waiting = replace(eased, failures=failures, retry_time=until)
-        reason = retrying.backing_off(self.how, until, failures=failures, retries=retries)
+        why = retrying.backing_off(self.how, until, failures=failures, retries=retries)
         told = [self._event(EventKind.NOTICE, job, message=self._told(job))]
-        if eased.plan_json != job.plan_json:
+        if is_eased:
             told.append(self._event(EventKind.NOTICE, job, message=_capital(eased.inexact)))
             told.append(self._event(EventKind.PLANNED, job, plan_json=eased.plan_json))
         log.warning("attempt_failed", job_id=job.id, attempt=job.attempt, reason=self.how.reason)
         self.ledger.tell_retry(self.how.reason)
-        change = self.ledger.transition(waiting, JobState.QUEUED, reason=reason)
+        change = self.ledger.transition(waiting, JobState.QUEUED, reason=why)
         return replace(change, events=[*told, *change.events])
 
     def _failed(self, job: Job) -> Change:
