@@ -36,9 +36,9 @@ CALL_S = 5.0
 TWICE = 0.2
 """Share of submissions that are sent twice at once, by the same request id."""
 DIVERGES, WAITS_FOR_ANOTHER = 0.08, 0.08
-SHORT, LONG = (1, 4), (8, 16)
+SHORT, LONG = (1, 4), (10, 24)
 """Epochs of a job, from and to: one that is long outlives several daemons."""
-LASTS_LONG = 0.3
+LASTS_LONG = 0.4
 
 
 @dataclass(slots=True, kw_only=True)

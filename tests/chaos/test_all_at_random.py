@@ -149,7 +149,7 @@ async def play(folder: Path, seed: int, *, seconds: float, waiting: int) -> Play
                     await chaos.act()
             await own.listens()
             # Whoever waits for a moment that the clock has left behind waits no longer.
-            own.turn_clock(-own.shift_s + JUMP_S * chaos.done["clock"])
+            own.turn_clock(-own.shift_s + JUMP_S * (1 + chaos.done["clock"]))
             await jobs.all_ended()
             played = Played(
                 faults=await jobs.faults(devices),
