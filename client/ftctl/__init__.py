@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         PushInterrupted,
         PushNotFound,
         QueueFull,
+        StoreFailed,
         Unauthenticated,
         WatchInterrupted,
     )
@@ -191,6 +192,7 @@ _HOME_OF = {
     "Score": "ftctl.scores",
     "Spread": "ftctl.scores",
     "StateChanged": "ftctl.models",
+    "StoreFailed": "ftctl.errors",
     "Summary": "ftctl.scores",
     "Unauthenticated": "ftctl.errors",
     "UserUsage": "ftctl.daemon",
@@ -274,6 +276,7 @@ __all__ = [
     "Score",
     "Spread",
     "StateChanged",
+    "StoreFailed",
     "Summary",
     "Unauthenticated",
     "UserUsage",

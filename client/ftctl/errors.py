@@ -28,6 +28,7 @@ FtctlError
 ├── DaemonError         the daemon could not do what was asked
 │   ├── QueueFull       as many jobs wait as may
 │   ├── DiskFull        it has no room for the files
+│   ├── StoreFailed     its job store is damaged, or the disk beneath
 │   ├── PushNotFound    a push that it has forgotten
 │   └── PushIncomplete  files of a push are missing
 ├── NotEnded            a job that has not ended in the time that it was given; it goes on
@@ -187,6 +188,10 @@ class DiskFull(DaemonError):
     """The daemon has no room for the files."""
 
 
+class StoreFailed(DaemonError):
+    """The daemon's job store is damaged, or the disk beneath it; who runs it must see to it."""
+
+
 class PushNotFound(DaemonError):
     """A push that the daemon has forgotten; the same push begins anew."""
 
@@ -227,6 +232,7 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "PUSH_INCOMPLETE": PushIncomplete,
     "DIGEST_MISMATCH": DigestMismatch,
     "DISK_FULL": DiskFull,
+    "STORE_FAILED": StoreFailed,
     "REQUEST_ID_REUSED": InvalidRequest,
     "INVALID_PAGE_TOKEN": InvalidRequest,
     "INVALID_ARGUMENT": InvalidRequest,

@@ -18,6 +18,7 @@ DaemonError
 ├── PushIncomplete       PUSH_INCOMPLETE        files have not arrived
 ├── DigestMismatch       DIGEST_MISMATCH        other content than was announced
 ├── DiskFull             DISK_FULL
+├── StoreFailed          STORE_FAILED           the job store or its disk is damaged
 ├── NameTaken            NAME_TAKEN
 ├── QueueFull            QUEUE_FULL
 ├── DeviceNotFound       DEVICE_NOT_FOUND
@@ -161,6 +162,12 @@ class DiskFull(DaemonError):
     """The daemon's disk has no room for it."""
 
     reason = "DISK_FULL"
+
+
+class StoreFailed(DaemonError):
+    """The job store cannot be read or written: it, or the disk beneath it, is damaged."""
+
+    reason = "STORE_FAILED"
 
 
 class NameTaken(DaemonError):

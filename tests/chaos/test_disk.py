@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ftd.errors import DiskFull
+from ftd.errors import DiskFull, StoreFailed
 from ftd.jobs import room
 from ftd.jobs.model import EventKind, Job, JobRequest, JobState
 from ftd.jobs.store import Store
@@ -28,7 +28,7 @@ from tests.fakes.storing import submit as keep
 from tests.fakes.supervising import daemon, states_of, submit, until, watch
 
 SIZE = 16 << 20
-EPOCHS = 40
+EPOCHS = 12
 
 
 @pytest.fixture
@@ -149,14 +149,19 @@ async def test_a_user_may_cancel_a_job_that_waits_for_room(
         assert states_of(await watch(supervisor, job))[-1] == "cancelled"
 
 
+async def keep_submitting(store: Store, accepted: list[Job]) -> None:
+    """Submit until that is refused; what was accepted before is added to the list."""
+    for number in range(10_000):
+        accepted.append(await keep(store, request(f"job-{number}")))  # noqa: PERF401 - kept on error
+
+
 async def test_what_a_full_disk_refuses_is_said_and_what_it_took_is_kept(small_disk: Path) -> None:
     accepted = []
     async with await Store.open(small_disk / "ftd.sqlite") as store:
         accepted.append(await keep(store, request("first")))
         fill(small_disk, leave=64 << 10)
         with pytest.raises(DiskFull, match="the daemon's disk is full, and it cannot note this"):
-            for number in range(10_000):
-                accepted.append(await keep(store, request(f"job-{number}")))
+            await keep_submitting(store, accepted)
         (small_disk / "ballast").unlink()
         accepted.append(await keep(store, request("after")))
 
@@ -166,14 +171,18 @@ async def test_what_a_full_disk_refuses_is_said_and_what_it_took_is_kept(small_d
     assert len(accepted) > 2
 
 
+def write_for_ever(kept: Journal) -> None:
+    while True:
+        kept.write(journal.Notice(message="x" * 3000))
+
+
 def test_a_record_for_which_there_is_no_room_leaves_no_half_of_itself(small_disk: Path) -> None:
     path = small_disk / "journal.jsonl"
     header = journal.Header(format=journal.FORMAT, job_id="j", attempt=1)
     kept = Journal(path, header)
     fill(small_disk, leave=0)
     with pytest.raises(OSError, match="No space left"):
-        for _ in range(1000):
-            kept.write(journal.Notice(message="x" * 3000))
+        write_for_ever(kept)
     before = journal.read(path)[0]
     (small_disk / "ballast").unlink()
     kept.write(journal.Notice(message="there is room again"))
@@ -195,8 +204,7 @@ async def test_a_torn_last_record_is_passed_over_and_all_before_it_counts(
     path = Path((await _kept(tmp_path, job)).run_dir, rundir.JOURNAL)
     told = journal.encode(journal.Notice(message="whole"), time=1.0)
     torn = journal.encode(journal.Notice(message="this one was torn"), time=2.0)[:-cut]
-    with path.open("ab") as file:
-        file.write(told + torn)
+    append(path, told + torn)
 
     async with daemon(tmp_path) as second:
         await second.cancel(job.id)
@@ -206,6 +214,11 @@ async def test_a_torn_last_record_is_passed_over_and_all_before_it_counts(
     notices = [event.body["message"] for event in events if event.kind is EventKind.NOTICE]
     assert "whole" in notices
     assert not any("torn" in notice for notice in notices)
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
 
 
 async def _kept(state: Path, job: Job) -> Job:
@@ -222,3 +235,40 @@ def failing_writes(beyond: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_writes_that_fail_are_told_with_what_to_do_and_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ftd.sqlite"
+    accepted = []
+    async with await Store.open(path) as store:
+        accepted.append(await keep(store, request("first")))
+        with failing_writes(path.with_name("ftd.sqlite-wal").stat().st_size):
+            with pytest.raises(StoreFailed) as refused:
+                await keep_submitting(store, accepted)
+            assert (await store.get("first")).id == accepted[0].id
+        accepted.append(await keep(store, request("after")))
+
+    assert str(refused.value) == (
+        "the disk beneath the job store fails (disk I/O error), and this was not done; the "
+        "machine's kernel log says why: see to it, then try again"
+    )
+    async with await Store.open(path) as again:
+        assert [job.id for job in await again.unfinished()] == [job.id for job in accepted]
+
+
+async def test_a_page_that_is_damaged_while_the_daemon_runs_is_told_with_the_command(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ftd.sqlite"
+    async with await Store.open(path) as store:
+        job = await keep(store, request("here"))
+    body = path.read_bytes()
+    async with await Store.open(path) as store:
+        path.write_bytes(body[:4096] + b"\xa5" * (len(body) - 4096))
+        with pytest.raises(StoreFailed) as refused:
+            await store.get(job.id)
+
+    assert str(refused.value) == (
+        "the job store is damaged (database disk image is malformed), and this was not done; "
+        "stop the daemon, then `ftd restore` makes it whole"
+    )

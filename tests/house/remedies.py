@@ -93,6 +93,11 @@ REASONS = {
             "Delete ended jobs (`ftctl delete`) or data sets (`ftctl dataset rm`); "
             "`ftctl doctor` shows the room.",
         ),
+        "STORE_FAILED": _advice(
+            "The daemon's job store is damaged, or the disk beneath it fails. What was asked was "
+            "not done.",
+            "Who runs the daemon looks at its log; `ftd restore` makes a damaged store whole.",
+        ),
     },
     "Predictions": {
         "BAD_IMAGE": _advice(

@@ -116,6 +116,7 @@ WAYS = {
     errors.PushNotFound: lambda *on: pushed(*on, "SendFiles", "PUSH_NOT_FOUND", times=9),
     errors.PushIncomplete: lambda *on: pushed(*on, "FinishPush", "PUSH_INCOMPLETE", times=9),
     errors.PushInterrupted: cut_off,
+    errors.StoreFailed: lambda *on: pushed(*on, "SendFiles", "STORE_FAILED"),
     errors.DiskFull: lambda *on: pushed(*on, "SendFiles", "DISK_FULL"),
     errors.InvalidRequest: lambda daemon, client: client.get(""),
     errors.Unauthenticated: lambda daemon, client: refused(daemon, client, "UNAUTHENTICATED"),

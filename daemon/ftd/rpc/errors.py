@@ -37,6 +37,7 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.PushIncomplete: _Code.FAILED_PRECONDITION,
     errors.DigestMismatch: _Code.INVALID_ARGUMENT,
     errors.DiskFull: _Code.RESOURCE_EXHAUSTED,
+    errors.StoreFailed: _Code.DATA_LOSS,
     errors.NameTaken: _Code.ALREADY_EXISTS,
     errors.QueueFull: _Code.RESOURCE_EXHAUSTED,
     errors.DeviceNotFound: _Code.NOT_FOUND,

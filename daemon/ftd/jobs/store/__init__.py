@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from ftd.jobs import disk
 from ftd.jobs.callers import Caller
 from ftd.jobs.model import (
     Attempt,
@@ -241,8 +243,13 @@ class Store:
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
-            with self._read_engine.begin() as connection:
-                return query(connection)
+            try:
+                with self._read_engine.begin() as connection:
+                    return query(connection)
+            except DBAPIError as error:
+                if (told := disk.told(error.orig)) is None:
+                    raise
+                raise told from error
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 

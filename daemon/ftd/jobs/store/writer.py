@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ftd.errors import DiskFull
 from ftd.jobs import disk
 
 T = TypeVar("T")
@@ -56,6 +55,7 @@ class Writer:
 
         Raises:
             DiskFull: where the disk takes no more; nothing is written then.
+            StoreFailed: where it fails otherwise, or the store is damaged; nor then.
         """
         async with self._room:
             if self._is_closed:
@@ -66,12 +66,9 @@ class Writer:
             try:
                 return await done
             except DBAPIError as error:
-                if not disk.is_full(error.orig):
+                if (told := disk.told(error.orig)) is None:
                     raise
-                raise DiskFull(
-                    "the daemon's disk is full, and it cannot note this down; make room there, "
-                    "then try again"
-                ) from error
+                raise told from error
 
     async def close(self) -> None:
         """Commit what is waiting and end the thread."""

@@ -35,7 +35,7 @@ class DatasetServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -86,7 +86,7 @@ class DatasetServiceServicer:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def BeginPush(self, request_iterator, context):
@@ -185,7 +185,7 @@ class DatasetService:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

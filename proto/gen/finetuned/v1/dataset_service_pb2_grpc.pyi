@@ -36,7 +36,7 @@ class DatasetServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
@@ -71,7 +71,7 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -102,7 +102,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     DATASET_NOT_FOUND, DATASET_IN_USE, INVALID_DATASET (with google.rpc.BadRequest: one violation per
     file that is refused), PUSH_NOT_FOUND, PUSH_INCOMPLETE, DIGEST_MISMATCH, DISK_FULL,
-    INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
+    STORE_FAILED, INVALID_PAGE_TOKEN, INVALID_ARGUMENT, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod

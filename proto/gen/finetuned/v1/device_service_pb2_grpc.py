@@ -29,7 +29,8 @@ class DeviceServiceStub:
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 
@@ -60,7 +61,8 @@ class DeviceServiceServicer:
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 
@@ -116,7 +118,8 @@ class DeviceService:
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 

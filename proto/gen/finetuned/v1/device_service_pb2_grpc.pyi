@@ -30,7 +30,8 @@ class DeviceServiceStub:
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 
@@ -52,7 +53,8 @@ class DeviceServiceAsyncStub(DeviceServiceStub):
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 
@@ -70,7 +72,8 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the devices of the machine and takes them out of use.
 
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
-    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, INVALID_ARGUMENT,
+    DEVICE_NOT_FOUND, AMBIGUOUS_DEVICE_ID, PERMISSION_DENIED, DISK_FULL, STORE_FAILED,
+    INVALID_ARGUMENT,
     UNAUTHENTICATED, INTERNAL.
     """
 

@@ -31,7 +31,7 @@ class ModelServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class ModelServiceServicer:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     def PredictImages(self, request_iterator, context):
@@ -91,7 +91,7 @@ class ModelService:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     @staticmethod

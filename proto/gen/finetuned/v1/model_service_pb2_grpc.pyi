@@ -32,7 +32,7 @@ class ModelServiceStub:
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     @_typing.overload
@@ -56,7 +56,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -76,7 +76,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     Every error carries google.rpc.ErrorInfo with domain `finetuned` and one of these reasons:
     JOB_NOT_FOUND, AMBIGUOUS_JOB_ID, ARTIFACT_NOT_FOUND (the job has no model yet), BAD_IMAGE (its
     metadata has the place of the image in the call, from 1, as `image`), INVALID_ARGUMENT,
-    PREDICTOR_UNAVAILABLE, DISK_FULL, UNAUTHENTICATED, INTERNAL.
+    PREDICTOR_UNAVAILABLE, DISK_FULL, STORE_FAILED, UNAUTHENTICATED, INTERNAL.
     """
 
     @_abc_1.abstractmethod
