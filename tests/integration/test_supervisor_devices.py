@@ -16,6 +16,7 @@ from ftd.jobs.model import Attempt, Job, JobState, OutcomeReason
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.supervisor import Supervisor, utc_now
 from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
+from tests.wait import wait_until
 
 GIB = 1 << 30
 MACHINE = "sim:2x16GiB"
@@ -80,7 +81,7 @@ async def test_a_gang_gets_all_its_devices_or_none(supervisor: Supervisor) -> No
     (attempt,) = await attempts_of(supervisor, gang)
     assert attempt.devices == ("sim0", "sim1")
     assert attempt.end_time is not None
-    assert all(each.state is DeviceState.FREE for each in supervisor.standings())
+    await wait_until(lambda: all(each.state is DeviceState.FREE for each in supervisor.standings()))
 
 
 async def test_a_drained_device_takes_no_job_until_it_is_resumed(supervisor: Supervisor) -> None:
