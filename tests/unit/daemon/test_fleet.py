@@ -62,6 +62,22 @@ def test_drains_of_before_hold_by_uuid() -> None:
     assert [place.closed for place in fleet.places()] == ["", "drained"]
 
 
+def test_a_device_waits_for_what_is_left_of_a_job_by_name() -> None:
+    fleet = Fleet(make_devices(2), {})
+    fleet.hold(make_job("a"), ["sim0"])
+
+    assert fleet.detain("a" * 8, ["python (7)", "sleep (8)"])
+    assert not fleet.detain("a" * 8, ["python (7)", "sleep (8)"])
+
+    held, other = fleet.standings()
+    assert (held.state, other.state) == (DeviceState.UNHEALTHY, DeviceState.FREE)
+    assert held.reason == "held by python (7), sleep (8) of a, which nothing could end"
+    assert held.left == ("python (7)", "sleep (8)")
+    assert fleet.places()[0].closed == f"unhealthy: {held.reason}"
+    fleet.release("a" * 8)
+    assert fleet.standings()[0].state is DeviceState.FREE
+
+
 def test_an_ill_device_is_unhealthy_and_foreign_memory_is_named() -> None:
     fleet = Fleet([make_device()], {"SIM-00000000": "new fans"})
     reading = Reading(
