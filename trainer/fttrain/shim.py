@@ -23,7 +23,7 @@ from typing import NoReturn, Self
 import setproctitle
 
 from fttrain import kinship, oomkills
-from fttrain.spec import rundir
+from fttrain.spec import longlog, rundir
 from fttrain.spec.rundir import ExitReport, Orphan, ProcessIdentity
 
 Worker = Callable[[], Callable[[Path], int]]
@@ -67,7 +67,9 @@ def supervise(orders: socket.socket, worker: Worker) -> NoReturn:
     if not rundir.take_start(run_dir, me):
         os._exit(0)  # the daemon has waited too long and given this start up
     setproctitle.setproctitle(f"finetuned shim {_short(run_dir)}")
-    watch = _Watch(worker_pid=spare.set_to_work(run_dir, worker), grace_s=request["grace_s"])
+    log = run_dir / rundir.LOG
+    pid = spare.set_to_work(run_dir, worker)
+    watch = _Watch(worker_pid=pid, grace_s=request["grace_s"], log=log)
     watch.until_worker_ends()
     watch.end_the_rest()
     rundir.write_card(run_dir / rundir.EXIT, watch.report())
@@ -203,6 +205,7 @@ def prefer_as_victim(degree: int) -> None:
 class _Watch:
     worker_pid: int
     grace_s: float
+    log: Path
     status: int | None = None
     terminated: bool = False
     kill_at: float = float("inf")
@@ -217,6 +220,7 @@ class _Watch:
     def until_worker_ends(self) -> None:
         while self.status is None:
             self.memory.look()
+            longlog.cap(self.log)
             # Python's sleep-like waits are cut by nothing but these signals: they are blocked.
             wait = min(max(self.kill_at - time.monotonic(), _LOOK_AGAIN_S), oomkills.EVERY_S)
             caught = signal.sigtimedwait(WATCHED, wait)
