@@ -149,7 +149,7 @@ class Fleet:
     async def _faults_of(self, entry: Entry) -> list[str]:
         job = await self.client.get(entry.id)
         told = [event async for event in self.client.watch(entry.id)]
-        return [f"{entry.name}: {fault}" for fault in _faults(entry, job, told)]
+        return [f"{entry.name}: {fault}" for fault in faults_of(entry, job, told)]
 
     async def _accepted(self, job: dict[str, Any]) -> str:
         """Submit until it is answered, always by the same request id, at times twice at once."""
@@ -196,7 +196,8 @@ async def answered(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AWAY_S)
 
 
-def _faults(entry: Entry, job: Job, told: list[Event]) -> Iterator[str]:
+def faults_of(entry: Entry, job: Job, told: list[Event]) -> Iterator[str]:
+    """Yield what does not hold of a job that has ended and told these events."""
     if job.state not in entry.must_end:
         yield f"ended {job.state}: {job.outcome.message if job.outcome else ''}"
     if [event.sequence for event in told] != list(range(1, len(told) + 1)):
