@@ -11,6 +11,11 @@ from fttrain import events as journal
 
 PROGRESS_GAP_S = 0.5
 """Progress reaches watchers at most this often. Epochs and states are never held back."""
+SLOWER_AFTER = 5000
+"""With each so many events of a job its progress is told half as often: 40 minutes at first, a
+week makes 40,000 events and a year 70,000."""
+MOST_NOTICES = 1000
+"""Of an attempt; what is told beyond is left out."""
 
 _AS_TOLD: Mapping[type, EventKind] = {
     journal.EpochEnded: EventKind.EPOCH,
@@ -21,8 +26,11 @@ _AS_TOLD: Mapping[type, EventKind] = {
 class Translator:
     """Translates one attempt's records in order, holding progress back where it comes too fast."""
 
-    def __init__(self, *, attempt: int, run_dir: Path) -> None:
+    def __init__(self, *, attempt: int, run_dir: Path, before: int = 0) -> None:
+        """`before` is how many events the job has already."""
         self._attempt = attempt
+        self._count = before
+        self._notices = 0
         self._run_dir = run_dir
         self._position: dict[str, Any] = {}
         self._told = float("-inf")
@@ -55,14 +63,19 @@ class Translator:
 
     def release(self, *, now: float) -> list[NewEvent]:
         """Return the progress that was held back, if its time has come."""
-        if self._held is None or now < self._told + PROGRESS_GAP_S:
+        if self._held is None or now < self._told + self._gap_s:
             return []
         event, self._held, self._told = self._held, None, now
+        self._count += 1
         return [event]
 
     def due_in(self, *, now: float) -> float | None:
         """Return in how many seconds held progress may be told; None: nothing is held."""
-        return max(self._told + PROGRESS_GAP_S - now, 0.0) if self._held else None
+        return max(self._told + self._gap_s - now, 0.0) if self._held else None
+
+    @property
+    def _gap_s(self) -> float:
+        return PROGRESS_GAP_S * 2 ** min(self._count // SLOWER_AFTER, 20)
 
     def _event(self, entry: journal.Entry) -> NewEvent | None:
         self._remember(entry.record)
@@ -82,7 +95,7 @@ class Translator:
                 body = {"what": what, "path": str(self._run_dir / path)}
                 return self._new(entry, EventKind.ARTIFACT, body)
             case journal.Notice(message=message):
-                return self._new(entry, EventKind.NOTICE, {"message": message})
+                return self._noticed(entry, message)
         return None
 
     def _remember(self, record: journal.Record) -> None:
@@ -98,6 +111,14 @@ class Translator:
                 self.suspended = record
             case journal.Resumed():
                 self.resumed = record
+
+    def _noticed(self, entry: journal.Entry, message: str) -> NewEvent | None:
+        self._notices += 1
+        if self._notices > MOST_NOTICES:
+            return None
+        if self._notices == MOST_NOTICES:
+            message = f"{message} (No more than {MOST_NOTICES} notices of an attempt are kept.)"
+        return self._new(entry, EventKind.NOTICE, {"message": message})
 
     def _moved(self, entry: journal.Entry, change: dict[str, Any]) -> NewEvent | None:
         """Progress is told from the first step on; before it there is nothing to tell."""

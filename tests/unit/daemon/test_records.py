@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftd.jobs.model import EventKind, NewEvent
-from ftd.jobs.records import PROGRESS_GAP_S, Translator
+from ftd.jobs.records import MOST_NOTICES, PROGRESS_GAP_S, Translator
 from fttrain import events as journal
 
 SCORE = journal.Score(
@@ -98,3 +98,37 @@ def test_images_and_waiting_for_them_are_told_with_the_progress() -> None:
 
     assert event.body["images"] == 8
     assert (event.body["data_wait_s"], event.body["data_wait_ratio"]) == (0.5, 0.25)
+
+
+def told_in(hours: float, *, before: int = 0) -> int:
+    """Return how many events an attempt that tells its steps twice a second has had by then."""
+    subject = Translator(attempt=1, run_dir=Path("/runs/a/1"), before=before)
+    entries = [journal.Entry(time=0.0, record=steps(2))]
+    return sum(len(subject.translate(entries, now=tick / 2)) for tick in range(int(hours * 7200)))
+
+
+def test_the_longer_a_job_runs_the_rarer_its_progress_is_stored() -> None:
+    assert told_in(0.5) == 3600
+    assert told_in(24) < 27_000
+    assert told_in(24, before=25_000) < 8_000
+
+
+def test_epochs_are_told_however_many_events_there_are() -> None:
+    subject = Translator(attempt=1, run_dir=Path("/runs/a/1"), before=1_000_000)
+    told(subject, steps(1), now=0.0)
+
+    events = [told(subject, steps(number), epoch(number), now=1.0) for number in range(2, 5)]
+
+    assert [[event.kind for event in each] for each in events] == [[EventKind.EPOCH]] * 3
+
+
+def test_a_flood_of_notices_is_cut_off_and_says_so() -> None:
+    subject = translator()
+    flood = [journal.Notice(message=f"image {number}") for number in range(1500)]
+
+    events = told(subject, *flood, now=0.0)
+
+    assert len(events) == MOST_NOTICES
+    assert events[-1].body["message"] == (
+        "image 999 (No more than 1000 notices of an attempt are kept.)"
+    )
