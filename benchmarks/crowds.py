@@ -74,10 +74,10 @@ class Crowd:
 
     async def watch(self, client: AsyncClient, job: str) -> None:
         """Have all watch from now on; return when all are where the job is."""
-        begin = (await client.get(job)).last_sequence
+        begin = await last_sequence(client, job)
         await self.say(f"on {begin}")
         await self.reach(begin + 1)
-        await self.reach((await client.get(job)).last_sequence)
+        await self.reach(await last_sequence(client, job))
 
     async def reach(self, sequence: int) -> None:
         """Return when all have seen an event; forget what they have seen until then."""
@@ -89,6 +89,12 @@ class Crowd:
     def cpu_s(self) -> float:
         """Return the processor time that the clients have taken."""
         return sum(cpu_s(each.pid) for each in self._processes)
+
+
+async def last_sequence(client: AsyncClient, job: str) -> int:
+    """Return the number of a job's latest event, by a list: that tells no epochs."""
+    (found,) = [each async for each in client.list() if each.id == job]
+    return found.last_sequence
 
 
 async def _started(*arguments: str) -> asyncio.subprocess.Process:

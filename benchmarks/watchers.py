@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.crowds import Crowd, cpu_s
+from benchmarks.crowds import Crowd, cpu_s, last_sequence
 from benchmarks.table import CHECKOUT, Row, at_most, finish
 from examples.demo.daemon import Running, running
 from ftctl import ProgressMade
@@ -196,7 +196,7 @@ async def lateness(
             growth = (me.memory_info().rss - before) / 1e6
             daemon_cores = (cpu_s(me.pid) - cpu) / held_s
             await behind.say("go")
-            await behind.reach((await daemon.client.get(name)).last_sequence)
+            await behind.reach(await last_sequence(daemon.client, name))
             after = await behind.say("tell")
         await daemon.client.cancel(name)
     rate = statistics.mean(told.events) / held_s
