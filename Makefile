@@ -98,6 +98,7 @@ docs: $(READY)
 	@$(PY) -m tests.house.metrics --check
 	@$(PY) -m tests.house.settings --check
 	@$(PY) -m tests.house.failures --check
+	@$(PY) -m tests.house.cases --check
 	@$(PY) -m deploy.grafana.generate --check
 
 stubs: $(READY)
@@ -124,6 +125,7 @@ fmt: $(READY) ## Format the code
 	@$(PY) -m tests.house.metrics
 	@$(PY) -m tests.house.settings
 	@$(PY) -m tests.house.failures
+	@$(PY) -m tests.house.cases
 
 proto: $(READY) ## Generate proto/gen from proto/finetuned
 	@$(call generate,proto/gen)
