@@ -25,6 +25,8 @@ CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.S
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _DEVICE_IS_FULL = re.compile(r"CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED")
 _HOST_IS_FULL = re.compile(r"DefaultCPUAllocator: (can't allocate memory|not enough memory).*")
+_UNMAPPED = "failed to map segment from shared object"
+"""What a library says for which there is no memory."""
 _SENTENCES = re.compile(r"(?:.*?\.(?=\s|$)){1,3}", re.DOTALL)
 _MAKE_SMALLER = "Lower train.batch_size and raise train.accumulate; submit again."
 
@@ -71,6 +73,8 @@ def _of_machine(error: Exception, run_dir: Path) -> events.Failed | None:
             return _host_full(str(error), run_dir)
         case RuntimeError() if found := _HOST_IS_FULL.search(str(error)):
             return _host_full(found[0], run_dir)
+        case ImportError() if _UNMAPPED in str(error):
+            return _host_full(str(error), run_dir)
         case OSError(errno=errno.ENOMEM):
             return _host_full(str(error), run_dir)
         case OSError() if error.errno in NO_ROOM:

@@ -5,7 +5,6 @@ import contextlib
 import shutil
 import signal
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -135,7 +134,9 @@ class Follower:
         self._number = job.attempt
         self._attempt = attempt
         self._offset = attempt.journal_offset
-        self._translator = Translator(attempt=job.attempt, run_dir=self._run_dir)
+        self._translator = Translator(
+            attempt=job.attempt, run_dir=self._run_dir, before=job.last_sequence
+        )
         self._process: Process | None = None
         self._is_damaged = False
         self._is_out_of_time = False
@@ -374,7 +375,7 @@ def _news(job: Job, events: list[NewEvent]) -> list[NewEvent]:
 
 
 def log_tail(path: Path) -> list[str]:
-    """Return the last lines of a log; none where there is no log."""
+    """Return the lines of a log that tell most of its end; none where there is no log."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -382,4 +383,4 @@ def log_tail(path: Path) -> list[str]:
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    return list(deque(lines, maxlen=LOG_TAIL_LINES))
+    return stacks.tail(lines, LOG_TAIL_LINES)

@@ -9,7 +9,6 @@ from ftd.jobs.model import Outcome, OutcomeReason
 LOST_TRIES = 5
 """Attempts in a row that may be lost or not even begin, without an epoch or a checkpoint."""
 FACTOR = 4.0
-"""Each further failure of a job is waited out so many times as long."""
 MOST_S = 600.0
 
 _Reason = OutcomeReason
@@ -21,6 +20,8 @@ class Mendable:
 
     first_s: float
     """How long to wait after the first one."""
+    factor: float = FACTOR
+    """Each further one is waited out so many times as long."""
     told: str
     """How a reason names it; `signal` is the number of the signal that ended the worker."""
 
@@ -32,8 +33,8 @@ MENDABLE: Mapping[OutcomeReason, Mendable] = {
     # A network disk that hangs, a neighbour that needs much memory: that takes its time to pass.
     _Reason.STALLED: Mendable(first_s=5.0, told="stalled"),
     _Reason.HOST_OUT_OF_MEMORY: Mendable(first_s=5.0, told="memory ran out"),
-    # Smaller batches mend it.
-    _Reason.OUT_OF_MEMORY: Mendable(first_s=1.0, told="the device's memory ran out"),
+    # Smaller batches mend it, not time.
+    _Reason.OUT_OF_MEMORY: Mendable(first_s=1.0, factor=1.0, told="the device's memory ran out"),
 }
 """All else would end the same way again, since a resumed run repeats itself."""
 
@@ -52,7 +53,7 @@ def backoff_s(reason: OutcomeReason, *, failures: int, retries: int) -> float | 
     mendable = MENDABLE.get(reason)
     if mendable is None or failures >= retries:
         return None
-    return min(mendable.first_s * FACTOR**failures, MOST_S)
+    return min(mendable.first_s * mendable.factor**failures, MOST_S)
 
 
 def backing_off(how: Outcome, until: datetime, *, failures: int, retries: int) -> str:

@@ -12,7 +12,7 @@ STALL_S = 60.0
 _STEPS = 10
 """So many usual steps are waited for where they take longer."""
 _PATIENCE = {"setup": 30, "training": 10, "evaluating": 10, "checkpointing": 10, "exporting": 30}
-"""Where no step tells how long one takes, so many times the least silence are waited for."""
+"""Where no step has told how long one takes, so many times the least silence are waited for."""
 _KNOWN = 101
 """Steps by which the usual one is told."""
 _LOOKS_S = 5.0
@@ -35,8 +35,6 @@ class Silence:
         self._looked: float | None = None
         self._phase: PhaseName = "setup"
         self._epoch = 0
-        self._has_stepped = False
-        """Whether it has made a step since it turned to this phase."""
         self._told: float | None = None
         self._steps: deque[float] = deque(maxlen=_KNOWN)
 
@@ -48,8 +46,7 @@ class Silence:
                 case journal.Steps() as steps:
                     self._on_steps(steps, entry.time)
                 case journal.PhaseChanged(phase=phase, epoch=epoch):
-                    self._phase, self._epoch, self._has_stepped = phase, epoch, False
-                    self._told = entry.time
+                    self._phase, self._epoch, self._told = phase, epoch, entry.time
 
     def look(self, *, now: float) -> bool:
         """Return whether it has been silent for too long. `now`: by a clock that never jumps."""
@@ -70,7 +67,7 @@ class Silence:
 
     @property
     def _is_stepping(self) -> bool:
-        return self._phase == "training" and self._has_stepped
+        return self._phase == "training" and bool(self._steps)
 
     @property
     def _limit_s(self) -> float:
@@ -79,7 +76,6 @@ class Silence:
         return max(self._stall_s * times, _STEPS * usual)
 
     def _on_steps(self, steps: journal.Steps, time: float) -> None:
-        self._has_stepped = True
         count = len(steps.lrs)
         if self._told is not None and count:
             each = max(time - self._told, 0.0) / count

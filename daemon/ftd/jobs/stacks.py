@@ -5,11 +5,15 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _ASK = signal.SIGUSR1
 """What workers answer with the stacks of all their threads, from C: see fttrain.distress."""
+_CURRENT, _FATAL = "Current thread 0x", "Fatal Python error: "
+"""How the interpreter begins the stack of the thread in question, and the word of a crash."""
+_LONGEST = 120
+"""Lines of a stack, and of what may follow it."""
 PATIENCE_S = 2.0
 _LOOK_AGAIN_S = 0.1
 
@@ -19,25 +23,31 @@ async def write(shim: int, log: Path, *, proc: Path = Path("/proc")) -> None:
 
     Those that were stopped are let go on: their answer is the first thing that they do.
     """
-    before = _size(log)
-    if not _ask(shim, proc):
-        return
-    give_up_at, size = time.monotonic() + PATIENCE_S, before
-    while time.monotonic() < give_up_at:
-        await asyncio.sleep(_LOOK_AGAIN_S)
-        size, earlier = _size(log), size
-        if size == earlier > before:
-            return
+    give_up_at = time.monotonic() + PATIENCE_S
+    for pid in [pid for pid in _below(shim, proc) if _answers(pid, proc)]:
+        before = size = _size(log)
+        _ask(pid)
+        # One after the other: the worker first, then those that it waits for.
+        while time.monotonic() < give_up_at:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            size, earlier = _size(log), size
+            if size == earlier > before:
+                break
 
 
-def _ask(shim: int, proc: Path) -> bool:
-    asked = [pid for pid in _below(shim, proc) if _answers(pid, proc)]
-    for pid in asked:
-        # The shim alone reaps them: until it does, a pid is nobody else's.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, _ASK)
-            os.kill(pid, signal.SIGCONT)
-    return bool(asked)
+def tail(lines: Sequence[str], count: int) -> list[str]:
+    """Return the last lines of a log; of stacks at its end the top ones, where it stands still."""
+    begins = [i for i, line in enumerate(lines) if line.startswith(_CURRENT)]
+    if not begins or len(lines) - begins[-1] > _LONGEST:
+        return list(lines[-count:])
+    fatal = [line for line in lines[: begins[-1]] if line.startswith(_FATAL)][-1:]
+    return [*fatal, *lines[begins[-1] :]][:count]
+
+
+def _ask(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, _ASK)
+        os.kill(pid, signal.SIGCONT)
 
 
 def _below(root: int, proc: Path) -> Iterator[int]:
