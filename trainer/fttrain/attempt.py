@@ -100,26 +100,6 @@ class Attempt:
             before=(*self.before, self.progress) if self.progress.epochs else self.before,
         )
 
-    def resumed(self, start: Resumption) -> Self:
-        """Return the attempt as an earlier one was when it kept a checkpoint; tell of it."""
-        *before, now = start.progress(self.plan)
-        # To the one repeat that is under way, from none.
-        attempt = self.repeated(now.repeat) if now.repeat else self
-        attempt.reserve, attempt.progress, attempt.before = self.reserve, now, tuple(before)
-        attempt.partial, attempt.bad = start.card.partial, self.bad | start.card.spared
-        attempt.log.go_on(images=start.card.images, data_wait_s=start.card.data_wait_s)
-        attempt.keeping.inexact = start.inexact
-        attempt.journal.write(
-            events.Resumed(
-                attempt=start.card.attempt,
-                epoch=attempt.suspended.epoch,
-                step=attempt.suspended.step,
-                inexact=start.inexact,
-            )
-        )
-        attempt._tell([*start.card.epochs, *start.carry(self.run_dir, attempt.keeping)])
-        return attempt
-
     def train(self, start: Resumption | None = None) -> Training:
         """Train to the end; return all as it is then.
 
@@ -141,7 +121,7 @@ class Attempt:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
             if self.progress.repeat <= 1 or start is not None:
-                self._introduce(is_new=start is None)
+                self._introduce(is_new=start is None or not self.card.earlier)
             training = assembly.training(self.recipe, self.plan)
             if start is not None:
                 start.restore(training)
@@ -219,7 +199,8 @@ class Attempt:
             self.journal.write(events.ArtifactMade(what="table/split", path=split.CSV))
         return source
 
-    def _tell(self, records: Sequence[events.Record]) -> None:
+    def tell(self, records: Sequence[events.Record]) -> None:
+        """Write records."""
         for record in records:
             self.journal.write(record)
 
@@ -268,7 +249,7 @@ class Attempt:
             if self._is_kept(epoch, ended):
                 self.turn_to("checkpointing", epoch=epoch)
                 saved = self._keep(training, live)
-        self._tell([ended, *saved])
+        self.tell([ended, *saved])
         report.say(report.epoch_line(ended, epochs=self.plan.epochs * self.plan.repeats))
 
     def _is_kept(self, epoch: int, ended: EpochEnded) -> bool:
@@ -376,7 +357,7 @@ class Attempt:
         with judging.judged(training, None) as live:
             saved = self._keep(training, live)
         self.partial = None
-        self._tell(saved)
+        self.tell(saved)
 
     def _keep(self, training: Training, live: dict[str, Tensor]) -> list[events.CheckpointSaved]:
         standing = Standing(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fttrain import balance
+from fttrain import balance, continuing
 from fttrain.artifacts import tensorboard
 from fttrain.balance import Counts, Weighting
 from fttrain.data import audit, sources
@@ -25,7 +25,7 @@ from fttrain.optim import groups
 from fttrain.optim.schedules import Course
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.images import StatedPreprocess
-from fttrain.spec.plan import GroupCard, PreprocessCard
+from fttrain.spec.plan import ContinuedCard, GroupCard, PreprocessCard
 from fttrain.spec.recipe import Recipe
 
 
@@ -47,7 +47,9 @@ class Draft:
         Raises:
             RecipeFaults: with all faults, each once.
         """
-        parts = ("source", "start", "net", "table", "fit", "preprocess", "weighting")
+        parts = (
+            "source", "start", "net", "table", "fit", "preprocess", "weighting", "continued",
+        )  # fmt: skip
         works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
         works += [self._check_geometry, self._check_batches, self._check_warmup, self._check_sizes]
         works.append(self._check_outputs)
@@ -186,6 +188,18 @@ class Draft:
             warmup=train.warmup,
             epochs=train.epochs,
             steps_per_epoch=-(-len(cut) // train.accumulate),
+        )
+
+    @cached_property
+    def continued(self) -> ContinuedCard | None:
+        """The ended job that the run goes on from."""
+        return continuing.plan(
+            self.recipe,
+            self.references,
+            course=self.course,
+            classes=self.source.classes,
+            images=len(self.source.train),
+            groups=self.table,
         )
 
     @cached_property

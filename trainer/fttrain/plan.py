@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from fttrain import balance, environment, precision
+from fttrain import balance, continuing, environment, precision
 from fttrain.artifacts import tensorboard
 from fttrain.data import sources
 from fttrain.data import split as splits
@@ -61,6 +61,7 @@ def make(
         data=_data_card(draft),
         preprocess=draft.preprocess,
         weights=_weights_card(draft),
+        continued=draft.continued,
         groups=draft.table,
         class_weights=draft.weighting.loss,
         sampling_weights=draft.weighting.sampling,
@@ -109,6 +110,7 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "recipe": recipes.canonical(recipe),
         "data": sources.load(recipe.data, references).fingerprint,
         "weights": _stamp(path) if path is not None else None,
+        "continued": [_stamp(Path(references[t])) for t in _continued(recipe) if t in references],
         "references": dict(references),
         "environment": environment.now(means.accelerator).model_dump(),
         "means": means.model_dump(),
@@ -118,6 +120,10 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "engine": [_stamp(file) for file in sorted(Path(__file__).parent.rglob("*.py"))],
     }
     return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _continued(recipe: Recipe) -> list[str]:
+    return [recipe.train.continue_] if recipe.train.continue_ is not None else []
 
 
 def _stamp(path: Path) -> list[str | int]:
@@ -230,6 +236,8 @@ def _notices(draft: Draft) -> Iterator[str]:
         yield f"{len(left_out)} {files} left out: {shown}"
     yield from draft.source.notices
     yield from draft.audit.notices
+    if draft.continued is not None:
+        yield continuing.notice(draft.continued, draft.recipe)
     known = draft.known_preprocess
     if known is not None and known.steps != draft.preprocess.steps:
         shown = _shown(known.steps)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fttrain import closing, events, report, resumption
+from fttrain import closing, continuing, events, report, resumption, takeover
 from fttrain.attempt import Attempt, Paused
 from fttrain.journal import Journal
 from fttrain.loop import Training
@@ -30,7 +30,10 @@ def complete(run_dir: Path, card: AttemptCard, journal: Journal, reserve: Reserv
         rundir.ask_to_finish(run_dir)
     start = resumption.find(card, attempt.recipe, attempt.plan, attempt.notice)
     if start is not None:
-        attempt = attempt.resumed(start)
+        attempt = takeover.resumed(attempt, start)
+    elif attempt.plan.continued is not None:
+        start = continuing.start(attempt.plan.continued, attempt.recipe, attempt.plan)
+        attempt = takeover.continued(attempt, start)
     training: Training | None = None
     try:
         while training is None or _is_another_due(attempt):

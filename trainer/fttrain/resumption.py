@@ -10,8 +10,8 @@ from fttrain.loop import Training
 from fttrain.models import tensors
 from fttrain.models.tensors import BadWeights, Contents
 from fttrain.progress import Progress
+from fttrain.spec import halving, rundir
 from fttrain.spec import recipe as recipes
-from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
@@ -44,6 +44,8 @@ class Found:
 class Resumption:
     """What a run goes on from."""
 
+    folder: Path
+    """The run directory that it is taken from."""
     last: Found
     best: Found | None
     """The best of the run so far; None: there is none yet."""
@@ -65,7 +67,7 @@ class Resumption:
 
     def carry(self, run_dir: Path, kept: keeping.Keeping) -> list[CheckpointSaved]:
         """Have a run directory hold what it goes on from; return what to tell."""
-        earlier = self.last.path.parent.parent.parent
+        earlier = self.folder
         for name in ("last", "best"):
             for path in (earlier / "checkpoints").glob(f"repeat-*/{name}.safetensors"):
                 _link(path, run_dir / path.relative_to(earlier))
@@ -99,10 +101,26 @@ def find(card: AttemptCard, recipe: Recipe, plan: Plan, tell: Tell) -> Resumptio
                 is_damaged = True
                 tell(f"{bad}; the checkpoint before it is used")
                 continue
-            return _checked(last, best, recipe, plan)
+            seed = recipe.train.seed + max(last.card.repeat - 1, 0)
+            train = recipe.train.model_copy(update={"seed": seed})
+            expected = recipe.model_copy(update={"train": train})
+            if recipes.digest(last.card.recipe) != recipes.digest(expected):
+                raise ResumeRefused(f"{path} is the checkpoint of another recipe")
+            return _checked(folder, last, best, recipe, plan)
     if is_damaged:
         tell("no sound checkpoint is left: the job begins anew")
     return None
+
+
+def begun_by(last: Found, recipe: Recipe, plan: Plan) -> Resumption:
+    """Return how a run goes on from the last checkpoint of another, ended one.
+
+    Raises:
+        BadWeights: where the best one of that run is gone.
+        ResumeRefused: as `find`.
+    """
+    folder = last.path.parent.parent
+    return _checked(folder, last, _best(last, folder), recipe, plan)
 
 
 def restore(training: Training, contents: Contents, card: checkpoint.Card) -> None:
@@ -130,17 +148,15 @@ def _best(last: Found, folder: Path) -> Found | None:
     return Found.read(keeping.place(folder, best.step))
 
 
-def _checked(last: Found, best: Found | None, recipe: Recipe, plan: Plan) -> Resumption:
+def _checked(
+    folder: Path, last: Found, best: Found | None, recipe: Recipe, plan: Plan
+) -> Resumption:
     card = last.card
-    seed = recipe.train.seed + max(card.repeat - 1, 0)
-    expected = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
-    if recipes.digest(card.recipe) != recipes.digest(expected):
-        raise ResumeRefused(f"{last.path} is the checkpoint of another recipe")
     differences = "; ".join(_differences(card, plan))
     if differences and recipe.train.resume == "exact":
         raise ResumeRefused(f"the run could not go on exactly: {differences}")
     told = [each for each in (card.inexact, differences) if each]
-    return Resumption(last=last, best=best, inexact="; ".join(dict.fromkeys(told)))
+    return Resumption(folder=folder, last=last, best=best, inexact="; ".join(dict.fromkeys(told)))
 
 
 def _differences(card: checkpoint.Card, plan: Plan) -> Iterator[str]:
@@ -154,12 +170,18 @@ def _differences(card: checkpoint.Card, plan: Plan) -> Iterator[str]:
     was, is_now = set(card.instructions.split()), set(environment.instructions().split())
     if was != is_now:
         yield f"vector instructions differ in {_shown(was ^ is_now)}"
-    for name in ("device", "threads", "layout", "precision", "chunk", "batch_size", "accumulate"):
+    is_halved = card.plan.micro_batch != plan.micro_batch
+    if is_halved:
+        yield halving.difference(plan)
+    for name in _PLANNED:
         before, after = getattr(card.plan, name), getattr(plan, name)
-        if before != after:
+        if before != after and not (is_halved and name == "chunk"):
             yield f"{name} was {before}, is {after}"
 
 
+_PLANNED = (
+    "device", "threads", "layout", "precision", "chunk", "batch_size", "accumulate",
+)  # fmt: skip
 _NAMES = {"cpu_capability": "instruction set"}
 
 

@@ -12,8 +12,6 @@ from ftd.jobs.store.datasets import FIELD
 from fttrain.spec.faults import Fault
 from fttrain.spec.recipe import Recipe
 
-_WEIGHTS = "model.weights"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
@@ -34,7 +32,10 @@ async def find(store: Store, recipe: Recipe, caller: Caller, after: Sequence[str
     named = references.of(recipe)
     for position, ref in enumerate(after):
         await _job(store, ref, f"after[{position}]", caller, found)
-    jobs = {text: await _job(store, ref, _WEIGHTS, caller, found) for text, ref in named.items()}
+    jobs = {
+        text: await _job(store, ref, references.field(text), caller, found)
+        for text, ref in named.items()
+    }
     used = await _datasets(store, references.dataset_of(recipe), caller, found)
     if found:
         raise InvalidJob(found)

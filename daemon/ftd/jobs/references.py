@@ -1,6 +1,6 @@
-"""What a recipe takes from the daemon: other jobs' weights, pushed data sets, files of its machine.
+"""What a recipe takes from the daemon: other jobs, pushed data sets, files of its machine.
 
-`model.weights: job:NAME/best`, `data.dataset: NAME`, and paths.
+`model.weights: job:NAME/best`, `train.continue: job:NAME`, `data.dataset: NAME`, and paths.
 """
 
 import re
@@ -14,7 +14,7 @@ from fttrain.spec.faults import Fault
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import DATASET
 
-_FIELD = "model.weights"
+_FIELD, _CONTINUE = "model.weights", "train.continue"
 _FILE = "file:"
 _PATHS = ("path", "root")
 _BENEATH = ("train", "val", "test")
@@ -27,13 +27,21 @@ def of(recipe: Recipe) -> dict[str, str]:
     Raises:
         InvalidJob: where a reference is not of the form `job:NAME/best` or `job:NAME/last`.
     """
+    found = {}
+    if (ended := recipe.train.continue_) is not None:
+        found[ended] = ended.removeprefix("job:")
     text = recipe.model.weights
-    if not text.startswith("job:"):
-        return {}
-    match = _FORM.fullmatch(text)
-    if match is None:
-        raise fault(f"`{text}` is not of the form job:NAME/best or job:NAME/last")
-    return {text: match["job"]}
+    if text.startswith("job:"):
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise fault(f"`{text}` is not of the form job:NAME/best or job:NAME/last")
+        found[text] = match["job"]
+    return found
+
+
+def field(text: str) -> str:
+    """Return where in a recipe a reference to a job stands."""
+    return _FIELD if "/" in text else _CONTINUE
 
 
 def path(text: str, job: Job) -> str:
@@ -46,7 +54,8 @@ def path(text: str, job: Job) -> str:
     if job.state is JobState.SUCCEEDED and text.endswith("/best"):
         return str(next(p for p in made if p.endswith(rundir.MODEL)))
     if not job.run_dir:
-        raise fault(f"{job.name} ended {job.state.value.upper()} before it had a checkpoint")
+        what = f"{job.name} ended {job.state.value.upper()} before it had a checkpoint"
+        raise fault(what, field(text))
     name = rundir.BEST if text.endswith("/best") else rundir.LAST
     return f"{job.run_dir}/{name}"
 
@@ -81,6 +90,6 @@ def dataset_paths(used: Iterable[DatasetUse], versions: Path) -> dict[str, str]:
     return {f"{DATASET}{each.name}": str(versions / each.digest) for each in used}
 
 
-def fault(description: str) -> InvalidJob:
+def fault(description: str, field: str = _FIELD) -> InvalidJob:
     """Return the error of a reference."""
-    return InvalidJob([Fault(field=_FIELD, description=description)])
+    return InvalidJob([Fault(field=field, description=description)])

@@ -100,6 +100,21 @@ class GroupCard(Card):
     """How lr came: `0.5 x 128/1024`. Empty: as the recipe says it."""
 
 
+class ContinuedCard(Card):
+    """The ended job that a run goes on from."""
+
+    job: str
+    path: str
+    """Its last checkpoint."""
+    sha256: str
+    epochs: int
+    """That it has trained."""
+    step: int
+    schedule: Literal["extended", "stretched", "replaced"]
+    """Extended: its rates would have been the same with these epochs. Stretched: they would have
+    been others, those of a longer course. Replaced: the recipe states another schedule."""
+
+
 class Plan(Card):
     """A whole plan."""
 
@@ -131,6 +146,8 @@ class Plan(Card):
     data: DataCard
     preprocess: PreprocessCard
     weights: WeightsCard
+    continued: ContinuedCard | None = None
+    """None: it begins at the beginning."""
     groups: list[GroupCard]
     class_weights: list[float] = []
     """By class, what the loss multiplies its images by (for bce: where it is the answer). Empty:

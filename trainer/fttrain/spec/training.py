@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fttrain.spec.choice import Strict
 from fttrain.spec.losses import CrossEntropy, Loss
@@ -58,6 +58,9 @@ class Checkpoint(Strict):
 class Train(Strict):
     """How the net is trained."""
 
+    # `continue` is a word of Python's.
+    model_config = ConfigDict(serialize_by_alias=True)
+
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0,
         description="All chance comes from it: a new head, the order of the images, their changes. "
@@ -110,7 +113,14 @@ class Train(Strict):
     evaluate_every: Count = Field(
         1, description="Evaluate after every so many epochs, and after the last."
     )
-    checkpoint: Checkpoint = Checkpoint()
+    continue_: Annotated[str, Field(pattern="^job:[^/]+$")] | None = Field(
+        None,
+        alias="continue",
+        description="`job:NAME`, an ended job: its net, mean of weights and optimizer train on "
+        "from where they were, and its epochs count among `epochs`. Net, images and batches must "
+        "be those of that job.",
+    )
+    checkpoint: Checkpoint = Field(Checkpoint(), description="When the run is kept.")
     resume: Literal["inexact", "exact"] = Field(
         "inexact",
         description="What becomes of an interrupted run where torch, the instruction set, the "

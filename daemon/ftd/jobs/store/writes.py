@@ -30,6 +30,7 @@ from ftd.jobs.model import (
     JobState,
     NewEvent,
 )
+from ftd.jobs.references import field as named_in
 from ftd.jobs.store import datasets, names
 from ftd.jobs.store.reads import job_by_id
 from ftd.jobs.store.rows import attempt_row, changing, digest_of, event_row, new_row
@@ -190,7 +191,7 @@ def _new_job(
         for position, ref in enumerate(request.after)
     }
     weights = {
-        text: _resolve(connection, ref, "model.weights", caller, faults)
+        text: _resolve(connection, ref, named_in(text), caller, faults)
         for text, ref in references.items()
     }
     used = _dataset_use(connection, dataset, caller, faults)
