@@ -53,6 +53,7 @@ def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:
     yield from labelled("times", told, console)
     yield from labelled("asks for", [", ".join(_asks(job))], console)
     yield from labelled("ran on", [*_attempts(job, now)], console)
+    yield from labelled("inexact", [text.clean(job.inexact)] if job.inexact else [], console)
 
 
 def _asks(job: Job) -> Iterator[str]:
@@ -76,9 +77,17 @@ def _attempts(job: Job, now: datetime) -> Iterator[str]:
     """Say on which devices the latest attempts ran, and how long the job has held any."""
     for attempt in job.attempts[-SHOWN_ATTEMPTS:]:
         number = f"attempt {attempt.number}: " if len(job.attempts) > 1 else ""
-        yield f"{number}{', '.join(attempt.devices) or 'no device'}{_span(attempt, now)}"
+        devices = ", ".join(attempt.devices) or "no device"
+        yield f"{number}{devices}{_span(attempt, now)}{_how(attempt, job)}"
     if len(job.attempts) > 1 or job.devices > 1:
         yield f"{text.duration(timedelta(seconds=job.device_seconds))} of devices in all"
+
+
+def _how(attempt: Attempt, job: Job) -> str:
+    """Say how an attempt ended that was not the end of its job."""
+    if attempt.outcome is None or (job.outcome and attempt is job.attempts[-1]):
+        return ""
+    return f": {attempt.outcome.reason.replace('_', ' ')}"
 
 
 def _span(attempt: Attempt, now: datetime) -> str:
@@ -95,6 +104,8 @@ def _end(job: Job, console: Console) -> Iterator[Text]:
     yield Text()
     if job.outcome:
         yield from ending.trouble(job.outcome, console)
+    elif job.retry_time and job.attempts and (last := job.attempts[-1].outcome):
+        yield from ending.trouble(last, console)
     if job.best:
         yield from labelled("best", [ending.best(job.best)], console)
     yield from labelled("last", [*results.last(job)], console)

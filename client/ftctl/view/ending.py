@@ -1,6 +1,6 @@
 """How a job ended: what it reached, or what went wrong and what to do, and where its files lie."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -13,6 +13,8 @@ from ftctl.view.standing import Standing
 
 RULE_COLUMNS = 78
 LOG_LINES = 10
+# How the daemon begins a log that ends in stacks.
+_STACKS = ("Fatal Python error: ", "Current thread 0x")
 # Endings that someone wanted.
 AS_ASKED = (OutcomeReason.COMPLETED, OutcomeReason.CANCELLED_BY_USER)
 
@@ -64,8 +66,14 @@ def trouble(outcome: Outcome, console: Console) -> Iterator[Text]:
     yield from labelled("", faults, console)
     if outcome.remedy:
         yield from labelled("next", [Text(text.clean(outcome.remedy), "title")], console)
-    tail = [text.clean_line(line) for line in outcome.log_tail[-LOG_LINES:]]
+    tail = [text.clean_line(line) for line in _telling(outcome.log_tail)]
     yield from quoted("log", tail, console)
+
+
+def _telling(log_tail: Sequence[str]) -> Sequence[str]:
+    """Return the lines that tell most: of a stack the top ones, else the last."""
+    is_stack = log_tail and log_tail[0].startswith(_STACKS)
+    return log_tail[:LOG_LINES] if is_stack else log_tail[-LOG_LINES:]
 
 
 def _headline(standing: Standing, outcome: Outcome, console: Console) -> Text:

@@ -207,6 +207,46 @@ def test_the_card_says_what_a_job_asked_for_and_where_it_ran():
     )
 
 
+def backing_off(**changes):
+    """Return a job that waits after a failure."""
+    crashed = job_pb2.JobOutcome(
+        reason=job_pb2.OUTCOME_REASON_CRASHED,
+        message="The worker crashed in native code: signal 11 (SIGSEGV).",
+        remedy="The log has the stacks of all its threads.",
+        log_tail=["Fatal Python error: Segmentation fault", "Current thread 0x7f (most recent):",
+                  *(f"  frame {n}" for n in range(18))],
+    )  # fmt: skip
+    attempt = job_pb2.Attempt(
+        number=1, devices=["cpu0"], start_time=START, end_time=START + timedelta(seconds=72),
+        outcome=crashed,
+    )  # fmt: skip
+    return job(
+        state=job_pb2.JOB_STATE_QUEUED, attempts=[attempt], attempt=1, failures=1,
+        reason="backing off until 03:05:18 UTC after: crashed by signal 11 (retry 1 of 3)",
+        retry_time=START + timedelta(seconds=73), run_dir="/runs/1", **changes,
+    )  # fmt: skip
+
+
+def test_a_job_that_backs_off_says_what_went_wrong_and_shows_the_top_of_its_stack():
+    shown = drawn(card.lines(backing_off(), now=NOW, console=terminal(80)), 80)
+
+    assert "queued  backing off until 03:05:18 UTC" in shown
+    assert "\n ran on    cpu0 for 1 min 12 s: crashed\n" in shown
+    assert "\n what      The worker crashed in native code: signal 11 (SIGSEGV).\n" in shown
+    assert "\n next      The log has the stacks of all its threads.\n" in shown
+    assert "Fatal Python error" in shown
+    assert "frame 7\n" in shown
+    assert "frame 8" not in shown
+
+
+def test_a_job_whose_result_may_differ_says_why():
+    why = "batches of 8 in passes of 4 after memory ran out: sums are rounded otherwise"
+
+    shown = drawn(card.lines(backing_off(inexact=why), now=NOW, console=terminal(100)), 100)
+
+    assert f"\n inexact   {why}\n" in shown
+
+
 def test_one_attempt_on_one_device_needs_no_number():
     attempt = job_pb2.Attempt(
         number=1, devices=["gpu-3f2a9c1d"], start_time=START, end_time=START + timedelta(seconds=72)
