@@ -53,8 +53,8 @@ def _count(value: Any) -> int | None:
     return int(Fraction(found[1]) * _BYTES[found[2] or "B"]) if found else None
 
 
-def span(value: Any) -> timedelta:
-    """Return how long `2h30m`, `90s` or a number of seconds is."""
+def span(value: Any, *, least: int = LEAST_SECONDS) -> timedelta:
+    """Return how long `2h30m`, `90s` or a number of seconds is; at least so many seconds."""
     seconds = _seconds(value)
     if seconds is None:
         raise ValueError(
@@ -62,8 +62,8 @@ def span(value: Any) -> timedelta:
         )
     if seconds > MOST_SECONDS:
         raise ValueError(f"{_shown(value)} is out of range")
-    if seconds < LEAST_SECONDS:
-        raise ValueError(f"must be at least 1s, not {_shown(value)}")
+    if seconds < least:
+        raise ValueError(f"must be at least {least}s, not {_shown(value)}")
     return timedelta(seconds=float(seconds))
 
 

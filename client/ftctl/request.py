@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from ftctl import quantity
@@ -72,7 +73,7 @@ def build(value: Mapping[str, Any], *, now: datetime | None = None) -> JobReques
         timeout=None if timeout is None else quantity.span(timeout),
         retries=sound.get("retries"),
         preemptible=sound.get("preemptible") or False,
-        min_runtime=None if runtime is None else quantity.span(runtime),
+        min_runtime=None if runtime is None else quantity.span(runtime, least=0),
         labels=sound.get("labels") or {},
         recipe_json=_recipe(value),
     )
@@ -154,7 +155,7 @@ _FAULTS_OF: Mapping[str, Callable[[Any], list[Fault]]] = {
     "timeout": lambda value: _unread("timeout", value, quantity.span),
     "retries": lambda value: _mistyped("retries", value, int),
     "preemptible": lambda value: _mistyped("preemptible", value, bool),
-    "min_runtime": lambda value: _unread("min_runtime", value, quantity.span),
+    "min_runtime": lambda value: _unread("min_runtime", value, partial(quantity.span, least=0)),
     "labels": _label_faults,
 }
 

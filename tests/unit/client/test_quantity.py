@@ -84,6 +84,13 @@ def test_a_time_span_is_read_in_seconds(written, seconds):
     assert quantity.span(written) == timedelta(seconds=seconds)
 
 
+def test_a_job_may_make_room_at_once():
+    assert quantity.span(0, least=0) == timedelta(0)
+    assert quantity.span("0s", least=0) == timedelta(0)
+    with pytest.raises(ValueError, match=r"must be at least 0s, not -1"):
+        quantity.span(-1, least=0)
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
