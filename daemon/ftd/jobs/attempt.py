@@ -288,7 +288,8 @@ class Follower:
     def _told(self, job: Job, events: list[NewEvent]) -> Change:
         change = Change(job=job, events=_news(job, events))
         if self._translator.is_started and job.state is JobState.STARTING:
-            running = self._workshop.ledger.transition(job, JobState.RUNNING)
+            # Its reason stays: it may have been asked to pause already.
+            running = self._workshop.ledger.transition(job, JobState.RUNNING, reason=job.reason)
             change = replace(running, events=[*running.events, *change.events])
         change = replace(change, job=_marked(change.job, self._translator.resumed))
         return replace(change, attempt=replace(self._attempt, journal_offset=self._offset))
