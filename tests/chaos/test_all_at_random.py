@@ -21,6 +21,8 @@ PAUSE_S = (0.3, 3.0)
 """From one act to the next, from and to."""
 STOPPED_S, PAUSED_S = (0.1, 2.0), (0.1, 5.0)
 JUMP_S = 7200.0
+AT_ONCE = 0.1
+"""How often a daemon may die before any of its jobs has got on."""
 AWAY_S = 0.5
 """The most that a daemon is away."""
 
@@ -35,14 +37,20 @@ class Chaos:
     tasks: asyncio.TaskGroup
     done: Counter[str] = field(default_factory=Counter)
 
+    told_before: int = 0
+    """Epochs when a daemon was started last."""
+
     async def act(self) -> None:
         """Do one thing, as likely as it stands in the list."""
+        # On a busy machine a zygote takes its time: a daemon that dies before it has one does
+        # nothing that could go wrong.
+        is_warm = self.jobs.told() > self.told_before or self.random.random() < AT_ONCE
         acts: dict[Callable[[], Awaitable[None]], float] = {
-            self.kill_trainer: 5,
-            self.kill_shim: 2,
+            self.kill_trainer: 6,
+            self.kill_shim: 3,
             self.kill_zygote: 2,
-            self.kill_daemon: 3,
-            self.restart_machine: 1,
+            self.kill_daemon: 3 * is_warm,
+            self.restart_machine: 1 * is_warm,
             self.stop_someone: 6,
             self.turn_clock: 2,
             self.pause: 3,
@@ -98,6 +106,7 @@ class Chaos:
             self.done[what] += 1
 
     async def _come_back(self) -> None:
+        self.told_before = self.jobs.told()
         await asyncio.sleep(self.random.uniform(0, AWAY_S))
         await self.machine.start()
 
