@@ -222,3 +222,29 @@ async def test_run_directories_of_a_newer_format_are_refused_by_name(tmp_path: P
     (run_dir.parent / jobcard.NAME).write_text(body.replace('"format": 1', '"format": 9'))
     with pytest.raises(rundir.NewerFormat, match=r"job.json has format 9"):
         jobcard.read(run_dir.parent)
+
+
+async def test_what_was_deleted_since_stays_deleted_and_missing_files_delete_nothing(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    async with daemon(state) as first:
+        for name in ("finish-a", "finish-b"):
+            await watch(first, await submit(first, name))
+        save(state, tmp_path / "copy")
+        await first.delete("finish-a")
+    damage(state / "ftd.sqlite", ["events"])
+
+    assert "deleted since the backup: finish-a\n" in backupcommand.restore(state, tmp_path / "copy")
+    bare = tmp_path / "bare"
+    said = backupcommand.restore(bare, tmp_path / "copy")
+
+    assert "deleted since the backup: " not in said
+    assert "  changes to drains since the backup: no store that can be read tells them\n" in said
+    async with await Store.open(bare / "ftd.sqlite") as store:
+        jobs, _ = await store.list(10)
+        assert [job.name for job in jobs] == ["finish-b", "finish-a"]
+    async with await Store.open(state / "ftd.sqlite") as store:
+        jobs, _ = await store.list(10)
+        assert [job.name for job in jobs] == ["finish-b"]

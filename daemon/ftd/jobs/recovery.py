@@ -54,7 +54,7 @@ def recover(connection: Connection, runs: Path, salvage: Salvage, *, now: dateti
     before = {number for (number,) in connection.execute(select(JOBS.c.number))}
     _small_tables(connection, salvage, account)
     folders = _folders(connection, runs, account)
-    _forget_deleted(connection, folders, account)
+    _forget_deleted(connection, folders, salvage, account)
     for number, job in sorted(folders.items()):
         _bring_back(connection, job, runs / job.id, is_new=number not in before, account=account)
     for number, row in sorted(salvage.jobs.items()):
@@ -84,8 +84,8 @@ def _small_tables(connection: Connection, salvage: Salvage, account: Account) ->
     for name in SMALL:
         if name not in salvage.tables:
             account.lost.append(
-                f"changes to {name.replace('_', ' ')} since the backup: that part of the damaged "
-                "store cannot be read" + (_TOKENS if name == "tokens" else "")
+                f"changes to {name.replace('_', ' ')} since the backup: no store that can be "
+                "read tells them" + (_TOKENS if name == "tokens" else "")
             )
             continue
         connection.execute(delete(METADATA.tables[name]))
@@ -106,16 +106,19 @@ def _insert(connection: Connection, table: str, row: Row) -> None:
     )
 
 
-def _forget_deleted(connection: Connection, folders: Mapping[int, Job], account: Account) -> None:
-    """Delete what the backup has and its user has deleted: it had a folder, which is gone."""
-    ended = JOBS.c.state.in_([state.value for state in states.TRANSITIONS if state.is_terminal])
-    rows = connection.execute(
-        select(JOBS.c.number, JOBS.c.id, JOBS.c.name, JOBS.c.run_dir).where(
-            ended, JOBS.c.run_dir != ""
-        )
-    ).all()
+def _forget_deleted(
+    connection: Connection, folders: Mapping[int, Job], salvage: Salvage, account: Account
+) -> None:
+    """Delete what the backup has and its user has deleted since.
+
+    It has no folder any more, and the damaged store does not name it either: run directories
+    alone may be missing for another reason.
+    """
+    if not salvage.has_all_names:
+        return
+    rows = connection.execute(select(JOBS.c.number, JOBS.c.id, JOBS.c.name)).all()
     for row in rows:
-        if row.number not in folders and not Path(row.run_dir).parent.exists():
+        if row.number not in folders and row.number not in salvage.names:
             for table in (EVENTS, ATTEMPTS, DOCUMENTS):
                 connection.execute(delete(table).where(table.c.job_id == row.id))
             connection.execute(delete(JOBS).where(JOBS.c.id == row.id))

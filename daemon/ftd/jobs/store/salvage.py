@@ -24,6 +24,8 @@ class Salvage:
     """By number: the rows that could be read, with `recipe_json` and `plan_json`."""
     names: dict[int, str] = field(default_factory=dict)
     """By number: what an index says of jobs, whether their rows can be read or not."""
+    has_all_names: bool = False
+    """Whether that index could be read to its end."""
     last_number: int = 0
     """The last that was given, as far as that can be told."""
 
@@ -46,12 +48,15 @@ def _read(connection: sqlite3.Connection) -> Salvage:
             tables[table] = rows
     # By the index alone: another part of the file than the rows.
     by_name = "SELECT number, name FROM jobs INDEXED BY jobs_by_name"
-    names = {row["number"]: row["name"] for row in _rows(connection, by_name)[0]}
+    named, has_all_names = _rows(connection, by_name)
+    names = {row["number"]: row["name"] for row in named}
     given, _ = _rows(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
     last = max([*names, *(row["seq"] for row in given), 0])
     numbers = range(1, last + 1)
     jobs = {number: row for number in numbers if (row := _job(connection, number)) is not None}
-    return Salvage(tables=tables, jobs=jobs, names=names, last_number=last)
+    return Salvage(
+        tables=tables, jobs=jobs, names=names, has_all_names=has_all_names, last_number=last
+    )
 
 
 def _job(connection: sqlite3.Connection, number: int) -> Row | None:
