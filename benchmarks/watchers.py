@@ -161,7 +161,7 @@ async def _training(folder: Path) -> AsyncIterator[tuple[Running, psutil.Process
 
 def job() -> dict[str, Any]:
     """Return a job whose first epoch never ends: it tells of its steps, twice a second."""
-    fake = {"classes": 4, "train": 10_000_000, "val": 4, "side": 32}
+    fake = {"classes": 4, "train": 2_000_000, "val": 4, "side": 32}
     return {
         "name": "watched",
         "data": {

@@ -9,8 +9,8 @@ from fttrain.spec.values import Count, NonNegative, Share, Side, Text
 
 Part = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Made = Annotated[int, Field(ge=1, le=10_000_000)]
-"""Of made images: their labels alone take 80 MB then."""
+Made = Annotated[int, Field(ge=1, le=2_000_000)]
+"""Of made images: more than ImageNet has; a plan of so many takes half a gigabyte."""
 _ROOT = (
     "on the daemon's machine. `ftctl` makes a relative path absolute: it begins at the job file."
 )
@@ -144,7 +144,7 @@ class Fake(Strict):
     classes: Annotated[int, Field(ge=2, le=100_000)] = Field(10, description="How many.")
     train: Made = Field(512, description="Images to train on; their classes take turns.")
     val: Made = Field(128, description="Images to validate on.")
-    test: Annotated[int, Field(ge=0, le=10_000_000)] = Field(0, description="Images to test on.")
+    test: Annotated[int, Field(ge=0, le=2_000_000)] = Field(0, description="Images to test on.")
     side: Side = Field(224, description="In pixels.")
     channels: Literal[1, 3] = Field(3, description="1 is grey, 3 is colour.")
     seed: Seed = Field(0, description="Another one draws others.")

@@ -2,12 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from fttrain.spec.choice import FLAT, shape
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+MOST = 1e30
+"""Of numbers that meet weights, which are 32-bit floats: these end at 3.4e38."""
+
+
+def _within(value: float) -> float:
+    if value > MOST:
+        raise ValueError(f"{value:g} is too large; at most {MOST:g}")
+    return value
+
+
+Positive = Annotated[float, Field(gt=0), AfterValidator(_within)]
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(_within)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 # JSON has no tuples: behind a choice, pydantic sees a list and must be allowed to take it.
