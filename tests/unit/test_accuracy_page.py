@@ -63,8 +63,8 @@ def test_what_was_kept_is_known_again_and_told(elsewhere: Path) -> None:
 
     assert reached.kept() == rows
     assert (
-        "| [cars-scratch](../examples/table/cars-scratch.yaml) | 200 | 100 | 12 (7) "
-        "| **0.900** (90 of 100) | 0.826 to 0.945 | 0.020 | 61 s | 33 | 50% |"
+        "| [cars-scratch](../examples/table/cars-scratch.yaml) | cnn 32-64-128-256 | 200 | 100 "
+        "| 12 (7) | **0.900** (90 of 100) | 0.826 to 0.945 | 0.020 | 61 s | 33 | 50% |"
     ) in (elsewhere / "accuracy.md").read_text()
 
 
