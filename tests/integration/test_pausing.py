@@ -1,6 +1,7 @@
 """Jobs that are paused, resumed and preempted, by a real zygote; the workers are fakes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from ftd.errors import JobEnded, JobNotFound, JobNotRunning
-from ftd.jobs import pausing
+from ftd.jobs import attempt, pausing
 from ftd.jobs.callers import Caller
 from ftd.jobs.model import Attempt, EventKind, Job, JobState, OutcomeReason
 from ftd.jobs.supervisor import Supervisor
@@ -134,6 +135,34 @@ async def test_a_job_that_is_being_started_is_paused_as_soon_as_it_can(
     await until(supervisor, job, JobState.STARTING)
 
     assert (await paused(supervisor, job)).attempt == 1
+
+
+async def test_a_job_that_is_paused_while_its_start_is_prepared_is_not_started(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await paused(supervisor, await started(supervisor, HEED))
+    begun, gate = threading.Event(), threading.Event()
+
+    def prepared(*given: Any) -> Path:
+        begun.set()
+        assert gate.wait(20)
+        return prepare(*given)
+
+    prepare = attempt.prepare
+    with monkeypatch.context() as patched:
+        patched.setattr(attempt, "prepare", prepared)
+        await resume(supervisor, job)
+        await asyncio.to_thread(begun.wait, 20)
+        held = await pause(supervisor, job)
+        gate.set()
+        blocker = await started(supervisor, "wait")  # the device was given back
+    await supervisor.cancel(blocker.id)
+    await resume(supervisor, job)
+    goes_on = await again(supervisor, job, JobState.RUNNING, attempt=2)
+
+    assert (held.state, held.attempt) == (JobState.PAUSED, 1)
+    assert [each.number for each in await attempts(supervisor, job)] == [1, 2]
+    await supervisor.cancel(goes_on.id)
 
 
 async def test_jobs_after_a_paused_one_wait_and_the_paused_one_can_be_cancelled(

@@ -37,7 +37,7 @@ SHIM_LATE_S = 0.5
 SWEEP_S = 1.0
 """A journal is looked at this often even if no notice came."""
 LOG_TAIL_LINES = 20
-_LOG_TAIL_BYTES = 16384
+_LOG_TAIL_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

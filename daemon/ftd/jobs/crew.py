@@ -149,8 +149,9 @@ class Crew:
             return replace(self._ledger.transition(numbered, JobState.STARTING), attempt=attempt)
 
         started = await self._ledger.change(job_id, starting)
-        if started is None:  # cancelled meanwhile
+        if started is None or started.run_dir != str(run_dir):  # cancelled or paused meanwhile
             await asyncio.to_thread(shutil.rmtree, run_dir, ignore_errors=True)
+            return None
         return started
 
     async def _prepared(self, job: Job) -> Path | None:

@@ -19,7 +19,9 @@ from ftd.jobs.model import JobId
 from ftd.jobs.placement import Pending, Place, Room, Tenant
 from ftd.jobs.policy import Decision, decide
 
-_MOST_TRIED = 5000
+_MOST_HELPED = 32
+"""Jobs that room is made for at a time, the first that wait: the others come next."""
+_MOST_TRIED = 1000
 """Sets of jobs that are tried for the smallest one; beyond, a small one will do."""
 
 
@@ -79,7 +81,7 @@ def preempt(
         return Preemption()
     ready.sort(key=lambda job: (-job.priority, job.number))
     taken = [_with(place, decision.starts, jobs) for place in places]
-    return _Search(taken, ready, holders, now).result()
+    return _Search(taken, ready[:_MOST_HELPED], holders, now).result()
 
 
 class _Search:
@@ -103,6 +105,8 @@ class _Search:
 
     def result(self) -> Preemption:
         """Return who makes room for whom."""
+        if not any(each.is_leaving or self._may_go(each) for each in self._holders):
+            return Preemption(wake=self._wake(()))
         starts = self._starts(self._ready, self._gone())
         while (found := self._next(starts)) is not None:
             job, victims = found
@@ -148,14 +152,15 @@ class _Search:
         able = [
             each
             for each in self._holders
-            if each.is_preemptible
+            if self._may_go(each)
             and each.priority < job.priority
             and each.id in useful - self._gone()
-            and each.ripe is not None
-            and each.ripe <= self._now
         ]
         able.sort(key=lambda each: (each.priority, self._now - (each.since or self._now)))
         return [each.id for each in able]
+
+    def _may_go(self, holder: Holder) -> bool:
+        return holder.is_preemptible and holder.ripe is not None and holder.ripe <= self._now
 
     def _gone(self) -> set[JobId]:
         return self._leaving | self._asks.keys()
