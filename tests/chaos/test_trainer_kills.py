@@ -1,16 +1,24 @@
 """The trainer dies by kill -9 in every phase; what comes out is bit for bit what would have."""
 
+import copy
+import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from torch import Tensor
 
+from fttrain import keeping
 from fttrain.events import Finished, Resumed
+from fttrain.models import tensors
 from fttrain.spec import recipe as recipes
+from fttrain.spec import rundir
 from fttrain.spec.recipe import Recipe
 from tests import engine
 from tests.chaos import trainers, varied
@@ -19,6 +27,7 @@ from tests.chaos.figures import Figures
 from tests.chaos.trainers import PHASES, Phase, Zygote
 from tests.photos import make_photo_folder
 
+CARD = "finetuned_checkpoint"
 LATE_S = {"start-up": 0.3, "mid-step": 0.03, "evaluation": 0.02, "export": 0.4}
 """By phase, how long after its begin a kill comes at the latest; others are over too soon."""
 KILLS_PER_JOB = 5
@@ -53,7 +62,7 @@ class Job:
     """One recipe, worked on unbroken and broken."""
 
     def __init__(self, root: Path, recipe: Recipe, zygote: Zygote) -> None:
-        self.root = root
+        self.root = root / "broken"
         self.zygote = zygote
         self.texts = recipes.canonical(recipe), engine.planned(recipe).model_dump_json()
         self.whole = trainers.prepare(root / "whole", 1, *self.texts)
@@ -64,8 +73,16 @@ class Job:
     def attempt(self) -> trainers.Trainer:
         """Start the next attempt of the broken run."""
         number = len(self.attempts) + 1
-        self.attempts.append(trainers.prepare(self.root / "broken", number, *self.texts))
+        self.attempts.append(trainers.prepare(self.root, number, *self.texts))
         return self.zygote.start(self.attempts[-1])
+
+    def copied(self, name: str) -> "Job":
+        """Return the same job at the same point, in a folder of its own."""
+        job = copy.copy(self)
+        job.root = self.root.with_name(name)
+        shutil.copytree(self.root, job.root)
+        job.attempts = [job.root / attempt.name for attempt in self.attempts]
+        return job
 
     def differences(self) -> list[str]:
         """Bring the broken run to its end; return how it differs from the unbroken one."""
@@ -145,3 +162,66 @@ def test_60_kills_of_the_trainer_change_no_bit(
     assert [job.found for job in played.values() if job.found] == []
     assert min(counted[phase] for phase in PHASES) >= 8
     assert counted.total() >= 60
+
+
+# --- controls: the comparison sees what a checkpoint would lack ---------------------------------
+
+
+Strip = Callable[[dict[str, Tensor], dict[str, Any]], dict[str, Tensor]]
+STEPS_PER_EPOCH = 10
+
+
+def nothing(held: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Tensor]:
+    """Leave a checkpoint as it is."""
+    return held
+
+
+def position(held: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Tensor]:
+    """Leave out how many batches of the epoch were trained on: it begins again."""
+    card["step"] -= card["step"] % STEPS_PER_EPOCH
+    del card["partial"]
+    return held
+
+
+def mean(held: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Tensor]:
+    """Leave out the mean of the weights: it begins with the weights as they are."""
+    card["averaged"] = 0
+    live = {n.removeprefix("live/"): t for n, t in held.items() if n.startswith("live/")}
+    return held | {f"model/{name}": tensor.clone() for name, tensor in live.items()}
+
+
+def optimizer(held: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Tensor]:
+    """Leave out the optimizer's state."""
+    return {name: tensor for name, tensor in held.items() if not name.startswith("optimizer/")}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Job:
+    """A job whose trainer was killed, with its last checkpoint amid an epoch."""
+    rule = {"steps": 3, "minutes": None}
+    recipe = engine.digits(epochs=3, ema={"decay": 0.9, "every": 2}, checkpoint=rule)
+    job = Job(tmp_path_factory.mktemp("stripped"), recipe, zygote)
+    trainer = job.attempt()
+    folder = job.attempts[-1] / rundir.STEPS
+
+    def is_amid_an_epoch(phase: Phase, epoch: int) -> bool:
+        return phase == "mid-step" and epoch >= 2 and _newest(folder) % STEPS_PER_EPOCH > 0
+
+    assert trainer.kill_in(is_amid_an_epoch, after_s=0.0)
+    return job
+
+
+@pytest.mark.parametrize("strip", [nothing, position, mean, optimizer])
+def test_what_a_checkpoint_lacks_is_seen(killed: Job, strip: Strip) -> None:
+    job = killed.copied(strip.__name__)
+    path = keeping.place(job.attempts[-1], _newest(job.attempts[-1] / rundir.STEPS))
+    contents = tensors.read(path)
+    card = json.loads(contents.metadata[CARD])
+    held = strip(dict(contents.tensors), card)
+    path.write_bytes(tensors.sealed(held, {CARD: json.dumps(card)}))
+
+    assert bool(job.differences()) is (strip is not nothing)
+
+
+def _newest(folder: Path) -> int:
+    return max((int(path.stem) for path in folder.glob("[0-9]*")), default=0)

@@ -120,7 +120,7 @@ class Train(Strict):
         "from where they were, and its epochs count among `epochs`. Net, images and batches must "
         "be those of that job.",
     )
-    checkpoint: Checkpoint = Field(Checkpoint(), description="When the run is kept.")
+    checkpoint: Checkpoint = Checkpoint()
     resume: Literal["inexact", "exact"] = Field(
         "inexact",
         description="What becomes of an interrupted run where torch, the instruction set, the "
