@@ -104,6 +104,8 @@ one fails with that reason. |
 your local time, a bare time is the next such moment. |
 | `timeout` | `2h30m`, `90s`, seconds | never | Ends the job as failed once its workers have run \
 for so long in all; at least 1 s. |
+| `retries` | 0 to 100 | `3` | Starts again, from its last checkpoint, after so many failures that \
+another start can mend: killed, crashed, stalled, out of memory. |
 | `labels` | map of strings | none | Yours to use. |
 | `data`, `model`, `train`, `outputs` | maps | | The recipe, below. |
 

@@ -12,6 +12,8 @@ _ASK = signal.SIGUSR1
 """What workers answer with the stacks of all their threads, from C: see fttrain.distress."""
 _CURRENT, _FATAL = "Current thread 0x", "Fatal Python error: "
 """How the interpreter begins the stack of the thread in question, and the word of a crash."""
+_WAITS = "/multiprocessing/connection.py"
+"""On top of the stack of whoever waits for a word of another process."""
 _LONGEST = 120
 """Lines of a stack, and of what may follow it."""
 PATIENCE_S = 2.0
@@ -36,12 +38,18 @@ async def write(shim: int, log: Path, *, proc: Path = Path("/proc")) -> None:
 
 
 def tail(lines: Sequence[str], count: int) -> list[str]:
-    """Return the last lines of a log; of stacks at its end the top ones, where it stands still."""
+    """Return the last lines of a log; of stacks at its end the top ones, where it stands still.
+
+    Where several processes have left theirs, it is that of the last that did not just wait for
+    another one of them.
+    """
     begins = [i for i, line in enumerate(lines) if line.startswith(_CURRENT)]
     if not begins or len(lines) - begins[-1] > _LONGEST:
         return list(lines[-count:])
-    fatal = [line for line in lines[: begins[-1]] if line.startswith(_FATAL)][-1:]
-    return [*fatal, *lines[begins[-1] :]][:count]
+    busy = [i for i in begins if _WAITS not in "".join(lines[i + 1 : i + 2])]
+    begin = (busy or begins)[-1]
+    fatal = [line for line in lines[:begin] if line.startswith(_FATAL)][-1:]
+    return [*fatal, *lines[begin:]][:count]
 
 
 def _ask(pid: int) -> None:
