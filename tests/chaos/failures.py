@@ -5,7 +5,7 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from tests.wait import wait_until
 
 STALL_S = 4
 GROUPS = Path("/sys/fs/cgroup/memory")
-_HEADROOM = 400 << 20
-_LITTLE = 4 << 20
+_LITTLE = 16 << 20
 """Less than any worker takes to begin."""
-"""What a worker may take beyond what a fresh one has: enough for 16 large images, not for 64."""
+_HEADROOM = 1400 << 20
+"""What a worker may take beyond what a fresh one has: enough for 8 large images, not for 64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,6 @@ class Stage:
             ):
                 return
             await asyncio.sleep(0.05)
-
-    async def until_started(self, job_id: str) -> None:
-        while not (job := await self.daemon.client.get(job_id)).run_dir:
-            assert not job.state.is_terminal, job.outcome
-        await wait_until((Path(job.run_dir) / rundir.SHIM).exists)
 
     async def worker(self, job_id: str) -> psutil.Process:
         """Return the worker of a job's present attempt."""
@@ -162,37 +157,53 @@ async def out_of_memory(stage: Stage) -> Job:
     group = GROUPS / f"ft-failures-{os.getpid()}"
     try:
         group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(_LITTLE))
     except OSError as error:
         pytest.skip(f"no control group with a limit of memory can be made here: {error}")
     stage.left.append(group)
-    (group / "memory.limit_in_bytes").write_text(str(_LITTLE))
-    job_id = await stage.submit(digits("out-of-memory", epochs=3), until_epoch=0)
-    # What it holds already counts where it came from: it must be early.
-    await stage.until_started(job_id)
-    for process in (await stage.shim(job_id), await stage.worker(job_id)):
-        (group / "cgroup.procs").write_text(str(process.pid))
-    return await stage.end(job_id)
+    async with _alone(stage, "group") as (daemon, waiting):
+        for process in waiting[1:]:
+            (group / "cgroup.procs").write_text(str(process.pid))
+        return await _run(daemon, digits("out-of-memory"))
 
 
 async def with_less_memory(stage: Stage) -> Job:
-    """An allocation is refused, by a limit that holds for all attempts."""
+    """An allocation is refused, by a limit that holds for all attempts of its daemon."""
     photos = stage.folder("large", per_class=32, size=(64, 48), val_per_class=2)
     job = small(photos, name="with-less-memory", epochs=1, batch_size=64, trains=NO_NORM)
-    job["retries"] = 6
-    job["data"]["preprocess"] |= {"resize": 224, "crop": 224}
+    job["data"]["preprocess"] |= {"resize": 320, "crop": 320}
     job["data"]["workers"] = 0
-    job |= {"model": {"cnn": {"channels": [8], "pool": 0}}, "outputs": []}
-    zygote = psutil.Process(stage.daemon.process.pid).children()[0]
-    await wait_until(lambda: bool(zygote.children(recursive=True)))
-    with limited(zygote):
-        job_id = await stage.submit(job, until_epoch=0)
-        return await stage.end(job_id)
+    job |= {"model": {"cnn": {"channels": [16], "pool": 0}}, "outputs": [], "retries": 6}
+    async with _alone(stage, "less") as (daemon, waiting):
+        size = waiting[0].memory_info().vms + _HEADROOM
+        for process in waiting:
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+        return await _run(daemon, job)
+
+
+@contextlib.asynccontextmanager
+async def _alone(stage: Stage, name: str) -> AsyncIterator[tuple[Serving, list[psutil.Process]]]:
+    """Start a daemon of its own; yield it, its zygote, and the shim and worker that wait."""
+    folder = stage.photos / name
+    folder.mkdir()
+    async with serving(folder / "state", devices="cpu:2", reserve="0") as daemon:
+        zygote = psutil.Process(daemon.process.pid).children()[0]
+        await wait_until(lambda: len(zygote.children(recursive=True)) == 2)
+        yield daemon, [zygote, *zygote.children(recursive=True)]
+
+
+async def _run(daemon: Serving, job: Mapping[str, Any]) -> Job:
+    handle = await daemon.client.submit(dict(job))
+    await daemon.client.wait(handle.id, timeout_s=300)
+    return await daemon.client.get(handle.id)
 
 
 async def diverged(stage: Stage) -> Job:
     """The loss is no number."""
-    job = digits("diverged", epochs=3)
-    job["train"]["optimizer"] = {"sgd": {"lr": 1e30}}
+    job = digits("diverged", epochs=4)
+    job["train"] |= {
+        "optimizer": {"sgd": {"lr": 1e-30}}, "schedule": {"step": {"every": 1, "gamma": 1e30}}
+    }  # fmt: skip
     return await stage.end(await stage.submit(job, until_epoch=0))
 
 
@@ -215,20 +226,3 @@ SCENARIOS = (
     killed, crashed, stopped, blocked, without_a_loader, out_of_memory, with_less_memory,
     diverged, with_bad_data, overdue,
 )  # fmt: skip
-
-
-@contextlib.contextmanager
-def limited(zygote: psutil.Process) -> Iterator[None]:
-    """Limit the address space of all workers that are forked inside the block."""
-    size = zygote.memory_info().vms + _HEADROOM
-    family = [zygote, *zygote.children(recursive=True)]
-    for process in family:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
-    try:
-        yield
-    finally:
-        for process in family:
-            with contextlib.suppress(ProcessLookupError):
-                whole = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-                resource.prlimit(process.pid, resource.RLIMIT_AS, whole)
