@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fttrain import events, loop
+from fttrain import chronicle, loop
 from fttrain.artifacts import export, tensorboard
 from fttrain.data import order
 from fttrain.data.decode import Pixels
@@ -74,7 +74,7 @@ class Exporting:
         if self.tested is not None:
             yield from self._test_tables(self.tested)
         if "tensorboard" in self.recipe.outputs:
-            entries, _ = events.read(self.run_dir / rundir.JOURNAL)
+            entries = chronicle.read(self.run_dir, self.card.earlier)
             tensorboard.write(entries, self.run_dir / TENSORBOARD)
             yield ArtifactMade(what="tensorboard", path=TENSORBOARD)
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 import torchvision
 
-from fttrain import events, run
+from fttrain import chronicle, events, run
+from fttrain.artifacts import tensorboard
 from fttrain.events import (
     CheckpointSaved,
     EpochEnded,
@@ -160,6 +161,25 @@ def test_a_killed_run_is_told_from_its_beginning_and_ends_as_if_nothing_had_been
         whole, broken = tensors.read(tmp_path / "whole" / name), tensors.read(second / name)
         assert all(broken.tensors[n].equal(value) for n, value in whole.tensors.items()), name
     assert found(records, Finished) == found(engine.records(tmp_path / "whole"), Finished)
+
+
+def test_each_step_of_all_attempts_is_in_the_chronicle_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = engine.digits(epochs=3, checkpoint={"steps": 4, "minutes": None})
+    engine.trained(tmp_path / "whole", recipe)
+    first, second = attempt(tmp_path, recipe), attempt(tmp_path, recipe, 2)
+    killed(first, monkeypatch, at_record=AMID)
+    killed(second, monkeypatch, at_record=20)
+    third = attempt(tmp_path, recipe, 3)
+    assert run.run(third) == 0
+
+    def points(folder: Path, *earlier: Path) -> list[tuple[int, str, float]]:
+        entries = chronicle.read(folder, [str(each) for each in earlier])
+        told = [point[1:] for point in tensorboard.points(entries)]
+        return sorted(point for point in told if point[1] != "images_per_second")
+
+    assert points(third, second, first) == points(tmp_path / "whole")
 
 
 def test_a_run_that_is_asked_to_pause_keeps_where_it_is(tmp_path: Path) -> None:
