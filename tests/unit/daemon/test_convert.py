@@ -84,7 +84,9 @@ def unset(message: Message, place: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_a_job_is_told() -> None:
-    told = convert.job_to_proto(full_job(), ATTEMPTS, now=at(4), is_finishing=True)
+    told = convert.job_to_proto(
+        full_job(), ATTEMPTS, now=at(4), is_finishing=True, pause_time=at(5)
+    )
 
     # The second epoch is worse than the first.
     assert list(unset(told)) == ["epochs.best"]
