@@ -93,6 +93,7 @@ async def test_a_crash_in_native_code_leaves_its_stack(seen: Seen) -> None:
 async def test_a_trainer_that_hangs_is_ended_with_its_stack_in_the_log(
     seen: Seen, scenario: str
 ) -> None:
+    """R12: a deadlock leaves the stacks of all threads."""
     first = seen.first(scenario)
 
     assert re.fullmatch(
@@ -114,6 +115,7 @@ async def test_the_stack_tells_which_call_hung(seen: Seen) -> None:
 
 
 async def test_a_loader_that_is_killed_is_no_fault_of_the_recipe(seen: Seen) -> None:
+    """R10: the death of a loader is retried."""
     first = seen.first("without_a_loader")
 
     assert first.message == (
@@ -140,6 +142,7 @@ async def test_a_worker_that_the_kernel_ends_for_want_of_memory_is_told_so(seen:
 
 
 async def test_refused_memory_halves_the_batches_until_they_fit(seen: Seen) -> None:
+    """R19: memory that runs out is told with its facts, and smaller batches are tried."""
     job, first = seen.job("with_less_memory"), seen.first("with_less_memory")
 
     assert re.fullmatch(
@@ -183,6 +186,7 @@ async def test_refused_memory_halves_the_batches_until_they_fit(seen: Seen) -> N
 async def test_what_would_end_the_same_way_again_is_the_end(
     seen: Seen, scenario: str, reason: OutcomeReason, message: str, remedy: str
 ) -> None:
+    """R27: a loss that is no number ends the run, with the last good checkpoint kept."""
     job = seen.job(scenario)
 
     assert (job.state, job.failures, len(job.attempts)) == (JobState.FAILED, 0, 1)

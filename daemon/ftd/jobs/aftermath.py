@@ -94,10 +94,11 @@ def eased_after(reason: OutcomeReason, job: Job) -> Job | None:
         return job
     # The machine's memory may have run out for others' sake: there is hope without a change.
     otherwise = None if is_device else job
-    train, plan = (
-        faults.parse(job.request.recipe_json).train,
-        Plan.model_validate_json(job.plan_json),
-    )
+    try:
+        train = faults.parse(job.request.recipe_json).train
+        plan = Plan.model_validate_json(job.plan_json)
+    except (faults.RecipeFaults, ValueError):  # of another version
+        return otherwise
     # A net that trains on a card keeps little in the machine's memory.
     is_helped = is_device or plan.device == "cpu"
     if train.out_of_memory == "never" or train.resume == "exact" or not is_helped:

@@ -79,6 +79,13 @@ def test_a_recipe_may_forbid_it(word: dict[str, str]) -> None:
     assert eased_after(HOST, forbidden) is forbidden
 
 
+def test_a_plan_of_another_version_is_left_as_it_is() -> None:
+    strange = replace(job(), plan_json="{}")
+
+    assert eased_after(DEVICE, strange) is None
+    assert eased_after(HOST, strange) is strange
+
+
 @pytest.mark.parametrize("reason", [OutcomeReason.CRASHED, OutcomeReason.STALLED])
 def test_other_failures_change_nothing(reason: OutcomeReason) -> None:
     whole = replace(job(), plan_json="")
