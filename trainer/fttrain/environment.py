@@ -30,6 +30,11 @@ def now(accelerator: str) -> Environment:
     )
 
 
+def accelerator(device: str) -> str:
+    """Return the maker's name of the device that this process has; empty for a processor."""
+    return torch.cuda.get_device_name() if device == "cuda" else ""
+
+
 @functools.cache
 def instructions() -> str:
     """Return the vector instructions of this machine's processors, parted by blanks."""

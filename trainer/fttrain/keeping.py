@@ -116,7 +116,7 @@ class Keeping:
             images=log.images,
             data_wait_s=log.data_wait_s,
             spared=dict(standing.spared),
-            environment=environment.now(self.plan.environment.accelerator),
+            environment=environment.now(environment.accelerator(self.plan.device)),
             instructions=environment.instructions(),
             inexact=self.inexact,
         )

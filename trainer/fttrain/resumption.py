@@ -161,7 +161,7 @@ def _checked(
 
 def _differences(card: checkpoint.Card, plan: Plan) -> Iterator[str]:
     """Yield what decides about the last bit and is another now."""
-    now = environment.now(plan.environment.accelerator)
+    now = environment.now(environment.accelerator(plan.device))
     if card.environment is not None:
         for name in ("torch", "torchvision", "cpu_capability", "accelerator", "pillow", "timm"):
             was, is_now = getattr(card.environment, name), getattr(now, name)
