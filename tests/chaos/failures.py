@@ -22,7 +22,11 @@ from tests.photos import damage_within, make_photo_folder
 from tests.wait import wait_until
 
 STALL_S = 4
-GROUPS = Path("/sys/fs/cgroup/memory")
+_GROUPS = {
+    Path("/sys/fs/cgroup/memory"): "memory.limit_in_bytes",
+    Path("/sys/fs/cgroup"): "memory.max",
+}
+"""Where control groups are made, and the file that limits their memory."""
 _LITTLE = 16 << 20
 """Less than any worker takes to begin."""
 _HEADROOM = 1400 << 20
@@ -154,13 +158,7 @@ async def without_a_loader(stage: Stage) -> Job:
 
 async def out_of_memory(stage: Stage) -> Job:
     """The kernel ends the worker: its control group has no more memory."""
-    group = GROUPS / f"ft-failures-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / "memory.limit_in_bytes").write_text(str(_LITTLE))
-    except OSError as error:
-        pytest.skip(f"no control group with a limit of memory can be made here: {error}")
-    stage.left.append(group)
+    group = _with_little_memory(stage)
     async with _alone(stage, "group") as (daemon, waiting):
         for process in waiting[1:]:
             (group / "cgroup.procs").write_text(str(process.pid))
@@ -179,6 +177,23 @@ async def with_less_memory(stage: Stage) -> Job:
         for process in waiting:
             resource.prlimit(process.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
         return await _run(daemon, job)
+
+
+def _with_little_memory(stage: Stage) -> Path:
+    """Make a control group with too little memory for a worker, of version 1 or 2."""
+    why = "there are none"
+    for folder, limit in _GROUPS.items():
+        group = folder / f"ft-failures-{os.getpid()}"
+        try:
+            group.mkdir()
+            stage.left.append(group)
+            with (group / limit).open("r+") as file:
+                file.write(str(_LITTLE))
+        except OSError as error:
+            why = str(error)
+        else:
+            return group
+    pytest.skip(f"no control group with a limit of memory can be made here: {why}")
 
 
 @contextlib.asynccontextmanager
