@@ -41,7 +41,7 @@ Kind = Literal["pause", "resume", "preempt"]
 KINDS: tuple[Kind, ...] = ("pause", "resume", "preempt")
 LATE_S = 0.6
 """A pause is resumed, or called off, so long after it at the latest."""
-EPOCHS = 5
+EPOCHS, FEW_EPOCHS = 5, 3
 POINTS_PER_JOB = 4
 FIRST: dict[Kind, int] = {"pause": 2, "resume": 3, "preempt": 4}
 """Which of the recipes at random each kind begins with: those that are repeated come later."""
@@ -72,10 +72,11 @@ class Played:
 class Play:
     """A machine with one device, and jobs that make way on it."""
 
-    def __init__(self, client: AsyncClient, photos: Path, seed: int) -> None:
+    def __init__(self, client: AsyncClient, photos: Path, seed: int, epochs: int) -> None:
         self._client = client
         self._photos = photos
         self._seed = seed
+        self._epochs = epochs
         self._names = itertools.count(1)
 
     async def of(self, kind: Kind, *, points: int) -> Played:
@@ -165,7 +166,7 @@ class Play:
     def _job(self, number: int, chance: Random) -> dict[str, Any]:
         body = json.loads(recipes.canonical(varied.recipe(number, chance, self._photos)))
         for stage in body["train"].get("stages", [body["train"]]):
-            stage["epochs"] = EPOCHS
+            stage["epochs"] = self._epochs
         return dict(body)
 
     async def _submit(self, job: dict[str, Any], **words: Any) -> AsyncJobHandle:
@@ -173,18 +174,18 @@ class Play:
 
 
 @contextlib.asynccontextmanager
-async def machine(folder: Path, seed: int) -> AsyncIterator[Play]:
+async def machine(folder: Path, seed: int, epochs: int = EPOCHS) -> AsyncIterator[Play]:
     """Run a daemon over one device inside the block."""
     photos = make_photo_folder(folder / "photos", per_class=11, val_per_class=9)
     async with serving(folder / "state", devices="sim:1x16GiB", reserve="0") as daemon:
-        yield Play(daemon.client, photos, seed)
+        yield Play(daemon.client, photos, seed, epochs)
 
 
 @pytest.mark.timeout(180)
 async def test_2_pauses_2_resumes_and_2_preemptions_change_no_bit(
     tmp_path: Path, seed: int
 ) -> None:
-    async with machine(tmp_path, seed) as play:
+    async with machine(tmp_path, seed, FEW_EPOCHS) as play:
         for kind in KINDS:
             played = await play.of(kind, points=2)
 
@@ -218,10 +219,14 @@ def _faults(whole: Job, done: Job) -> Iterator[str]:
         return
     mine, theirs = Path(whole.run_dir), Path(done.run_dir)
     found = differences(mine, [_run_dir(done, each) for each in done.attempts])
-    # The file says which job it is of; all else in it must be the same.
-    yield from (each for each in found if not each.startswith(rundir.MODEL))
+    # The model says which job it is of, and the best checkpoint may hold more than what it is
+    # used with: that from which training went on. Only the last one is ever gone on from.
+    own = (rundir.MODEL, rundir.BEST)
+    yield from (each for each in found if not each.startswith(own))
     if _model(mine) != _model(theirs):
         yield f"{rundir.MODEL} differs"
+    if _used(mine) != _used(theirs):
+        yield f"{rundir.BEST} differs"
     if [each.epoch for each in done.epochs] != [each.epoch for each in whole.epochs]:
         yield f"tells the epochs {[each.epoch for each in done.epochs]}"
     if done.failures or done.inexact:
@@ -234,6 +239,12 @@ def _model(run_dir: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     told = {**read.metadata, "origin": json.loads(read.metadata["origin"])}
     del told["origin"]["job_id"], told["origin"]["job_name"]
     return {name: each.numpy().tobytes() for name, each in read.tensors.items()}, told
+
+
+def _used(run_dir: Path) -> dict[str, bytes]:
+    """Return the tensors of the best checkpoint, bit by bit, but those to train on with."""
+    found = tensors.read(run_dir / rundir.BEST).tensors.items()
+    return {name: each.numpy().tobytes() for name, each in found if not name.startswith("live/")}
 
 
 def _idle(done: Job, rivals: Sequence[Job]) -> Iterator[str]:
