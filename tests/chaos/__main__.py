@@ -1,4 +1,4 @@
-"""Run the full forms of all chaos and print what they came to.
+"""Run the full forms of all chaos, print what they came to, and keep it for docs/reliability.md.
 
 `python -m tests.chaos [PYTEST ARGUMENTS]`: `-k daemon` runs some of them. FT_CHAOS_SEED sets the
 seed. The exit code is that of pytest.
@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos import account
 from tests.chaos.figures import FILE, SEED, Figure, read, seed_of_this_run
 
 HERE = Path(__file__).parent
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         environment = {**os.environ, FILE: str(file), SEED: seed}
         done = subprocess.run(command, env=environment, check=False)
         console = Console(highlight=False)
-        console.print(_table(read(file)), soft_wrap=True)
+        console.print(_table(runs := read(file)), soft_wrap=True)
+        account.keep(runs, seed=seed)
     console.print(f"seed {seed}, {time.monotonic() - began:.0f} s in all")
     return done.returncode
 

@@ -1,6 +1,6 @@
 """What trainers in use have suffered from (R1 to R35), and the tests that show it cannot be here.
 
-`python -m tests.house.cases` prints the count and writes the table of docs/reliability.md;
+`python -m tests.house.cases` prints the count and writes the tables of docs/reliability.md;
 `--check` compares. A test is named FILE::NAME; `unproven` says what no test here can show.
 """
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.chaos import account
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = CHECKOUT / "docs/reliability.md"
-BEGIN, END = "<!-- cases -->\n", "<!-- end of cases -->"
 MOST_UNPROVEN = 3
 UNIT = "tests/unit/trainer"
 
@@ -236,9 +237,7 @@ CASES: Mapping[int, Case] = {
 def main(arguments: Sequence[str]) -> int:
     """Write or check the table of the page; return 1 where something is amiss."""
     amiss = list(faults())
-    before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    page = f"{before}{BEGIN}{table()}{END}{after}"
+    page = _filled(_filled(PAGE.read_text(), "cases", table()), "figures", account.table())
     if "--check" in arguments and page != PAGE.read_text():
         amiss.append(f"{PAGE.relative_to(CHECKOUT)} is stale: make fmt")
     elif "--check" not in arguments:
@@ -247,12 +246,21 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if amiss else 0
 
 
+def _filled(page: str, name: str, content: str) -> str:
+    """Put a table where the page has a place for it."""
+    before, rest = page.split(f"<!-- {name} -->\n")
+    after = rest.split(f"<!-- end of {name} -->")[1]
+    return f"{before}<!-- {name} -->\n{content}<!-- end of {name} -->{after}"
+
+
 def count() -> str:
     """Return how many cases have tests."""
     proven = [case for case in CASES.values() if case.tests]
     tests = {test for case in proven for test in case.tests}
     unproven = len(CASES) - len(proven)
-    return f"cases: {len(CASES)}, with tests: {len(proven)} ({len(tests)}), with a reason: {unproven}"
+    return (
+        f"cases: {len(CASES)}, with tests: {len(proven)} ({len(tests)}), with a reason: {unproven}"
+    )
 
 
 def faults() -> list[str]:
