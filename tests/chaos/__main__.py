@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         file = Path(folder) / "figures.jsonl"
         file.touch()
         seed = str(seed_of_this_run())
-        command = [sys.executable, "-m", "pytest", "-m", "chaos and not gpu", HERE, *arguments]
+        command = [sys.executable, "-m", "pytest", "-m", "chaos and not gpu", str(HERE), *arguments]
         environment = {**os.environ, FILE: str(file), SEED: seed}
         done = subprocess.run(command, env=environment, check=False)
         console = Console(highlight=False)

@@ -113,6 +113,12 @@ CASES: Mapping[int, Case] = {
         [f"{UNIT}/test_everything_on.py::test_a_run_does_not_depend_on_who_loads_its_images",
          f"{UNIT}/test_stream.py::test_any_number_of_processes_makes_the_same_bytes"],
     ),
+    14: Case(
+        "a resume that is not exact: random numbers, order, amid an epoch",
+        "killed at any moment, weights and figures end as those of an unbroken run, bit for bit",
+        ["tests/chaos/test_trainer_kills.py::test_60_kills_of_the_trainer_change_no_bit",
+         "tests/chaos/test_trainer_kills.py::test_what_a_checkpoint_lacks_is_seen"],
+    ),
     15: Case(
         "a learning rate that is wrong after a resume",
         "a pure function of the step",
@@ -124,12 +130,26 @@ CASES: Mapping[int, Case] = {
         [f"{UNIT}/words/test_words_training.py::"
          "test_a_checkpoint_goes_on_with_the_very_next_step"],
     ),
+    17: Case(
+        "checkpoints that are half written, or fill the disk",
+        "written aside, with a digest of their own, the one before kept; no room pauses the job",
+        [f"{UNIT}/words/test_words_checkpoint.py::"
+         "test_a_damaged_checkpoint_is_told_and_the_one_before_is_used",
+         "tests/chaos/test_disk.py::test_a_full_disk_pauses_the_job_and_room_lets_it_go_on"],
+    ),
     18: Case(
         "weights that were downloaded in part",
         "written aside, checked by SHA-256, renamed; offline it says where to put the file",
         [f"{UNIT}/test_weights.py::test_a_download_is_there_whole_or_not_at_all",
          f"{UNIT}/test_weights.py::"
          "test_weights_that_cannot_be_downloaded_say_where_to_put_the_file"],
+    ),
+    19: Case(
+        "memory that runs out, and leaks in a process that lives on",
+        "each job has a process of its own; it goes on with smaller batches, and says so",
+        ["tests/chaos/test_failures.py::test_refused_memory_halves_the_batches_until_they_fit",
+         "tests/chaos/test_failures.py::"
+         "test_a_worker_that_the_kernel_ends_for_want_of_memory_is_told_so"],
     ),
     20: Case(
         "memory that grows with the shapes of inputs",
@@ -146,7 +166,8 @@ CASES: Mapping[int, Case] = {
     22: Case(
         "logging that slows small nets",
         "at most two records of steps in a second",
-        [f"{UNIT}/test_journal.py::test_steps_are_gathered_for_half_a_second"],
+        [f"{UNIT}/test_journal.py::test_steps_are_gathered_for_half_a_second",
+         "tests/chaos/test_watchers.py::test_a_trainer_trains_on_while_its_daemon_stands_still"],
     ),
     23: Case(
         "`eval()` forgotten, augmented validation, test data that is peeked at",
@@ -214,7 +235,7 @@ CASES: Mapping[int, Case] = {
     ),
     33: Case(
         "runs on a GPU that differ",
-        "deterministic algorithms are on; where an operator has none, torch's warning is in the log",
+        "deterministic algorithms are on; an operator that has none is named in the log",
         unproven="no GPU was at hand; `tests/unit/trainer/test_cuda.py` holds the tests for one",
     ),
     34: Case(
@@ -222,7 +243,8 @@ CASES: Mapping[int, Case] = {
         "the worker goes on, the next daemon takes it up, watchers resume by number",
         ["tests/integration/test_supervisor.py::"
          "test_a_worker_goes_on_without_its_daemon_and_the_next_one_takes_it_up",
-         "tests/e2e/test_stream.py::test_a_late_watcher_and_one_that_resumes_get_the_same_records"],
+         "tests/e2e/test_stream.py::test_a_late_watcher_and_one_that_resumes_get_the_same_records",
+         "tests/chaos/test_daemon_kills.py::test_60_kills_of_the_daemon_while_20_jobs_wait"],
     ),
     35: Case(
         "a class that validation lacks",
