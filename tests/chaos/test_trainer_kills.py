@@ -95,14 +95,14 @@ class Job:
 def broken(job: Job, phases: Sequence[Phase], chance: Random) -> Broken:
     """Kill a job's trainer in each of the phases; the last ones lie at the end of a run."""
     kills: list[Phase] = []
-    missed: list[Phase] = []
-    for phase in sorted(phases, key="export".__eq__):
+    ahead = sorted(phases, key="export".__eq__)
+    for phase in ahead:
         epoch = chance.randrange(3) if phase not in ("start-up", "export") else 0
         late = LATE_S.get(phase, 0.0) * chance.random()
-        if job.attempt().kill_in(_phase(phase, epoch), after_s=late):
-            kills.append(phase)
-        else:
-            missed.append(phase)
+        if not job.attempt().kill_in(_phase(phase, epoch), after_s=late):
+            break  # It went by too soon, and the run has come to its end.
+        kills.append(phase)
+    missed = ahead[len(kills) :]
     found = job.differences()
     told = [record for each in job.attempts for record in engine.records(each)]
     resumed = sum(isinstance(record, Resumed) for record in told)
