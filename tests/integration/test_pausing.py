@@ -1,6 +1,8 @@
 """Jobs that are paused, resumed and preempted, by a real zygote; the workers are fakes."""
 
 import asyncio
+import errno
+import itertools
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ import pytest
 
 from ftd.errors import JobEnded, JobNotFound, JobNotRunning
 from ftd.jobs import attempt, pausing
+from ftd.jobs import supervisor as supervising
 from ftd.jobs.callers import Caller
 from ftd.jobs.model import Attempt, EventKind, Job, JobState, OutcomeReason
 from ftd.jobs.supervisor import Supervisor
@@ -400,6 +403,28 @@ async def test_a_job_that_does_not_say_so_is_not_preempted_nor_one_as_important(
         await supervisor.finish(runs.id)
         assert states_of(await watch(supervisor, urgent))[-1] == "succeeded"
         assert len(await attempts(supervisor, runs)) == 1
+
+
+async def test_a_job_that_cannot_be_asked_to_make_room_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "AGAIN_S", 0.01)
+    ask, asked = rundir.ask_to_pause, itertools.count(1)
+
+    def full(run_dir: Path, **note: str) -> None:
+        if next(asked) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        ask(run_dir, **note)
+
+    monkeypatch.setattr(rundir, "ask_to_pause", full)
+    async with daemon(tmp_path) as supervisor:
+        victim = await started(supervisor, HEED, is_preemptible=True, min_runtime_s=0.0)
+        urgent = await submit(supervisor, "finish", priority=1)
+
+        assert states_of(await watch(supervisor, urgent))[-1] == "succeeded"
+        assert next(asked) == 3
+        await supervisor.cancel(victim.id)
+        await watch(supervisor, victim)
 
 
 async def test_a_preempted_job_says_so_also_to_the_next_daemon_and_can_be_paused(

@@ -148,12 +148,16 @@ class Pausing:
     async def _ask(self, job: Job, wish: _Wish) -> None:
         """Ask a job's worker to keep a checkpoint and to end."""
         self._wishes[job.id] = wish
-        await asyncio.to_thread(
-            rundir.ask_to_pause,
-            Path(job.run_dir),
-            preempted_by=wish.preempted_by,
-            asked_by=wish.paused_by,
-        )
+        try:
+            await asyncio.to_thread(
+                rundir.ask_to_pause,
+                Path(job.run_dir),
+                preempted_by=wish.preempted_by,
+                asked_by=wish.paused_by,
+            )
+        except OSError:
+            del self._wishes[job.id]  # nobody asked it: it is not to be counted on
+            raise
         self._wait_for(job)
 
     def _wait_for(self, job: Job) -> None:
