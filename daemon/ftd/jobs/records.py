@@ -75,7 +75,7 @@ class Translator:
 
     @property
     def _gap_s(self) -> float:
-        return PROGRESS_GAP_S * 2 ** min(self._count // SLOWER_AFTER, 20)
+        return PROGRESS_GAP_S * (1 << min(self._count // SLOWER_AFTER, 20))
 
     def _event(self, entry: journal.Entry) -> NewEvent | None:
         self._remember(entry.record)
