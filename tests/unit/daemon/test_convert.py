@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from typing import get_args
 
 import pytest
 from google.protobuf.message import Message
@@ -219,7 +220,7 @@ def test_every_state_and_reason_and_phase_has_its_word_in_the_api() -> None:
         "OUTCOME_REASON_UNSPECIFIED", *(f"OUTCOME_REASON_{each.name}" for each in OutcomeReason)
     }  # fmt: skip
     assert set(job_pb2.Phase.keys()) == {
-        "PHASE_UNSPECIFIED", *(f"PHASE_{name.upper()}" for name in PhaseName.__args__)
+        "PHASE_UNSPECIFIED", *(f"PHASE_{name.upper()}" for name in get_args(PhaseName))
     }  # fmt: skip
 
 
