@@ -15,17 +15,18 @@ from ftd.devices.model import Device, Inventory
 from ftd.devices.telemetry import Telemetry
 from ftd.errors import JobNotRunning
 from ftd.jobs import cgroup, leftovers, needs, outcome, references
-from ftd.jobs.attempt import Workshop, gone_since
+from ftd.jobs.attempt import Workshop
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.crew import Crew
 from ftd.jobs.depot import LIMIT_BYTES, Depot
 from ftd.jobs.dispatch import Dispatch
+from ftd.jobs.estate import Estate
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.journals import Journals
 from ftd.jobs.ledger import Change, Clock, Ledger, Witness
-from ftd.jobs.model import Job, JobId, JobRequest, JobState
+from ftd.jobs.model import Job, JobRequest, JobState
 from ftd.jobs.pausing import Pausing
 from ftd.jobs.planning import Planning
 from ftd.jobs.plotting import Plotting
@@ -44,7 +45,6 @@ log = structlog.get_logger()
 
 AGAIN_S = 5.0
 """After a failure of the daemon's own, such as a full disk."""
-_WAITING = (JobState.QUEUED, JobState.PAUSED)
 CLOCK_S = 60.0
 """The time of day may be set, and the machine may sleep: a moment is looked for this often."""
 
@@ -323,38 +323,15 @@ class Supervisor:
             await self._safely(self.datasets.sweep_for_ever)
 
     async def _take_up(self) -> None:
-        """Find the jobs that an earlier daemon left, and go on with each where it stands."""
+        """Go on with what an earlier daemon left."""
         leftovers.remove((self.state_dir / "plans").glob("planning-*"))
         self.predicting.clear()
         self.plotting.clear()
-        if (before := await self.store.settle(self.state_dir / "runs")) is not None:
-            log.info("state_moved", before=str(before), now=str(self.state_dir / "runs"))
-        await self.store.end_attempts_of_ended_jobs()
-        jobs = await self.store.unfinished()
-        held = await self._held([job.id for job in jobs])
-        under_way = {each.id for each in jobs if each.state not in _WAITING}
-        for job_id in await self._crew.end_leftovers(except_of=under_way):
-            work = partial(self._crew.release_when_empty, job_id)
-            self._begin(work, name=f"empty-{job_id[:8]}")
-        for job in jobs:
-            self.ledger.add(job)
-        await self.pausing.take_up(jobs)
-        for job in jobs:
-            is_waiting = job.state in _WAITING
-            if is_waiting or (job.state is JobState.STARTING and _never_began(job)):
-                await self._crew.requeue(job.id)
-                if job.attempt:  # the daemon before may have ended right before it could
-                    ended = gone_since(Path(job.run_dir)) or self.now()
-                    await self.store.end_attempts(job.id, ended)
-                continue
-            self._fleet.hold(job, held.get(job.id, ()))
-            self._crew.expect(job)
-            self._begin(partial(self._crew.take_up, job), name=f"take-up-{job.id[:8]}")
-
-    async def _held(self, job_ids: Sequence[JobId]) -> dict[JobId, tuple[str, ...]]:
-        """Return the devices that each job's latest attempt holds."""
-        attempts = await self.store.attempts(job_ids)
-        return {attempt.job_id: attempt.devices for attempt in attempts}
+        estate = Estate(
+            ledger=self.ledger, fleet=self._fleet, crew=self._crew, pausing=self.pausing,
+            begin=self._begin, runs=self.state_dir / "runs",
+        )  # fmt: skip
+        await estate.take_up()
 
     def _begin(self, work: Work, *, name: str) -> asyncio.Task[None]:
         """Run a piece of work until it is done or the daemon stops."""
@@ -379,12 +356,3 @@ class Supervisor:
         """End the daemon's own tasks; workers and shims go on by themselves."""
         for task in self._work:
             task.cancel()
-
-
-def _never_began(job: Job) -> bool:
-    """Give a start up that the daemon before left behind; False where its shim has begun."""
-    run_dir = Path(job.run_dir)
-    try:
-        return rundir.take_start(run_dir, None) or rundir.read_shim(run_dir) is None
-    except FileNotFoundError:  # somebody took the run directory away
-        return True
