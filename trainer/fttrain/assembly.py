@@ -63,6 +63,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         device=torch.device(plan.device),
         chunk=plan.chunk,
         accumulate=plan.accumulate,
+        micro_batch=plan.micro_batch,
         clip_value=recipe.train.clip_value,
         clip_norm=recipe.train.clip_norm,
         seed=recipe.train.seed,
