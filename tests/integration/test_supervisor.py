@@ -41,8 +41,8 @@ async def test_jobs_start_by_priority_and_say_why_they_wait(supervisor: Supervis
     first = await submit(supervisor, "wait")
     await until(supervisor, first, JobState.RUNNING)
     low = await submit(supervisor, "finish-low")
-    high = await submit(supervisor, "finish-high", priority=5)
     await until(supervisor, low, JobState.QUEUED, "waits for a device: wait runs")
+    high = await submit(supervisor, "finish-high", priority=5)
     await until(supervisor, high, JobState.QUEUED, "waits for a device: wait runs")
 
     await supervisor.cancel(first.id)
