@@ -15,6 +15,7 @@ from ftd.rpc.errors import CODES, DOMAIN
 _PROTO = Path(__file__).parents[2] / "proto"
 _OURS = {"INTERNAL", "PLANNER_UNAVAILABLE", "PREDICTOR_UNAVAILABLE", "PLOTTER_UNAVAILABLE"}
 """Reasons that are promised, but for no request: something of ours broke."""
+_TOO_LARGE = "Received message larger than max"
 _WELL_ENDED = {
     OutcomeReason.BAD_RECIPE, OutcomeReason.DEPENDENCY_FAILED, OutcomeReason.CANCELLED_BY_USER,
     OutcomeReason.COMPLETED,
@@ -25,6 +26,9 @@ def fault_of(method: MethodDescriptor, error: grpc.aio.AioRpcError) -> str:
     """Return what is wrong with an error; empty where it is as promised."""
     code = error.code()
     info = _info(error)
+    if info is None and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Beyond 4 MiB gRPC itself answers, before any code of ours sees the message.
+        return "" if _TOO_LARGE in (error.details() or "") else f"{error.details()}"
     if info is None:
         return f"{code.name} without ErrorInfo ({error.details()})"
     if info.reason in _OURS:

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from fttrain.spec.choice import FLAT, OneOf, Strict
-from fttrain.spec.values import Count, Share, Text
+from fttrain.spec.values import Share, Text, Width
 
 
 class Cnn(Strict):
     """A small convolutional net: per entry of `channels` a block of 3x3 convolution, BatchNorm,
     ReLU and (where `pool` says so) 2x2 max pooling; then global average pooling and the head."""
 
-    channels: Annotated[list[Count], Field(min_length=1, max_length=16)] = Field(
+    channels: Annotated[list[Width], Field(min_length=1, max_length=16)] = Field(
         [16, 32, 64], description="Outputs of each block, from the image to the head."
     )
     pool: Annotated[int, Field(ge=0)] = Field(2, description="Pool after the first n blocks.")
@@ -28,7 +28,7 @@ class Linear(Strict):
 
     model_config = ConfigDict(json_schema_extra={"type": ["object", "integer"]})
 
-    width: Count = Field(description="Its outputs.")
+    width: Width = Field(description="Its outputs.")
 
     @model_validator(mode="before")
     @classmethod

@@ -20,6 +20,7 @@ Positive = Annotated[float, Field(gt=0), AfterValidator(_within)]
 NonNegative = Annotated[float, Field(ge=0), AfterValidator(_within)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
 # JSON has no tuples: behind a choice, pydantic sees a list and must be allowed to take it.
 Range = Annotated[tuple[Positive, Positive], Field(strict=False)]
 Betas = Annotated[tuple[Share, Share], Field(strict=False)]
