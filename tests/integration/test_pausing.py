@@ -1,11 +1,9 @@
 """Jobs that are paused, resumed and preempted, by a real zygote; the workers are fakes."""
 
 import asyncio
-import errno
-import itertools
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,68 +12,28 @@ import pytest
 
 from ftd.errors import JobEnded, JobNotFound, JobNotRunning
 from ftd.jobs import attempt, pausing
-from ftd.jobs import supervisor as supervising
 from ftd.jobs.callers import Caller
-from ftd.jobs.model import Attempt, EventKind, Job, JobState, OutcomeReason
+from ftd.jobs.model import EventKind, JobState, OutcomeReason
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
+from tests.fakes.paused import (
+    HEED,
+    Hands,
+    again,
+    attempts,
+    now,
+    pause,
+    paused,
+    resume,
+    started,
+)
 from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
-
-ANN = Caller(user="ann", is_admin=True)
-HEED = "heed-what-is-asked"
 
 
 @pytest.fixture
 async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
     async with daemon(tmp_path) as running:
         yield running
-
-
-class Hands:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-async def started(supervisor: Supervisor, act: str, **changes: Any) -> Job:
-    job = await submit(supervisor, act, **changes)
-    await until(supervisor, job, JobState.RUNNING)
-    return await now(supervisor, job)
-
-
-async def now(supervisor: Supervisor, job: Job) -> Job:
-    return await supervisor.store.get(job.id)
-
-
-async def pause(supervisor: Supervisor, job: Job) -> Job:
-    return await supervisor.pausing.pause(job.id, caller=ANN)
-
-
-async def resume(supervisor: Supervisor, job: Job) -> Job:
-    return await supervisor.pausing.resume(job.id, caller=ANN)
-
-
-async def paused(supervisor: Supervisor, job: Job) -> Job:
-    await pause(supervisor, job)
-    await until(supervisor, job, JobState.PAUSED)
-    return await now(supervisor, job)
-
-
-async def again(supervisor: Supervisor, job: Job, state: JobState, attempt: int) -> Job:
-    """Return a job once it stands somewhere in its so-manieth attempt."""
-    async for event in supervisor.broadcast.subscribe(job.id):
-        is_state = event.kind is EventKind.STATE and event.attempt == attempt
-        if is_state and event.body["state"] == state:
-            return await now(supervisor, job)
-    pytest.fail(f"{job.name} never was {state} in attempt {attempt}")
-
-
-async def attempts(supervisor: Supervisor, job: Job) -> list[Attempt]:
-    return list(await supervisor.store.attempts([job.id]))
 
 
 async def test_a_paused_job_gives_its_device_back_and_goes_on_when_it_is_resumed(
@@ -353,107 +311,3 @@ async def test_time_in_which_a_job_is_paused_counts_neither_for_its_timeout_nor_
 
 
 # Preemption.
-
-
-async def test_a_job_of_higher_priority_takes_the_device_once_the_other_has_run_long_enough(
-    tmp_path: Path,
-) -> None:
-    hands = Hands()
-    async with daemon(tmp_path, clock=hands) as supervisor:
-        victim = await started(supervisor, HEED, is_preemptible=True)
-        urgent = await submit(supervisor, f"{HEED}-now", priority=1)
-        await until(supervisor, urgent, JobState.QUEUED, "waits for a device")
-        early = await now(supervisor, victim)
-
-        hands.now += timedelta(seconds=60)
-        supervisor.ledger.changed.set()
-        await until(supervisor, urgent, JobState.QUEUED, f"waits for {HEED} to make room")
-        await until(supervisor, urgent, JobState.RUNNING)
-        await until(supervisor, victim, JobState.QUEUED, f"preempted by {HEED}-now; waits")
-        waits = await now(supervisor, victim)
-        told = [event for event in await seen(supervisor, victim) if event[0] == "running"]
-        await supervisor.finish(urgent.id)
-        again_ = await again(supervisor, victim, JobState.RUNNING, attempt=2)
-        first, second = await attempts(supervisor, victim)
-        (its,) = await attempts(supervisor, urgent)
-        await supervisor.cancel(victim.id)
-
-    assert early.state is JobState.RUNNING
-    assert ("running", f"makes room for {HEED}-now") in told
-    assert waits.reason == f"preempted by {HEED}-now; waits for a device: {HEED}-now runs"
-    assert (waits.failures, again_.failures) == (0, 0)
-    assert first.outcome is not None
-    assert first.outcome.reason is OutcomeReason.PREEMPTED
-    assert first.outcome.message == f"Preempted by {HEED}-now after step 10."
-    assert first.devices == its.devices == second.devices
-    assert first.end_time is not None
-    assert its.end_time is not None
-    assert first.end_time <= its.start_time <= its.end_time <= second.start_time
-
-
-async def test_a_job_that_does_not_say_so_is_not_preempted_nor_one_as_important(
-    supervisor: Supervisor,
-) -> None:
-    for facts in ({}, {"is_preemptible": True, "min_runtime_s": 0.0, "priority": 1}):
-        runs = await started(supervisor, f"{HEED}-{len(facts)}", **facts)
-        urgent = await submit(supervisor, "finish", priority=1)
-        await until(supervisor, urgent, JobState.QUEUED, "waits for a device")
-
-        assert not supervisor.pausing.is_leaving(await now(supervisor, runs))
-        await supervisor.finish(runs.id)
-        assert states_of(await watch(supervisor, urgent))[-1] == "succeeded"
-        assert len(await attempts(supervisor, runs)) == 1
-
-
-async def test_a_job_that_cannot_be_asked_to_make_room_is_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervising, "AGAIN_S", 0.01)
-    ask, asked = rundir.ask_to_pause, itertools.count(1)
-
-    def full(run_dir: Path, **note: str) -> None:
-        if next(asked) == 1:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        ask(run_dir, **note)
-
-    monkeypatch.setattr(rundir, "ask_to_pause", full)
-    async with daemon(tmp_path) as supervisor:
-        victim = await started(supervisor, HEED, is_preemptible=True, min_runtime_s=0.0)
-        urgent = await submit(supervisor, "finish", priority=1)
-
-        assert states_of(await watch(supervisor, urgent))[-1] == "succeeded"
-        assert next(asked) == 3
-        await supervisor.cancel(victim.id)
-        await watch(supervisor, victim)
-
-
-async def test_a_preempted_job_says_so_also_to_the_next_daemon_and_can_be_paused(
-    tmp_path: Path,
-) -> None:
-    async with daemon(tmp_path) as first:
-        victim = await started(first, HEED, is_preemptible=True, min_runtime_s=0.0)
-        urgent = await submit(first, f"{HEED}-now", priority=1)
-        await until(first, urgent, JobState.RUNNING)
-        await until(first, victim, JobState.QUEUED, f"preempted by {HEED}-now; waits")
-
-    async with daemon(tmp_path) as second:
-        newest = await submit(second, "finish")
-        await until(second, newest, JobState.QUEUED, "waits its turn")
-        reason = (await now(second, victim)).reason
-        held = await pause(second, victim)
-        await second.finish(urgent.id)
-        await watch(second, newest)
-
-        assert reason.startswith(f"preempted by {HEED}-now; waits for a device")
-        assert (held.state, held.reason) == (JobState.PAUSED, "paused by ann")
-        assert (await now(second, victim)).state is JobState.PAUSED
-
-
-async def seen(supervisor: Supervisor, job: Job) -> list[tuple[str, str]]:
-    """Return the states and reasons of a job so far."""
-    events = await supervisor.store.events(job.id, 0, 1000)
-    return [
-        (event.body["state"], event.body["reason"])
-        for event in events
-        if event.kind is EventKind.STATE
-    ]
