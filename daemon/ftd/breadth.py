@@ -6,8 +6,8 @@ import resource
 MOST_FILES = 65_536
 """Each client has one open; many systems allow a process 1,024 unless it asks for more."""
 COLLECT_AFTER = (20_000, 10, 5)
-"""An event for 1,000 watchers makes 20,000 objects and lets go of them. Calls leave some in circles,
-which must not add up over thousands of them."""
+"""An event for 1,000 watchers makes 20,000 objects and lets go of them. What calls leave in circles
+must not add up over thousands of them."""
 
 
 def take_files() -> None:

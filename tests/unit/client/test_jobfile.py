@@ -8,26 +8,7 @@ import pytest
 import ftctl
 from ftctl.request import JobRequest
 from tests.house.words import paths_of_data, vocabulary
-
-GOOD = """\
-name: ants-bees-frozen
-resources: {devices: 1}
-priority: 10
-after: [pretrain]
-labels: {team: vision}
-
-data:
-  folder: {path: photos, train: train, val: val}
-model:
-  name: mobilenet_v2
-  weights: file:weights/net.pth
-train:
-  epochs: 25
-  batch_size: 4
-  trains: head
-  optimizer: {sgd: {lr: 1e-3, momentum: 0.9}}
-outputs: [curves]
-"""
+from tests.jobfiles import GOOD, faults, recipe
 
 
 @pytest.fixture
@@ -38,15 +19,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def recipe(file):
-    return json.loads(file.request.recipe_json)
-
-
-def faults(text, **overrides):
-    file = ftctl.JobFile.parse(text, label="job.yaml", overrides=overrides)
-    return [str(fault) for fault in file.faults]
 
 
 def test_a_job_file_is_split_into_the_daemons_part_and_the_recipe(write):
