@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ftd.errors import BadConfig
+from ftd.errors import BadBackup
 from ftd.jobs.store.plain import opened
 from fttrain.spec import rundir
 
@@ -31,10 +31,6 @@ _OPERATIONS = 10_000
 
 class CutShort(Exception):
     """A look at a store that was not brought to its end."""
-
-
-class BadBackup(BadConfig):
-    """A folder that cannot be restored from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ DaemonError
 ├── TokenNotFound                               no live token has it
 ├── StateLocked                                 another daemon holds the state directory
 └── BadConfig                                   a start that cannot be
+    └── BadBackup                               a folder that cannot be restored from
 """
 
 from collections.abc import Sequence
@@ -272,3 +273,7 @@ class StateLocked(DaemonError):
 
 class BadConfig(DaemonError):
     """A configuration with which the daemon cannot start."""
+
+
+class BadBackup(BadConfig):
+    """A folder that cannot be restored from."""

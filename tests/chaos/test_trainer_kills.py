@@ -199,7 +199,7 @@ def optimizer(held: dict[str, Tensor], card: dict[str, Any]) -> dict[str, Tensor
 def killed(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Job:
     """A job whose trainer was killed, with its last checkpoint amid an epoch."""
     rule = {"steps": 3, "minutes": None}
-    recipe = engine.digits(epochs=3, ema={"decay": 0.9, "every": 2}, checkpoint=rule)
+    recipe = engine.digits(epochs=20, ema={"decay": 0.9, "every": 2}, checkpoint=rule)
     job = Job(tmp_path_factory.mktemp("stripped"), recipe, zygote)
     trainer = job.attempt()
     folder = job.attempts[-1] / rundir.STEPS

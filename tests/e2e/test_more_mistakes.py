@@ -146,14 +146,14 @@ async def test_a_fault_that_the_file_alone_shows_is_told_at_once(
 
 async def test_many_faults_of_one_file_are_told_together(daemon: Serving, place: Path) -> None:
     text = JOB.replace("epochs: 1", "epochs: 0\n  epoch: 3").replace("lr: 1e-3", "lr: 1, lr: -1")
-    text = text.replace("name: first\n", "name: first\nname: Not A Name\nretries: 3\n")
+    text = text.replace("name: first\n", "name: first\nname: Not A Name\nsweep: 3\n")
 
     assert await submit(daemon, place, text.replace("mean:", "means: [1], mean:")) == (
         2,
         "job.yaml:2:1: name: is given twice; first in line 1\n"
         "job.yaml:2:1: name: `Not A Name` is not a name: 1 to 63 of a-z, 0-9 and -, beginning and "
         "ending with a letter or digit\n"
-        "job.yaml:3:1: retries: `retries` is not built in this version; leave it out\n"
+        "job.yaml:3:1: sweep: `sweep` is not built in this version; leave it out\n"
         "job.yaml:6:38: data.preprocess.means: unknown key `means`; did you mean `mean`?\n"
         "job.yaml:10:3: train.epochs: should be greater than or equal to 1, not 0\n"
         "job.yaml:11:3: train.epoch: unknown key `epoch`; did you mean `epochs`?\n"

@@ -323,6 +323,11 @@ DAEMON = {
         "a socket that is taken, a certificate that cannot be read.",
         "Mend what is listed; `ftd check-config` shows what holds, and who said it.",
     ),
+    "BadBackup": _advice(
+        "A folder is no backup that can be restored: a file is missing or damaged, or a newer "
+        "version wrote it.",
+        "Name another one; those that the daemon made by itself lie in STATE/backups.",
+    ),
     "TokenNameTaken": _advice(
         "A token of this name is live.",
         "Choose another name, or revoke that one with `ftd token revoke`.",

@@ -194,4 +194,4 @@ async def test_get_prints_the_job_file_as_yaml(ftctl):
     code, out, err = await ftctl("get", "ants-bees-frozen", "-o", "yaml")
 
     assert (code, err) == (0, "")
-    assert out == "name: ants-bees-frozen\nresources:\n  devices: 1\npriority: 10\n"
+    assert out == "name: ants-bees-frozen\nresources:\n  devices: 1\npriority: 10\nretries: 0\n"

@@ -57,7 +57,7 @@ class Jobs:
         raise RuntimeError("nobody foresaw this")
 
     SubmitJob = ListJobs = TailLog = CancelJob
-    DeleteJob = ListArtifacts = PullArtifact = CancelJob
+    PauseJob = ResumeJob = DeleteJob = ListArtifacts = PullArtifact = CancelJob
 
     async def WatchJob(
         self, _request: WatchJobRequest, _context: Any

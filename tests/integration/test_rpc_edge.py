@@ -149,7 +149,7 @@ async def test_of_the_many_calls_of_a_push_only_those_that_fail_are_told(line: L
 
 
 async def test_what_is_not_built_is_unimplemented(line: Line) -> None:
-    call = line.channel.unary_unary("/finetuned.v1.JobService/PauseJob")
+    call = line.channel.unary_unary("/finetuned.v1.JobService/EvaluateJob")
 
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call(b"")

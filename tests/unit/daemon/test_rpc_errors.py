@@ -55,7 +55,7 @@ def test_every_error_of_the_domain_is_thought_of() -> None:
 
     start_only = {
         errors.DaemonError, errors.StateLocked, errors.BadConfig, errors.TokenNameTaken,
-        errors.TokenNotFound,
+        errors.TokenNotFound, errors.BadBackup,
     }  # fmt: skip
     assert below(errors.DaemonError) - start_only == set(translation.CODES)
 
