@@ -5,7 +5,7 @@ import resource
 
 MOST_FILES = 65_536
 """Each client has one open; many systems allow a process 1,024 unless it asks for more."""
-COLLECT_AFTER = (20_000, 10, 5)
+COLLECT_AFTER = (10_000, 10, 5)
 """An event for 1,000 watchers makes 20,000 objects and lets go of them. What calls leave in circles
 must not add up over thousands of them."""
 
