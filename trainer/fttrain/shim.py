@@ -166,7 +166,10 @@ def _work(orders: int, worker: Worker) -> int:
     prefer_as_victim(_SPARE_FIRST)
     setproctitle.setproctitle("finetuned spare worker")
     run = worker()
-    run_dir = Path(os.fsdecode(_read_all(orders)))
+    order = _read_all(orders)
+    if not order:
+        return 0  # the shim is gone, and the kernel ends this process as well
+    run_dir = Path(os.fsdecode(order))
     redirect(run_dir / rundir.LOG)
     prefer_as_victim(_WORKERS_LAST)
     setproctitle.setproctitle(f"finetuned worker {_short(run_dir)}")
