@@ -29,5 +29,5 @@ def test_the_daemon_takes_the_open_files_that_it_may_have() -> None:
 def test_what_is_there_at_the_start_is_never_looked_at_for_garbage() -> None:
     _, threshold, frozen = probe(hard=2000)
 
-    assert threshold == [20_000, 20, 50]
+    assert threshold == [10_000, 10, 5]
     assert frozen > 1000

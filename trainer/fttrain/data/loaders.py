@@ -10,6 +10,7 @@ parallel one hangs.
 """
 
 import contextlib
+import gc
 import itertools
 import math
 import mmap
@@ -175,6 +176,7 @@ def _serve(
     make: Callable[[Task, Room], Pixels], connection: Connection, trainers: Connection
 ) -> None:
     """Make a batch of each task, until the trainer is gone."""
+    gc.freeze()  # Else Python, in search of garbage, copies what is shared with the trainer.
     trainers.close()  # Inherited; while it is open here, the trainer's end would not be seen.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Whatever the trainer does of it.
     with contextlib.suppress(EOFError, ConnectionError):
