@@ -28,7 +28,8 @@ SETTLED = 100
 """Jobs after which all has been done once: caches are warm, pools are full."""
 AT_ONCE = 4
 FAILS_EVERY, CANCELLED_EVERY = 20, 7
-MOST_GROWTH_BYTES = 8 * 2**20
+# Threads of pools come when all others are busy, which may be late; they are a few at most.
+MOST_GROWTH = {"rss_bytes": 8 * 2**20, "threads": 4}
 """Of the resident memory from the first hundred on: SQLite's three connections keep up to 2 MiB of
 pages each, and the file of 2,000 jobs has more than that of 100."""
 
@@ -78,7 +79,7 @@ class Soaked:
         return [
             f"{who} {what}: {first:,} -> {last:,}"
             for who, what, first, last in self.figures()
-            if last > first + (MOST_GROWTH_BYTES if what == "rss_bytes" else 0)
+            if last > first + MOST_GROWTH.get(what, 0)
         ]
 
 
