@@ -4,26 +4,23 @@ pulled stays. On a terminal it asks before."""
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl.cli import codes, reach
+from ftctl.cli import codes, reach, several
 from ftctl.errors import BadInput
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.add_argument(
-        "jobs", metavar="JOB", nargs="+", help="id, start of an id, or name; several are taken"
-    )
+    several.configure(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
     async with reach.client(args) as client:
-        # All are looked up first: a misspelt one must not be found out behind half of the work.
-        jobs = {job.id: job for job in [await client.get(ref) for ref in args.jobs]}
+        jobs = await several.find(client, args)
         if not args.yes:
-            _confirm([job.name for job in jobs.values()])
-        for job in jobs.values():
+            _confirm([job.name for job in jobs])
+        for job in jobs:
             await client.delete(job.id)
             sys.stdout.write(f"{job.name} is deleted\n")
     return codes.DONE

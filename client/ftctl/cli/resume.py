@@ -3,22 +3,19 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ftctl.cli import codes, reach
+from ftctl.cli import codes, reach, several
 from ftctl.models import Job, JobState
 
 
 def configure(parser: ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.add_argument(
-        "jobs", metavar="JOB", nargs="+", help="id, start of an id, or name; several are taken"
-    )
+    several.configure(parser)
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
     async with reach.client(args) as client:
-        jobs = {job.id: job for job in [await client.get(ref) for ref in args.jobs]}
-        for before in jobs.values():
+        for before in await several.find(client, args):
             job = await client.resume(before.id)
             sys.stdout.write(_told(before, job) + "\n")
     return codes.DONE
