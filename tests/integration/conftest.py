@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 import ftctl
+from ftctl import testing
+from ftctl.cli import dispatch, parser
+from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
+from tests.fakes import supervising
+from tests.fakes.calls import Call
 from tests.fakes.listening import Line, listening
 from tests.fakes.scripted_daemon import FakeDaemon
 
@@ -25,6 +30,33 @@ async def client(daemon: FakeDaemon) -> AsyncIterator[ftctl.AsyncClient]:
     """A client of the scripted daemon."""
     async with ftctl.AsyncClient(daemon.socket, patience_s=10) as connected:
         yield connected
+
+
+@pytest.fixture
+def fake() -> Iterator[testing.FakeDaemon]:
+    """The daemon of users' tests, whose jobs get on only as a test says."""
+    with testing.FakeDaemon(pace_s=None) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def call(fake: testing.FakeDaemon, capsys: pytest.CaptureFixture[str]) -> Call:
+    """`ftctl`, which asks that daemon."""
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        given = ["--socket", str(fake.socket), *words]
+        code = await dispatch.call(parser(given).parse_args(given))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """A supervisor with processes in place of an engine."""
+    async with supervising.daemon(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

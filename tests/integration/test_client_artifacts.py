@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,34 +11,16 @@ from typing import Any
 import pytest
 
 import ftctl
-from ftctl.cli import dispatch, parser
 from ftctl.testing import FakeDaemon
+from tests.fakes.calls import Call
 
 JOB = {"name": "ants", "data": {"digits": {}}, "model": {"cnn": {}}, "train": {"epochs": 3}}
-Call = Callable[..., Awaitable[tuple[int, str, str]]]
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeDaemon]:
-    with FakeDaemon(pace_s=None) as daemon:
-        yield daemon
 
 
 @pytest.fixture
 def client(fake: FakeDaemon) -> Iterator[ftctl.Client]:
     with ftctl.Client(fake.socket) as client:
         yield client
-
-
-@pytest.fixture
-def call(fake: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> Call:
-    async def run(*words: str) -> tuple[int, str, str]:
-        given = ["--socket", str(fake.socket), *words]
-        code = await dispatch.call(parser(given).parse_args(given))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

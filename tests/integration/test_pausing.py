@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,6 @@ from tests.fakes.paused import (
     started,
 )
 from tests.fakes.supervising import daemon, states_of, submit, until, watch, worker_of
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    async with daemon(tmp_path) as running:
-        yield running
 
 
 async def test_a_paused_job_gives_its_device_back_and_goes_on_when_it_is_resumed(

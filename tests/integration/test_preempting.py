@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +13,6 @@ from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.fakes.paused import HEED, Hands, again, attempts, now, pause, started
 from tests.fakes.supervising import daemon, states_of, submit, until, watch
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    async with daemon(tmp_path) as running:
-        yield running
 
 
 async def test_a_job_of_higher_priority_takes_the_device_once_the_other_has_run_long_enough(

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -15,12 +14,6 @@ from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch, worker_of
 from tests.wait import wait_until
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    async with daemon(tmp_path) as running:
-        yield running
 
 
 async def test_a_job_runs_to_its_end_through_every_state(supervisor: Supervisor) -> None:

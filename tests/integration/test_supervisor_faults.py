@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from fttrain.spec import rundir
 from tests.fakes.attempts import make_request
 from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch
 from tests.wait import wait_until
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    async with daemon(tmp_path) as running:
-        yield running
 
 
 async def test_a_run_directory_of_a_start_that_was_never_recorded_is_made_anew(

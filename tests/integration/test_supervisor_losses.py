@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +14,6 @@ from ftd.jobs.supervisor import Supervisor, utc_now
 from fttrain.spec import rundir
 from tests.fakes.supervising import daemon, planners, states_of, submit, until, watch, worker_of
 from tests.wait import wait_until
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    async with daemon(tmp_path) as running:
-        yield running
 
 
 async def test_a_job_whose_shim_is_killed_goes_on_in_another_attempt(
