@@ -118,8 +118,10 @@ class Ending:
 
     async def of(self, error: RpcError) -> RpcError:
         """Return what the daemon said, where it said something; else the error that was seen."""
+        # Not wait_for: before Python 3.12 it can lose a cancellation, which Ctrl-C is.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._is_said.wait(), _STATUS_S)
+            async with asyncio.timeout(_STATUS_S):
+                await self._is_said.wait()
         return self._said or error
 
     def _on_status(self, call: Any) -> None:

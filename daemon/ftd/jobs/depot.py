@@ -170,7 +170,8 @@ class Depot:
         while True:
             await self.sweep()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_littered.wait(), AGAIN_S)
+                async with asyncio.timeout(AGAIN_S):
+                    await self._is_littered.wait()
             self._is_littered.clear()
 
     # --- in threads -----------------------------------------------------------------------

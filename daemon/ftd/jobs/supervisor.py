@@ -308,7 +308,8 @@ class Supervisor:
         again: float | None = None
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ledger.changed.wait(), again)
+                async with asyncio.timeout(again):
+                    await self.ledger.changed.wait()
             self.ledger.changed.clear()
             again = None
             try:

@@ -165,7 +165,8 @@ class Zygote:
         assert self._socket is not None
         try:
             self._socket.send(json.dumps({"id": number, **request}).encode())
-            return await asyncio.wait_for(answer, _ANSWER_S)
+            async with asyncio.timeout(_ANSWER_S):
+                return await answer
         except TimeoutError:
             self._end_silent()
             raise ZygoteGone(f"the zygote gave no answer within {_ANSWER_S:.0f} s") from None
