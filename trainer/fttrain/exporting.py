@@ -68,7 +68,7 @@ class Exporting:
         found = self._evaluate(self.source.val)
         told = tables.evaluated(found, self.plan.data.classes, split="val", epoch=self.best.epoch)
         yield told
-        yield from self._tables(told, found)
+        yield from self._tables(told, found, self.source.val)
         if "predictions" in self.recipe.outputs:
             yield from self._picture("predictions", self._predictions(told, found))
         if self.tested is not None:
@@ -115,12 +115,14 @@ class Exporting:
     def _test_tables(self, tested: Verdicts) -> Iterator[Made]:
         classes = self.plan.data.classes
         told = tables.evaluated(tested, classes, split="test", epoch=self.best.epoch)
-        yield from self._tables(told, tested)
+        assert self.source.test is not None
+        yield from self._tables(told, tested, self.source.test)
 
-    def _tables(self, told: Evaluated, found: Verdicts) -> Iterator[Made]:
+    def _tables(self, told: Evaluated, found: Verdicts, samples: Samples) -> Iterator[Made]:
         """Write what an evaluation found; the files of test images have their own names."""
         suffix = "-test" if told.split == "test" else ""
         yield self._data(f"scores{suffix}", tables.scores(told, found, title=self.card.name))
+        yield self._verdicts(f"verdicts{suffix}", found, samples)
         if found.classes > MOST_CLASSES:
             return
         matrix = tables.confusion(told, found, title=self.card.name)
@@ -175,6 +177,14 @@ class Exporting:
         path = f"{FOLDER}/{kind}.png"
         rundir.write_aside(self.run_dir / path, drawn)
         return ArtifactMade(what=f"picture/{kind}", path=path)
+
+    def _verdicts(self, kind: str, found: Verdicts, samples: Samples) -> ArtifactMade:
+        path = f"{FOLDER}/{kind}.csv"
+        # Names alone are asked for: no image is read again.
+        names = map(samples.name, found.indices.tolist())
+        table = tables.verdicts(found, self.plan.data.classes, names)
+        rundir.write_aside(self.run_dir / path, table)
+        return ArtifactMade(what=f"table/{kind}", path=path)
 
     def _data(self, kind: str, body: Mapping[str, Any]) -> ArtifactMade:
         path = f"{FOLDER}/{kind}.json"

@@ -1,6 +1,7 @@
 """What a run leaves beside its model: tables, pictures with their numbers, TensorBoard's file."""
 
 import base64
+import csv
 import io
 import json
 import sys
@@ -81,6 +82,43 @@ def test_tables_hold_every_class_and_the_matrix_they_come_from(run: tuple[Path, 
     assert sum(each["count"] for each in scores["calibration"]) == scores["score"]["count"]
 
 
+def test_a_verdict_for_each_validation_image_adds_up_to_the_scores(
+    run: tuple[Path, Recipe],
+) -> None:
+    source, text = sources.load(run[1].data), (run[0] / "artifacts/verdicts.csv").read_text()
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+
+    assert text.splitlines()[0] == "image,label,predicted,confidence"
+    assert [row["image"] for row in rows] == [source.val.name(i) for i in range(len(source.val))]
+    assert [row["label"] for row in rows] == [source.classes[k] for k in source.val.labels]
+    matrix = body(run[0], "confusion")
+    counts = np.zeros((10, 10), int)
+    for row in rows:
+        counts[tuple(matrix["classes"].index(row[name]) for name in ("label", "predicted"))] += 1
+    assert counts.tolist() == matrix["counts"]
+    confidence = [float(row["confidence"]) for row in rows]
+    assert [repr(each) for each in confidence] == [row["confidence"] for row in rows]
+    bins = body(run[0], "scores")["calibration"]
+    said = sum(each["confidence"] * each["count"] for each in bins)
+    assert sum(confidence) == pytest.approx(said)
+
+
+def test_a_verdict_names_images_and_classes_with_commas_and_quotes() -> None:
+    found = Verdicts(
+        indices=np.arange(2), labels=np.array([0, 1]), predicted=np.array([1, 1]),
+        confidence=np.array([0.1 + 0.2, 1.0]), rank=np.array([1, 0]), loss_sum=1.0, classes=2,
+    )  # fmt: skip
+
+    table = tables.verdicts(found, ['a,"b', "ü"], ["x,1.jpg", "y\n2.jpg"]).decode()
+
+    assert list(csv.reader(io.StringIO(table, newline=""))) == [
+        ["image", "label", "predicted", "confidence"],
+        ["x,1.jpg", 'a,"b', "ü", "0.30000000000000004"],
+        ["y\n2.jpg", "ü", "ü", "1.0"],
+    ]
+
+
 def test_of_thousands_of_classes_scores_are_kept_and_no_matrix(tmp_path: Path) -> None:
     data = {"fake": {"classes": 2001, "train": 16, "val": 8, "side": 8}}
     recipe = engine.parsed(data, {"cnn": {"channels": [4]}}, {"epochs": 1}, outputs=["confusion"])
@@ -89,7 +127,7 @@ def test_of_thousands_of_classes_scores_are_kept_and_no_matrix(tmp_path: Path) -
 
     assert len(body(tmp_path / "run", "scores")["classes"]) == 2001
     made = [record.what for record in of(tmp_path / "run", events.ArtifactMade)]
-    assert made == ["model", "data/scores"]
+    assert made == ["model", "data/scores", "table/verdicts"]
     assert engine.planned(recipe).notices == [
         "over 2,000 classes: no confusion matrix is kept, scores of each class are"
     ]

@@ -36,6 +36,11 @@ def rows(run_dir: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def verdicts(run_dir: Path, name: str) -> list[dict[str, str]]:
+    with (run_dir / f"artifacts/{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_the_best_checkpoint_is_tested_once_at_the_end(root: Path, tmp_path: Path) -> None:
     records = engine.trained(tmp_path / "run", recipe(root, epochs=3))
 
@@ -73,6 +78,22 @@ def test_no_test_image_is_opened_before_training_is_over(
     locked = {row["path"] for row in rows(run_dir) if row["split"] == "test"}
     times = [(name, ended) for name, ended in seen if name in locked]
     assert sorted(times) == [(name, chosen.train.epochs) for name in sorted(locked)]
+
+
+def test_verdicts_of_test_images_have_a_table_of_their_own(root: Path, tmp_path: Path) -> None:
+    records = engine.trained(tmp_path / "run", recipe(root))
+
+    made = {r.what: r.path for r in records if isinstance(r, events.ArtifactMade)}
+    assert made["table/verdicts-test"] == "artifacts/verdicts-test.csv"
+    told = verdicts(tmp_path / "run", "verdicts-test")
+    locked = [row["path"] for row in rows(tmp_path / "run") if row["split"] == "test"]
+    assert [row["image"] for row in told] == locked
+    (tested,) = [r for r in records if isinstance(r, Evaluated) and r.split == "test"]
+    assert sum(row["label"] == row["predicted"] for row in told) == tested.score.correct
+    asked = predict.predict(tmp_path / "run", [root / row["image"] for row in told])
+    for row, guess in zip(told, asked, strict=True):
+        assert row["predicted"] == guess.label
+        assert float(row["confidence"]) == pytest.approx(guess.probability, abs=1e-6)
 
 
 def test_without_test_images_nothing_is_tested(tmp_path: Path) -> None:

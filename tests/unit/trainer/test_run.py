@@ -63,8 +63,8 @@ def test_the_journal_tells_the_run_in_order(tmp_path: Path, photos: Path) -> Non
         "header", "started", "setup 0", "evaluating 0", "epoch", "training 1", "steps",
         "evaluating 1", "checkpointing 1", "epoch", "checkpoint", "checkpoint",
     ]  # fmt: skip
-    assert once[-10:] == [
-        "exporting 2", *["artifact"] * 4, "evaluated", *["artifact"] * 3, "finished",
+    assert once[-11:] == [
+        "exporting 2", *["artifact"] * 4, "evaluated", *["artifact"] * 4, "finished",
     ]  # fmt: skip
     assert records[0] == Header(format=1, job_id="0123", attempt=1)
     assert records[1] == Started(pid=os.getpid())
@@ -188,6 +188,7 @@ def test_the_best_epoch_is_exported_with_all_that_is_needed_to_use_it(
         ("data/curves", "artifacts/curves.json"),
         ("picture/curves-loglog", "artifacts/curves-loglog.png"),
         ("data/scores", "artifacts/scores.json"),
+        ("table/verdicts", "artifacts/verdicts.csv"),
         ("picture/confusion", "artifacts/confusion.png"),
         ("data/confusion", "artifacts/confusion.json"),
     ]
@@ -207,7 +208,7 @@ def test_no_pictures_where_none_are_asked_for(tmp_path: Path, photos: Path) -> N
     recipe = engine.parsed(data, {"cnn": {}}, {"epochs": 1}, outputs=[])
     records = engine.trained(tmp_path / "run", recipe)
     assert [r.what for r in records if isinstance(r, ArtifactMade)] == [
-        "model", "data/scores", "data/confusion",
+        "model", "data/scores", "table/verdicts", "data/confusion",
     ]  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """What is told of an evaluation: as an event, as tables for files, as examples."""
 
+import csv
 import dataclasses
+import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -15,6 +17,8 @@ from fttrain.results.verdicts import Verdicts
 
 SHOWN = 12
 """Examples of each kind, wrong and right."""
+VERDICTS = ("image", "label", "predicted", "confidence")
+"""The columns of the table of verdicts."""
 
 
 def evaluated(
@@ -53,6 +57,20 @@ def confusion(told: Evaluated, found: Verdicts, *, title: str) -> dict[str, Any]
     classes = [each.label for each in told.classes]
     counts = found.confusion().tolist()
     return {"title": title, "split": told.split, "classes": classes, "counts": counts}
+
+
+def verdicts(found: Verdicts, classes: Sequence[str], names: Iterable[str]) -> bytes:
+    """Return a CSV file with a line for each image, in the order of the verdicts.
+
+    `names` are those of the images. The confidence is the probability of the predicted class.
+    """
+    file = io.StringIO(newline="")
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(VERDICTS)
+    told = (found.labels.tolist(), found.predicted.tolist(), found.confidence.tolist())
+    for name, label, predicted, confidence in zip(names, *told, strict=True):
+        table.writerow((name, classes[label], classes[predicted], repr(confidence)))
+    return file.getvalue().encode()
 
 
 def examples(found: Verdicts) -> NDArray[np.int64]:
