@@ -18,7 +18,7 @@ from fttrain.state import checkpoint
 _FIELD = "train.continue"
 # What the tensors and the place in the order of the images depend on.
 _SAME = (
-    "model.name", "model.cnn", "model.head", "model.layers", "model.weights",
+    "model.name", "model.cnn", "model.rn", "model.head", "model.layers", "model.weights",
     "train.seed", "train.batch_size", "train.accumulate", "train.trains", "data.repeats",
 )  # fmt: skip
 

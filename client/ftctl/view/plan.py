@@ -43,6 +43,8 @@ def net_name(recipe: Card) -> str:
     model = recipe.get("model") or {}
     if model.get("name"):
         return str(model["name"])
+    if model.get("rn"):
+        return f"rn-{model['rn'].get('blocks', '')}"
     channels = (model.get("cnn") or {}).get("channels", ())
     return " ".join(["cnn", "-".join(str(width) for width in channels)]).strip() if model else ""
 

@@ -240,5 +240,5 @@ class Tally:
 
 
 def _model(job: Job) -> str:
-    name = json.loads(job.request.recipe_json)["model"].get("name")
-    return str(name or "cnn")
+    model = json.loads(job.request.recipe_json)["model"]
+    return str(model.get("name") or next((kind for kind in ("cnn", "rn") if kind in model), ""))

@@ -1,5 +1,7 @@
 """Nets are chains of blocks, built without waste and with initial values of their own."""
 
+from functools import reduce
+
 import pytest
 import torch
 from torch import nn
@@ -8,20 +10,22 @@ from fttrain import generator
 from fttrain.models import build, frozen, zoo
 from fttrain.models.zoo import Net
 from fttrain.spec.faults import RecipeFaults
-from fttrain.spec.network import Cnn, Model
+from fttrain.spec.network import Cnn, Model, Rn
+
+OWN = {"cnn": Model(cnn=Cnn(dropout=0.3)), "rn": Model(rn=Rn(blocks=2))}
 
 
 def fresh(name: str, *, classes: int = 3, seed: int = 0) -> Net:
-    model = Model(cnn=Cnn(dropout=0.3)) if name == "cnn" else Model(name=name)
-    return build.fresh(model, classes=classes, channels=3, seed=seed)
+    return build.fresh(OWN.get(name) or Model(name=name), classes=classes, channels=3, seed=seed)
 
 
 # One of each family that is small; tests/unit/trainer/test_models_all.py has all.
-FEW = ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1", "cnn")
+FEW = ("resnet18", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1", *OWN)
 
 
 def test_blocks_are_named_as_selectors_name_them() -> None:
-    mobilenet, resnet, cnn = fresh("mobilenet_v2"), fresh("resnet18"), fresh("cnn")
+    mobilenet, resnet = fresh("mobilenet_v2"), fresh("resnet18")
+    cnn, rn = fresh("cnn"), fresh("rn")
     assert [block.name for block in mobilenet.blocks] == [
         *(f"features[{i}]" for i in range(19)), "pool", "classifier[0]", "classifier[1]",
     ]  # fmt: skip
@@ -32,6 +36,21 @@ def test_blocks_are_named_as_selectors_name_them() -> None:
     assert [block.name for block in cnn.blocks] == [
         "features[0]", "features[1]", "features[2]", "pool", "dropout", "head",
     ]  # fmt: skip
+    assert [block.name for block in rn.blocks] == [
+        "dropout", "stem", "blocks[0]", "blocks[1]", "encoder[0]", "encoder[1]", "encoder[2]",
+        "pool", "head",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_the_fold_of_our_own_nets_is_the_net_bit_for_bit(name: str, is_trained: bool) -> None:
+    net, images = fresh(name), torch.rand(4, 3, 32, 32)
+    net.module.train(is_trained)
+    generator.reseed(5)
+    whole = net.module(images)
+    generator.reseed(5)
+    assert torch.equal(whole, reduce(lambda x, block: block.run(x), net.blocks, images))
 
 
 def test_an_unknown_net_is_refused_with_the_nearest() -> None:
@@ -55,7 +74,7 @@ def test_random_values_are_a_function_of_the_seed_alone() -> None:
 
 @pytest.mark.parametrize("name", FEW)
 def test_loading_takes_the_tensors_over_and_makes_a_new_head(name: str) -> None:
-    model = Model(cnn=Cnn()) if name == "cnn" else Model(name=name)
+    model = OWN.get(name) or Model(name=name)
     source = build.fresh(model, classes=5, channels=3, seed=1)
     kept = {n: t for n, t in source.module.state_dict().items() if not n.startswith(source.head)}
 

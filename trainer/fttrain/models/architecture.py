@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fttrain.models import chains, heads, timm_nets, zoo
 from fttrain.models.cnn import Cnn
+from fttrain.models.rn import Rn
 from fttrain.models.zoo import Net
 from fttrain.spec import network
 
@@ -33,6 +34,8 @@ def construct(
     if model.cnn is not None:
         module: nn.Module = Cnn(model.cnn, channels=channels, classes=classes)
         return _net("cnn", module, model, classes)
+    if model.rn is not None:
+        return _net("rn", Rn(model.rn, channels=channels, classes=classes), model, classes)
     assert model.name is not None
     zoo.check_name(model.name)
     if model.name.startswith(zoo.TIMM):

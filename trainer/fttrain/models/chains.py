@@ -19,7 +19,7 @@ Step = Callable[[Any, Tensor], Tensor]
 
 
 def chain(module: nn.Module) -> tuple[Block, ...]:
-    """Return the blocks of one of torchvision's nets, or of the recipe's `cnn`."""
+    """Return the blocks of one of torchvision's nets, or of the recipe's own."""
     return tuple(_chain(module))
 
 
@@ -144,6 +144,7 @@ _CHAINS: dict[str, tuple[str | tuple[str, Step], ...]] = {
         "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4",
         ("pool", _pooled), "fc",
     ),
+    "Rn": ("dropout", "stem", "blocks", "encoder", ("pool", _pooled), "head"),
     "ShuffleNetV2": (
         "conv1", "maxpool", "stage2", "stage3", "stage4", "conv5", ("pool", _meant), "fc",
     ),

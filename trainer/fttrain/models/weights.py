@@ -194,7 +194,7 @@ def keeps_head(model: network.Model, lineage: Lineage | None, classes: tuple[str
 
 
 def _shape(model: network.Model) -> tuple[object, ...]:
-    return model.name, model.cnn, model.layers
+    return *model.net, model.layers
 
 
 def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, ...]) -> str:
@@ -205,7 +205,7 @@ def _why_not(model: network.Model, lineage: Lineage | None, classes: tuple[str, 
             f"the head of `{model.weights}` has {_named(lineage.classes)}, the data "
             f"{_named(classes)}"
         )
-    elif (lineage.net.name, lineage.net.cnn) == (model.name, model.cnn):
+    elif lineage.net.net == model.net:
         return (
             f"cannot keep the head: that of `{model.weights}` has layers of its own; list the same "
             "under `head`"

@@ -19,6 +19,19 @@ class Cnn(Strict):
     dropout: Share = Field(0.0, description="Before the head.")
 
 
+class Rn(Strict):
+    """A residual net for small images: dropout of whole input channels, 1x1 convolution to 16
+    channels, `blocks` residual blocks (16 to 32 to 16 channels), three times 3x3 convolution and
+    3x3 max pooling (64, 64, 32 channels), global average pooling and the head. Images of at least
+    27 x 27 pixels. 16 blocks and 10 classes have 213,882 parameters."""
+
+    blocks: Annotated[int, Field(ge=1, le=256)] = Field(16, description="Residual blocks.")
+    activation: Literal["leaky_relu", "relu", "gelu", "elu", "silu", "tanh", "sigmoid"] = Field(
+        "leaky_relu", description="After the first convolution of a block, and in the encoder."
+    )
+    dropout: Share = Field(1 / 3, description="Share of the input's channels that is dropped.")
+
+
 class Plain(Strict):
     """A layer without options."""
 
@@ -84,6 +97,7 @@ class Model(Strict):
         "(extra `timm`).",
     )
     cnn: Cnn | None = None
+    rn: Rn | None = None
     weights: Text = Field(
         "none",
         description="`none`; a torchvision enum member (IMAGENET1K_V1); `timm`, the published "
@@ -98,15 +112,23 @@ class Model(Strict):
     @model_validator(mode="before")
     @classmethod
     def _accept_a_bare_net(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "cnn" in value and value["cnn"] is None:
-            return {**value, "cnn": {}}
-        return value
+        if not isinstance(value, dict):
+            return value
+        bare: dict[str, Any] = {
+            kind: {} for kind in ("cnn", "rn") if kind in value and value[kind] is None
+        }
+        return {**value, **bare}
 
     @model_validator(mode="after")
     def _one_net(self) -> Self:
-        if (self.name is None) == (self.cnn is None):
-            raise ValueError("say which net, exactly one of: name, cnn")
+        if sum(net is not None for net in self.net) != 1:
+            raise ValueError("say which net, exactly one of: name, cnn, rn")
         return self
+
+    @property
+    def net(self) -> tuple[str | None, Cnn | None, Rn | None]:
+        """Which net it is, apart from its head."""
+        return self.name, self.cnn, self.rn
 
     @property
     def layers(self) -> tuple[HeadLayer, ...]:

@@ -28,7 +28,8 @@ def net(**said: Any) -> Net:
 def outputs(module: nn.Module) -> Tensor:
     """Return logits in eval mode."""
     with torch.no_grad():
-        return module.eval()(IMAGES)
+        logits: Tensor = module.eval()(IMAGES)
+        return logits
 
 
 @pytest.mark.word("model", "model.name")
@@ -61,6 +62,58 @@ def test_a_cnn_is_its_layers_written_out(widths: list[int], pool: int, dropout: 
     torch.manual_seed(1)
     assert torch.equal(ours_trained, theirs(IMAGES))
     assert torch.equal(outputs(ours), outputs(theirs))
+
+
+ACTIVATIONS: dict[str, nn.Module] = {
+    "leaky_relu": nn.LeakyReLU(), "relu": nn.ReLU(), "gelu": nn.GELU(), "elu": nn.ELU(),
+    "silu": nn.SiLU(), "tanh": nn.Tanh(), "sigmoid": nn.Sigmoid(),
+}  # fmt: skip
+
+
+def rn_by_hand(blocks: int, act: nn.Module, dropout: float) -> nn.Module:
+    def block() -> nn.Module:
+        return Added(
+            nn.Conv2d(16, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), act,
+            nn.Conv2d(32, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16),
+        )  # fmt: skip
+
+    layers: list[nn.Module] = [nn.Dropout2d(dropout), nn.Conv2d(3, 16, 1, bias=False)]
+    layers += [block() for _ in range(blocks)]
+    for before, after in ((16, 64), (64, 64), (64, 32)):
+        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), act, nn.MaxPool2d(3, 3)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 3))
+
+
+class Added(nn.Module):
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = x + self.layers(x)
+        return added
+
+
+@pytest.mark.word("model.rn", "model.rn.blocks", "model.rn.activation", "model.rn.dropout")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("blocks", "dropout"), [(1, 0.0), (3, 0.5)])
+def test_an_rn_is_its_layers_written_out(blocks: int, dropout: float, activation: str) -> None:
+    said = {"blocks": blocks, "activation": activation, "dropout": dropout}
+    ours = net(rn=said).module.train()
+    generator.reseed(generator.derive(5, "init"))
+    theirs = rn_by_hand(blocks, ACTIVATIONS[activation], dropout).train()
+    torch.manual_seed(1)
+    ours_trained = ours(IMAGES)
+    torch.manual_seed(1)
+    assert torch.equal(ours_trained, theirs(IMAGES))
+    assert torch.equal(outputs(ours), outputs(theirs))
+
+
+@pytest.mark.parametrize(("blocks", "count"), [(4, 102_138), (8, 139_386), (16, 213_882)])
+def test_an_rn_has_the_parameters_that_its_author_counted(blocks: int, count: int) -> None:
+    model = Model.model_validate({"rn": {"blocks": blocks}})
+    module = build.skeleton(model, classes=10, channels=3).module
+    assert sum(parameter.numel() for parameter in module.parameters()) == count
 
 
 LAYERS: list[tuple[Any, nn.Module, int]] = [
