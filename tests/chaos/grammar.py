@@ -181,7 +181,9 @@ class Recipes:
         section = self.grammar.chance.choice(("data", "model", "train"))
         drawn = self._any()[section]
         kept = {"data": made["data"]} if section == "data" else {}
-        names = [name for name in drawn if name not in ("folder", "digits", "fake", "name", "cnn")]
+        names = [
+            name for name in drawn if name not in ("folder", "digits", "fake", "name", "cnn", "rn")
+        ]
         for name in names[:1] if kept else names:
             made[section][name] = drawn[name]
         return made
