@@ -261,7 +261,8 @@ class JobSpec(_message.Message):
     """
     recipe_json: _builtins.str
     """The recipe (data, model, train, outputs) as JSON text, at most 1 MiB. Its schema is served by
-    RecipeService.GetRecipeSchema; unknown keys are errors.
+    RecipeService.GetRecipeSchema; unknown keys are errors. Its key `recipe` may name one of
+    RecipeService.ListRecipes that the others are merged over; a job has the recipe as it came out.
     """
     retries: _builtins.int
     """Starts again after so many failures that another start can mend: killed, crashed, stalled, out
@@ -393,6 +394,7 @@ class Job(_message.Message):
     RETRY_TIME_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
     PAUSE_TIME_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifies the job for ever: 32 hexadecimal characters."""
     state: Global___JobState.ValueType
@@ -421,6 +423,10 @@ class Job(_message.Message):
     """
     failures: _builtins.int
     """Failures so far that count against `retries`."""
+    base: _builtins.str
+    """The named recipe that its own was based on, by its `recipe` key. `spec.recipe_json` has it
+    merged in. Empty: none.
+    """
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with defaults filled in."""
@@ -508,10 +514,11 @@ class Job(_message.Message):
         retry_time: _timestamp_pb2.Timestamp | None = ...,
         failures: _builtins.int = ...,
         pause_time: _timestamp_pb2.Timestamp | None = ...,
+        base: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "pause_time", b"pause_time", "progress", b"progress", "retry_time", b"retry_time", "spec", b"spec", "start_time", b"start_time", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "failures", b"failures", "id", b"id", "inexact", b"inexact", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "pause_time", b"pause_time", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "retry_time", b"retry_time", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempt", b"attempt", "attempts", b"attempts", "base", b"base", "create_time", b"create_time", "datasets", b"datasets", "device_seconds", b"device_seconds", "end_time", b"end_time", "epochs", b"epochs", "evaluations", b"evaluations", "failures", b"failures", "id", b"id", "inexact", b"inexact", "is_finishing", b"is_finishing", "last_sequence", b"last_sequence", "outcome", b"outcome", "pause_time", b"pause_time", "plan_json", b"plan_json", "progress", b"progress", "reason", b"reason", "retry_time", b"retry_time", "run_dir", b"run_dir", "spec", b"spec", "start_time", b"start_time", "state", b"state", "summary", b"summary", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!finetuned/v1/recipe_service.proto\x12\x0c\x66inetuned.v1\"\x18\n\x16GetRecipeSchemaRequest\".\n\x17GetRecipeSchemaResponse\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"(\n\x11PlanRecipeRequest\x12\x13\n\x0brecipe_json\x18\x01 \x01(\t\"\'\n\x12PlanRecipeResponse\x12\x11\n\tplan_json\x18\x01 \x01(\t2\xca\x01\n\rRecipeService\x12\x63\n\x0fGetRecipeSchema\x12$.finetuned.v1.GetRecipeSchemaRequest\x1a%.finetuned.v1.GetRecipeSchemaResponse\"\x03\x90\x02\x01\x12T\n\nPlanRecipe\x12\x1f.finetuned.v1.PlanRecipeRequest\x1a .finetuned.v1.PlanRecipeResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!finetuned/v1/recipe_service.proto\x12\x0c\x66inetuned.v1\"\x18\n\x16GetRecipeSchemaRequest\".\n\x17GetRecipeSchemaResponse\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"\x14\n\x12ListRecipesRequest\"A\n\x13ListRecipesResponse\x12*\n\x07recipes\x18\x01 \x03(\x0b\x32\x19.finetuned.v1.NamedRecipe\"Y\n\x0bNamedRecipe\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0c\n\x04yaml\x18\x05 \x01(\t\"(\n\x11PlanRecipeRequest\x12\x13\n\x0brecipe_json\x18\x01 \x01(\t\"\'\n\x12PlanRecipeResponse\x12\x11\n\tplan_json\x18\x01 \x01(\t2\xa3\x02\n\rRecipeService\x12\x63\n\x0fGetRecipeSchema\x12$.finetuned.v1.GetRecipeSchemaRequest\x1a%.finetuned.v1.GetRecipeSchemaResponse\"\x03\x90\x02\x01\x12W\n\x0bListRecipes\x12 .finetuned.v1.ListRecipesRequest\x1a!.finetuned.v1.ListRecipesResponse\"\x03\x90\x02\x01\x12T\n\nPlanRecipe\x12\x1f.finetuned.v1.PlanRecipeRequest\x1a .finetuned.v1.PlanRecipeResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,16 +33,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECIPESERVICE'].methods_by_name['GetRecipeSchema']._loaded_options = None
   _globals['_RECIPESERVICE'].methods_by_name['GetRecipeSchema']._serialized_options = b'\220\002\001'
+  _globals['_RECIPESERVICE'].methods_by_name['ListRecipes']._loaded_options = None
+  _globals['_RECIPESERVICE'].methods_by_name['ListRecipes']._serialized_options = b'\220\002\001'
   _globals['_RECIPESERVICE'].methods_by_name['PlanRecipe']._loaded_options = None
   _globals['_RECIPESERVICE'].methods_by_name['PlanRecipe']._serialized_options = b'\220\002\001'
   _globals['_GETRECIPESCHEMAREQUEST']._serialized_start=51
   _globals['_GETRECIPESCHEMAREQUEST']._serialized_end=75
   _globals['_GETRECIPESCHEMARESPONSE']._serialized_start=77
   _globals['_GETRECIPESCHEMARESPONSE']._serialized_end=123
-  _globals['_PLANRECIPEREQUEST']._serialized_start=125
-  _globals['_PLANRECIPEREQUEST']._serialized_end=165
-  _globals['_PLANRECIPERESPONSE']._serialized_start=167
-  _globals['_PLANRECIPERESPONSE']._serialized_end=206
-  _globals['_RECIPESERVICE']._serialized_start=209
-  _globals['_RECIPESERVICE']._serialized_end=411
+  _globals['_LISTRECIPESREQUEST']._serialized_start=125
+  _globals['_LISTRECIPESREQUEST']._serialized_end=145
+  _globals['_LISTRECIPESRESPONSE']._serialized_start=147
+  _globals['_LISTRECIPESRESPONSE']._serialized_end=212
+  _globals['_NAMEDRECIPE']._serialized_start=214
+  _globals['_NAMEDRECIPE']._serialized_end=303
+  _globals['_PLANRECIPEREQUEST']._serialized_start=305
+  _globals['_PLANRECIPEREQUEST']._serialized_end=345
+  _globals['_PLANRECIPERESPONSE']._serialized_start=347
+  _globals['_PLANRECIPERESPONSE']._serialized_end=386
+  _globals['_RECIPESERVICE']._serialized_start=389
+  _globals['_RECIPESERVICE']._serialized_end=680
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -56,6 +58,87 @@ class GetRecipeSchemaResponse(_message.Message):
 Global___GetRecipeSchemaResponse: _TypeAlias = GetRecipeSchemaResponse  # noqa: Y015
 
 @_typing.final
+class ListRecipesRequest(_message.Message):
+    """Asks for the named recipes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecipesRequest: _TypeAlias = ListRecipesRequest  # noqa: Y015
+
+@_typing.final
+class ListRecipesResponse(_message.Message):
+    """All named recipes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedRecipe]:
+        """Each one."""
+
+    def __init__(
+        self,
+        *,
+        recipes: _abc.Iterable[Global___NamedRecipe] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipes", b"recipes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecipesResponse: _TypeAlias = ListRecipesResponse  # noqa: Y015
+
+@_typing.final
+class NamedRecipe(_message.Message):
+    """A recipe that job files can be based on: what they say themselves is merged over it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    YAML_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What a job file calls it, such as `tutorial`: 1 to 63 characters of [a-z0-9-]."""
+    title: _builtins.str
+    """What it is, in a few words."""
+    purpose: _builtins.str
+    """What it is for, in a sentence or two."""
+    source: _builtins.str
+    """Where its numbers come from: a paper, a program."""
+    yaml: _builtins.str
+    """Its keys (data, model, train, ...) as YAML text with comments, as they would stand in a job
+    file. What it leaves to the job file, such as where the images come from, is not in it.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        source: _builtins.str = ...,
+        yaml: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose", "source", b"source", "title", b"title", "yaml", b"yaml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedRecipe: _TypeAlias = NamedRecipe  # noqa: Y015
+
+@_typing.final
 class PlanRecipeRequest(_message.Message):
     """Asks for a plan."""
 
@@ -63,7 +146,7 @@ class PlanRecipeRequest(_message.Message):
 
     RECIPE_JSON_FIELD_NUMBER: _builtins.int
     recipe_json: _builtins.str
-    """The recipe as JSON text."""
+    """The recipe as JSON text. Its key `recipe` names a recipe that it is based on."""
     def __init__(
         self,
         *,

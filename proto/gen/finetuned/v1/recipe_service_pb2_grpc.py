@@ -44,6 +44,11 @@ class RecipeServiceStub:
                 request_serializer=finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaRequest.SerializeToString,
                 response_deserializer=finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaResponse.FromString,
                 _registered_method=True)
+        self.ListRecipes = channel.unary_unary(
+                '/finetuned.v1.RecipeService/ListRecipes',
+                request_serializer=finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesResponse.FromString,
+                _registered_method=True)
         self.PlanRecipe = channel.unary_unary(
                 '/finetuned.v1.RecipeService/PlanRecipe',
                 request_serializer=finetuned_dot_v1_dot_recipe__service__pb2.PlanRecipeRequest.SerializeToString,
@@ -66,6 +71,14 @@ class RecipeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRecipes(self, request, context):
+        """Lists the recipes that a job file can be based on by `recipe: NAME`, in the order in which they
+        are best read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlanRecipe(self, request, context):
         """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults.
         """
@@ -80,6 +93,11 @@ def add_RecipeServiceServicer_to_server(servicer, server):
                     servicer.GetRecipeSchema,
                     request_deserializer=finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaRequest.FromString,
                     response_serializer=finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaResponse.SerializeToString,
+            ),
+            'ListRecipes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecipes,
+                    request_deserializer=finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesResponse.SerializeToString,
             ),
             'PlanRecipe': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanRecipe,
@@ -119,6 +137,33 @@ class RecipeService:
             '/finetuned.v1.RecipeService/GetRecipeSchema',
             finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaRequest.SerializeToString,
             finetuned_dot_v1_dot_recipe__service__pb2.GetRecipeSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecipes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.RecipeService/ListRecipes',
+            finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesRequest.SerializeToString,
+            finetuned_dot_v1_dot_recipe__service__pb2.ListRecipesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,10 @@ class RecipeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecipeServiceAsyncStub: ...
     GetRecipeSchema: _grpc.UnaryUnaryMultiCallable[_recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse]
     """Gets the JSON Schema of the recipe that this daemon understands."""
+    ListRecipes: _grpc.UnaryUnaryMultiCallable[_recipe_service_pb2.ListRecipesRequest, _recipe_service_pb2.ListRecipesResponse]
+    """Lists the recipes that a job file can be based on by `recipe: NAME`, in the order in which they
+    are best read.
+    """
     PlanRecipe: _grpc.UnaryUnaryMultiCallable[_recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse]
     """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
@@ -55,6 +59,10 @@ class RecipeServiceAsyncStub(RecipeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecipeSchema: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.GetRecipeSchemaRequest, _recipe_service_pb2.GetRecipeSchemaResponse]  # type: ignore[assignment]
     """Gets the JSON Schema of the recipe that this daemon understands."""
+    ListRecipes: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.ListRecipesRequest, _recipe_service_pb2.ListRecipesResponse]  # type: ignore[assignment]
+    """Lists the recipes that a job file can be based on by `recipe: NAME`, in the order in which they
+    are best read.
+    """
     PlanRecipe: _aio.UnaryUnaryMultiCallable[_recipe_service_pb2.PlanRecipeRequest, _recipe_service_pb2.PlanRecipeResponse]  # type: ignore[assignment]
     """Plans a recipe without submitting it. INVALID_ARGUMENT with all faults."""
 
@@ -73,6 +81,16 @@ class RecipeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipe_service_pb2.GetRecipeSchemaResponse, _abc.Awaitable[_recipe_service_pb2.GetRecipeSchemaResponse]]:
         """Gets the JSON Schema of the recipe that this daemon understands."""
+
+    @_abc_1.abstractmethod
+    def ListRecipes(
+        self,
+        request: _recipe_service_pb2.ListRecipesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipe_service_pb2.ListRecipesResponse, _abc.Awaitable[_recipe_service_pb2.ListRecipesResponse]]:
+        """Lists the recipes that a job file can be based on by `recipe: NAME`, in the order in which they
+        are best read.
+        """
 
     @_abc_1.abstractmethod
     def PlanRecipe(
