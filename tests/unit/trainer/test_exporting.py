@@ -107,7 +107,8 @@ def test_a_verdict_for_each_validation_image_adds_up_to_the_scores(
 def test_a_verdict_names_images_and_classes_with_commas_and_quotes() -> None:
     found = Verdicts(
         indices=np.arange(2), labels=np.array([0, 1]), predicted=np.array([1, 1]),
-        confidence=np.array([0.1 + 0.2, 1.0]), rank=np.array([1, 0]), loss_sum=1.0, classes=2,
+        confidence=np.array([0.1 + 0.2, 1.0]), rank=np.array([1, 0]),
+        surprise=np.array([1.0, 0.0]), loss_sum=1.0, classes=2,
     )  # fmt: skip
 
     table = tables.verdicts(found, ['a,"b', "ü"], ["x,1.jpg", "y\n2.jpg"]).decode()
@@ -174,7 +175,8 @@ def test_examples_are_the_most_certain_wrong_ones_and_right_ones_from_everywhere
     predicted = np.array([0] * 40 + [1] * 60)
     found = Verdicts(
         indices=np.arange(100), labels=np.zeros(100, np.int64), predicted=predicted,
-        confidence=np.linspace(0.5, 0.9, 100), rank=predicted, loss_sum=1.0, classes=2,
+        confidence=np.linspace(0.5, 0.9, 100), rank=predicted,
+        surprise=np.zeros(100), loss_sum=1.0, classes=2,
     )  # fmt: skip
 
     shown = tables.examples(found).tolist()

@@ -30,6 +30,8 @@ class Verdicts:
     """Its probability."""
     rank: Whole
     """So many classes come before the right one; 0: it is the first."""
+    surprise: NDArray[np.float64]
+    """-log of the probability of its class: the cross entropy, whatever loss the recipe has."""
     loss_sum: float
     classes: int
 
@@ -82,12 +84,14 @@ def judge(logits: Tensor, labels: Tensor, *, indices: Indices, loss: float) -> V
     """Return what logits, (N, C), say of images of these classes, (N,); `loss` is their mean."""
     probabilities = logits.float().softmax(1)
     confidence, _ = probabilities.max(1)
+    said = logits.double().log_softmax(1).gather(1, labels[:, None])[:, 0]
     return Verdicts(
         indices=indices,
         labels=labels.cpu().numpy(),
         predicted=logits.argmax(1).cpu().numpy(),
         confidence=confidence.double().cpu().numpy(),
         rank=_rank(logits, labels).cpu().numpy(),
+        surprise=said.neg().cpu().numpy(),
         loss_sum=loss * len(labels),
         classes=logits.shape[1],
     )
@@ -101,6 +105,7 @@ def joined(parts: Sequence[Verdicts]) -> Verdicts:
         predicted=np.concatenate([part.predicted for part in parts]),
         confidence=np.concatenate([part.confidence for part in parts]),
         rank=np.concatenate([part.rank for part in parts]),
+        surprise=np.concatenate([part.surprise for part in parts]),
         loss_sum=sum(part.loss_sum for part in parts),
         classes=parts[0].classes,
     )
