@@ -19,6 +19,7 @@ from fttrain import generator
 from fttrain.data.mixing import Mixing
 from fttrain.data.stream import Batch
 from fttrain.data.view import normalise
+from fttrain.judge import Judging
 from fttrain.models import norms
 from fttrain.models.zoo import Aside, Net
 from fttrain.optim import optimizers
@@ -130,15 +131,15 @@ def train(
         yield _step(training, group, step)
 
 
-def evaluate(training: Training, batches: Iterable[Batch]) -> Verdicts:
+def evaluate(judge: Judging, batches: Iterable[Batch]) -> Verdicts:
     """Evaluate on batches of at most `chunk` images, in eval mode."""
-    training.net.module.eval()
+    judge.net.module.eval()
     parts = []
     with torch.inference_mode():
         for batch in batches:
-            logits = _chunkwise(training, batch.images, len(training.net.blocks)).float()
-            labels = batch.labels.to(training.device)
-            loss = training.loss(logits, labels).item()
+            logits = _chunkwise(judge, batch.images, len(judge.net.blocks)).float()
+            labels = batch.labels.to(judge.device)
+            loss = judge.loss(logits, labels).item()
             parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
     return verdicts.joined(parts)
 
@@ -288,25 +289,25 @@ def _cut(rows: Iterator[Tensor], size: int) -> Iterator[Tensor]:
         yield waiting
 
 
-def _chunkwise(training: Training, images: Tensor, blocks: int) -> Tensor:
+def _chunkwise(judge: Judging, images: Tensor, blocks: int) -> Tensor:
     """Run the first blocks on at most `chunk` images, filled up with black to the full chunk."""
     count = len(images)
-    if count < training.chunk:
-        black = images.new_zeros((training.chunk - count, *images.shape[1:]))
+    if count < judge.chunk:
+        black = images.new_zeros((judge.chunk - count, *images.shape[1:]))
         images = torch.cat([images, black])
-    return _run(training, _prepared(training, images), last=blocks)[:count]
+    return _run(judge, _prepared(judge, images), last=blocks)[:count]
 
 
-def _run(training: Training, seen: Tensor, *, last: int) -> Tensor:
-    with training.precision.cast():
-        for block in training.net.blocks[:last]:
+def _run(judge: Judging, seen: Tensor, *, last: int) -> Tensor:
+    with judge.precision.cast():
+        for block in judge.net.blocks[:last]:
             seen = block.run(seen)
     return seen
 
 
-def _prepared(training: Training, images: Tensor) -> Tensor:
-    images = images.to(training.device).contiguous(memory_format=training.layout)
-    return normalise(images, training.preprocess)
+def _prepared(judge: Judging, images: Tensor) -> Tensor:
+    images = images.to(judge.device).contiguous(memory_format=judge.layout)
+    return normalise(images, judge.preprocess)
 
 
 def _correct(logits: Tensor, labels: Tensor) -> int:
