@@ -1,0 +1,99 @@
+"""Run the gallery's job files for real and keep what they reach.
+
+Run as `python -m benchmarks.gallery [--again] [--state DIR] [NAME...]`: pushes the photos, runs the
+jobs through a daemon, two at a time, each on half the cores, and keeps each result in
+docs/gallery/results.json as it comes. A run that broke off goes on where it was: only jobs that
+have no result yet, or whose recipe has changed since, are run. NAME... runs those in any case,
+`--again` all; `--state` keeps the daemon's state there, with all that the jobs have made.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.gallery import kept
+from benchmarks.gallery.kept import Result
+from benchmarks.gallery.runs import ARCHIVES, Run, runs
+from benchmarks.material import material
+from benchmarks.table import CHECKOUT, processor
+from examples.demo import daemon
+from ftctl import AsyncClient, AsyncJobHandle, Job, JobFailed
+from fttrain.spec import rundir
+
+AT_ONCE = 2
+
+
+def main() -> int:
+    """Run what is named or not measured yet, and keep it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gallery")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--state", type=Path)
+    told = parser.parse_args()
+    every = runs()
+    known = {} if told.again else kept.kept(every)
+    names = told.names or [name for name in every if name not in known]
+    with TemporaryDirectory() as folder:
+        state = told.state or Path(folder, "state")
+        return asyncio.run(_run([every[name] for name in names], Path(folder), state))
+
+
+async def _run(chosen: Sequence[Run], folder: Path, state: Path) -> int:
+    """Run jobs, two at a time; keep what each has reached. Return how many have failed."""
+    given = material(folder)
+    environment = {**given.environment(), "FTD_DEVICES": f"cpu:{AT_ONCE}"}
+    state.parent.mkdir(parents=True, exist_ok=True)
+    async with daemon.running(state, environment=environment) as own:
+        await _push(own.client, chosen)
+        handles = [(run, await own.client.submit(run.job_file())) for run in chosen]
+        try:
+            return sum(await asyncio.gather(*(_keep(*one) for one in handles)))
+        finally:
+            # Workers outlive their daemon: what still runs would go on without end.
+            for _, handle in handles:
+                await handle.cancel()
+
+
+async def _keep(run: Run, handle: AsyncJobHandle) -> bool:
+    """Wait for a job and keep what it has reached; return True where it failed."""
+    try:
+        job = (await handle.wait()).check()
+    except JobFailed as failure:
+        print(failure, file=sys.stderr)
+        return True
+    result = Result.of(run, job, machine=_machine(), processor_s=_processor_seconds(job))
+    kept.keep({**kept.kept(runs()), run.name: result})
+    print(
+        f"{run.name}: {result.accuracy:.4f} ({result.correct} of {result.val}), epoch "
+        f"{result.best_epoch} of {result.epochs}, {result.seconds:.0f} s, share {result.share}",
+        flush=True,
+    )
+    return False
+
+
+async def _push(client: AsyncClient, chosen: Sequence[Run]) -> None:
+    shared = Path(os.environ.get("FINETUNED_TEST_DATA", CHECKOUT.parent / "shared"))
+    for photos in {run.photos for run in chosen}:
+        await client.push_dataset(photos, shared / "data" / f"{ARCHIVES[photos]}.tar")
+
+
+def _processor_seconds(job: Job) -> float:
+    """Return the processor time of a job's worker and all that it started."""
+    told = json.loads(Path(job.run_dir, rundir.EXIT).read_text())
+    return float(told["user_s"] + told["system_s"])
+
+
+def _machine() -> str:
+    versions = f"torch {version('torch')}, torchvision {version('torchvision')}"
+    return f"{processor()}, Python {platform.python_version()}, {versions}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

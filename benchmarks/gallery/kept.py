@@ -1,0 +1,101 @@
+"""What the gallery's runs have reached, kept as JSON run by run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from benchmarks.gallery.runs import Run
+from benchmarks.table import CHECKOUT
+from ftctl import Job
+from fttrain.spec import recipe as recipes
+from fttrain.spec.recipe import Recipe
+
+KEPT = CHECKOUT / "docs/gallery/results.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one run reached, and what it ran on."""
+
+    recipe: str
+    """Digest of the recipe that ran, its defaults filled in."""
+    file: str
+    photos: str
+    overrides: Mapping[str, Any]
+    """What was changed of the file."""
+    measured: str
+    """The day."""
+    machine: str
+    train: int
+    """Images."""
+    val: int
+    epochs: int
+    best_epoch: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    last: float
+    """The accuracy of the last epoch."""
+    course: tuple[float, ...]
+    """Validation accuracy, epoch by epoch."""
+    parameters: int
+    parameters_trained: int
+    activation_bytes: int
+    """What one batch's forward pass keeps for its backward pass, counted."""
+    memory_bytes: int
+    """The most that the job held, measured."""
+    macs: int | None
+    """Of one image; None where the plan does not tell."""
+    seconds: float
+    """How long it held the processor."""
+    share: float
+    """Of the time it held its cores: how much of it they worked for it."""
+
+    @classmethod
+    def of(cls, run: Run, job: Job, *, machine: str, processor_s: float) -> Self:
+        """Return what an ended job has reached; it took `processor_s` of processor time."""
+        trained = [epoch for epoch in job.epochs if epoch.train is not None]
+        scored = [(epoch.epoch, epoch.val) for epoch in trained if epoch.val is not None]
+        best_epoch, best = max(scored, key=lambda pair: (pair[1].accuracy, -pair[0]))
+        assert job.plan is not None
+        assert job.end_time is not None
+        plan = job.plan
+        return cls(
+            recipe=digest(run), file=run.file, photos=run.photos, overrides=dict(run.overrides),
+            measured=job.end_time.date().isoformat(), machine=machine,
+            train=plan["data"]["train"]["images"], val=plan["data"]["val"]["images"],
+            epochs=len(trained), best_epoch=best_epoch, correct=best.correct,
+            accuracy=best.accuracy, low=best.accuracy_low, high=best.accuracy_high,
+            last=scored[-1][1].accuracy, course=tuple(round(v.accuracy, 5) for _, v in scored),
+            parameters=plan["parameters"], parameters_trained=plan["parameters_trained"],
+            activation_bytes=plan["activation_bytes"], macs=plan.get("macs"),
+            memory_bytes=max(epoch.memory_bytes for epoch in trained),
+            seconds=round(job.device_seconds, 1),
+            share=round(processor_s / job.device_seconds / plan["threads"], 3),
+        )  # fmt: skip
+
+
+def digest(run: Run) -> str:
+    """Return the digest of a run's recipe: comments, layout and stated defaults do not count."""
+    text = run.job_file().request.recipe_json
+    return recipes.digest(Recipe.model_validate_json(text))[:12]
+
+
+def kept(runs: Mapping[str, Run]) -> dict[str, Result]:
+    """Return what has been measured of the runs as they are now."""
+    if not KEPT.exists():
+        return {}
+    body = json.loads(KEPT.read_text())
+    rows = {name: Result(**{**row, "course": tuple(row["course"])}) for name, row in body.items()}
+    return {
+        name: row for name, row in rows.items() if name in runs and row.recipe == digest(runs[name])
+    }
+
+
+def keep(results: Mapping[str, Result]) -> None:
+    """Write the results."""
+    body = {name: asdict(result) for name, result in sorted(results.items())}
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(body, indent=1) + "\n")
