@@ -1,6 +1,7 @@
 """A plan in the making: its parts, and what must hold between them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,21 +13,18 @@ from fttrain.artifacts import tensorboard
 from fttrain.balance import Counts, Weighting
 from fttrain.data import audit, sources
 from fttrain.data.audit import Audit
-from fttrain.data.decode import BadImage
-from fttrain.data.order import batches
 from fttrain.data.samples import Source
-from fttrain.data.sparing import Sparing
-from fttrain.data.view import EvalView, TrainView, check_geometry
-from fttrain.models import build, fit, frozen, sizes, timm_nets, weights, zoo
+from fttrain.models import build, fit, timm_nets, weights, zoo
 from fttrain.models.fit import Fit
 from fttrain.models.weights import Lineage, Weights
 from fttrain.models.zoo import Net
-from fttrain.optim import groups
 from fttrain.optim.schedules import Course
+from fttrain.spec import stages
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.images import StatedPreprocess
 from fttrain.spec.plan import ContinuedCard, GroupCard, PreprocessCard
 from fttrain.spec.recipe import Recipe
+from fttrain.stagedraft import StageDraft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +45,9 @@ class Draft:
         Raises:
             RecipeFaults: with all faults, each once.
         """
-        parts = (
-            "source", "start", "net", "table", "fit", "preprocess", "weighting", "continued",
-        )  # fmt: skip
+        parts = "source", "start", "net", "fit", "preprocess", "weighting", "continued"
         works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
-        works += [self._check_geometry, self._check_batches, self._check_warmup, self._check_sizes]
-        works.append(self._check_outputs)
+        works += [self._check_stages, self._check_outputs]
         faults: dict[Fault, None] = {}
         for work in works:
             try:
@@ -104,14 +99,21 @@ class Draft:
         )
 
     @cached_property
-    def table(self) -> list[GroupCard]:
-        """The group table."""
-        return groups.table(self.net, self.recipe.train)
+    def stages(self) -> tuple[StageDraft, ...]:
+        """What each stage turns out to mean; without stages there is one."""
+        flat = stages.of(self.recipe)
+        return tuple(StageDraft(recipe=each, shared=self, is_part=len(flat) > 1) for each in flat)
 
     @property
+    def table(self) -> list[GroupCard]:
+        """The group table; with stages the rows of all, one stage after the other."""
+        return [group for stage in self.stages for group in stage.table]
+
+    @cached_property
     def trained(self) -> list[str]:
-        """The names of all parameters that train."""
-        return [name for group in self.table for name in group.names]
+        """The names of all parameters that any stage trains, in the net's order."""
+        chosen = {name for stage in self.stages for name in stage.trained}
+        return [name for name, _ in self.net.module.named_parameters() if name in chosen]
 
     @cached_property
     def keeps_head(self) -> bool:
@@ -173,26 +175,10 @@ class Draft:
         return Counts(classes=classes, per_class=per_class.tolist())
 
     @cached_property
-    def moving_norms(self) -> int:
-        """The number of BatchNorm layers whose statistics move."""
-        return len(frozen.norms(self.net, self.trained, bn=self.recipe.train.bn)[0])
-
-    @cached_property
-    def course(self) -> Course:
-        """The course of the learning rate."""
-        train = self.recipe.train
-        order = np.arange(len(self.source.train))
-        cut = batches(order, train.batch_size, self.moving_norms > 0)
-        return Course(
-            schedule=train.schedule,
-            warmup=train.warmup,
-            epochs=train.epochs,
-            steps_per_epoch=-(-len(cut) // train.accumulate),
-        )
-
-    @cached_property
     def continued(self) -> ContinuedCard | None:
         """The ended job that the run goes on from."""
+        if self.recipe.train.continue_ is None:
+            return None
         return continuing.plan(
             self.recipe,
             self.references,
@@ -202,19 +188,15 @@ class Draft:
             groups=self.table,
         )
 
-    @cached_property
-    def train_shape(self) -> tuple[int, int, int]:
-        """The shape of one training image, (C, H, W)."""
-        augment, seed = self.recipe.data.augment, self.recipe.train.seed
-        return self._shape(TrainView(self.preprocess.steps, augment, seed))
+    @property
+    def course(self) -> Course:
+        """The course of the learning rate; with stages that of the first."""
+        return self.stages[0].course
 
-    def _shape(self, view: EvalView | TrainView) -> tuple[int, int, int]:
-        try:
-            first = Sparing(self.source.train).picture(0)
-        except BadImage as bad:
-            raise _fault("data", str(bad)) from None
-        channels, height, width = view(first, epoch=1, index=0).shape
-        return channels, height, width
+    @property
+    def train_shape(self) -> tuple[int, int, int]:
+        """The shape of one training image, (C, H, W); with stages that of the first."""
+        return self.stages[0].train_shape
 
     # --- what must hold -------------------------------------------------------------------
 
@@ -227,43 +209,44 @@ class Draft:
             )
             raise _fault(f"outputs[{place}]", what)
 
-    def _check_geometry(self) -> None:
-        faults = check_geometry(self.recipe.data, self.preprocess.steps)
-        if faults:
-            raise RecipeFaults(faults)
+    def _check_stages(self) -> None:
+        of_each = [list(stage.faults()) for stage in self.stages]
+        found = [*stages.faults(self.recipe, of_each), *self._broken_states()]
+        if found:
+            raise RecipeFaults(found)
 
-    def _check_channels(self) -> None:
-        name, channels = self.recipe.model.name, self.source.channels
-        if name is not None and channels != 3:
-            what = f"{name} takes 3 channels, {self.source.name} has {channels}; use a `cnn`"
-            raise _fault("model.name", what)
+    def _broken_states(self) -> Iterator[Fault]:
+        """Yield where the state of an optimizer cannot be kept from the stage before."""
+        for place, stage in enumerate(self.recipe.train.stages):
+            if stage.optimizer_state == "keep" and (why := self._why_not_kept(place)):
+                yield Fault(field=f"train.stages[{place}].optimizer_state", description=why)
 
-    def _check_batches(self) -> None:
-        size, images = self.recipe.train.batch_size, len(self.source.train)
-        if size > images:
-            what = f"is {size}, but there are {images} images to train on; use at most {images}"
-            raise _fault("train.batch_size", what)
-        if size == 1 and self.moving_norms:
-            what = (
-                "is 1, of which BatchNorm cannot take statistics; use at least 2, or train "
-                "nothing of BatchNorm"
-            )
-            raise _fault("train.batch_size", what)
+    def _why_not_kept(self, place: int) -> str:
+        if place == 0:
+            return "there is no stage before the first that an optimizer could be kept from"
+        before, now = (self.stages[each] for each in (place - 1, place))
+        was, is_now = (each.recipe.train.optimizer.plain for each in (before, now))
+        if was.kind != is_now.kind:
+            return f"the optimizer is {is_now.kind}, that of the stage before {was.kind}; reset it"
+        for name in _KEPT_BY:
+            one, other = (getattr(each.value, name, None) for each in (was, is_now))
+            if bool(one) != bool(other):
+                return (
+                    f"{name} is {_said(other)}, that of the stage before {_said(one)}, so that "
+                    "they keep other things; reset it, or have both alike"
+                )
+        with suppress(RecipeFaults):
+            if not set(before.trained).intersection(now.trained):
+                return "no parameter trains in both stages, so that nothing is kept; reset it"
+        return ""
 
-    def _check_warmup(self) -> None:
-        warmup, course = self.recipe.train.warmup, self.course
-        if warmup is not None and course.warmup_steps >= course.steps:
-            unit = "epochs" if warmup.epochs is not None else "steps"
-            what = f"takes {course.warmup_steps} steps, all that the run has is {course.steps}"
-            raise _fault(f"train.warmup.{unit}", what)
 
-    def _check_sizes(self) -> None:
-        self._check_channels()
-        self._check_geometry()
-        for shape in (self._shape(EvalView(self.preprocess.steps)), self.train_shape):
-            complaint = sizes.complaint(self.net, shape, trained=self.trained)
-            if complaint is not None:
-                raise _fault("data", complaint)
+_KEPT_BY = ("amsgrad", "centered", "momentum")
+"""Options that decide what an optimizer keeps."""
+
+
+def _said(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def _fault(field: str, description: str) -> RecipeFaults:

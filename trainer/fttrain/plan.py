@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from fttrain import balance, continuing, environment, precision
+from fttrain import balance, continuing, environment, outlook, precision, stagecards
 from fttrain.artifacts import tensorboard
 from fttrain.data import sources
 from fttrain.data import split as splits
@@ -18,7 +17,7 @@ from fttrain.data.augment import costs
 from fttrain.data.decode import DENIED
 from fttrain.data.samples import Samples
 from fttrain.draft import Draft
-from fttrain.models import activations, frozen, norms, weights, work
+from fttrain.models import norms, weights, work
 from fttrain.optim import ema
 from fttrain.results.measures import MOST_CLASSES
 from fttrain.spec import images, rundir
@@ -27,6 +26,7 @@ from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import DataCard, Means, Plan, Split, WeightsCard
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.training import Train
+from fttrain.stagedraft import StageDraft
 
 # Measured on a frozen MobileNetV2 at 224 pixels, per image on 1 and 2 threads: 8.7 and 3.8 ms in
 # chunks of 8, 6.1 and 3.8 of 16, 6.1 and 4.0 of 32.
@@ -47,7 +47,7 @@ def make(
     """
     draft = Draft(recipe=recipe, references=references, cache=cache)
     draft.check()
-    prefix = frozen.prefix(draft.net, draft.trained, bn=recipe.train.bn)
+    staged, ahead = stagecards.numbers(draft), _outlook(draft)
     return Plan(
         recipe_digest=recipes.digest(recipe),
         environment=environment.now(means.accelerator),
@@ -61,17 +61,24 @@ def make(
         data=_data_card(draft),
         preprocess=draft.preprocess,
         weights=_weights_card(draft),
+        consistency=ahead.consistency,
         continued=draft.continued,
-        groups=draft.table,
+        rates=ahead.rates,
+        macs=work.macs(draft.net.module, draft.stages[0].eval_shape),
         class_weights=draft.weighting.loss,
         sampling_weights=draft.weighting.sampling,
         notices=[
             *_notices(draft),
+            *stagecards.notices(staged["stages"], recipe.train.max_steps),
             *_warnings(draft, means),
-            *_costs(draft, means, prefix=prefix),
+            *_costs(draft, means),
+            *ahead.notices,
         ],
-        **_course(draft),
-        **_net(draft, prefix),
+        batch_size=recipe.train.batch_size,
+        accumulate=recipe.train.accumulate,
+        repeats=recipe.train.repeats,
+        ema_decay=_ema_decay(recipe.train),
+        **staged,
     )
 
 
@@ -134,39 +141,13 @@ def _stamp(path: Path) -> list[str | int]:
     return [str(path), status.st_size, status.st_mtime_ns]
 
 
-def _course(draft: Draft) -> dict[str, Any]:
-    """Return how long it goes on, in batches, steps and epochs."""
-    train, course = draft.recipe.train, draft.course
-    steps = min(course.steps, train.max_steps or course.steps)
-    return {
-        "batch_size": train.batch_size,
-        "accumulate": train.accumulate,
-        "steps_per_epoch": course.steps_per_epoch,
-        "steps": steps,
-        "epochs": -(-steps // course.steps_per_epoch),
-        "repeats": train.repeats,
-        "ema_decay": _ema_decay(train),
-    }
-
-
-def _net(draft: Draft, prefix: int) -> dict[str, Any]:
-    """Return the numbers of the net, of which so many blocks run ahead."""
-    train, net = draft.recipe.train, draft.net
-    moving, staying = frozen.norms(net, draft.trained, bn=train.bn)
-    return {
-        "prefix": [block.name for block in net.blocks[:prefix]],
-        "parameters": sum(parameter.numel() for parameter in net.module.parameters()),
-        "parameters_trained": sum(group.parameters for group in draft.table),
-        "activation_bytes": activations.saved_bytes(
-            net,
-            (train.batch_size, *draft.train_shape),
-            prefix=prefix,
-            trained=draft.trained,
-            staying=staying,
-        ),
-        "batch_norm_eval": len(staying),
-        "batch_norm_train": len(moving),
-    }
+def _outlook(draft: Draft) -> outlook.Outlook:
+    return outlook.look(
+        outlook.legs(draft.stages, draft.recipe.train.max_steps),
+        lineage=draft.lineage,
+        preprocess=draft.preprocess.steps,
+        judged=len(draft.source.val),
+    )
 
 
 def _ema_decay(train: Train) -> float | None:
@@ -243,12 +224,7 @@ def _notices(draft: Draft) -> Iterator[str]:
         shown = _shown(known.steps)
         yield f"data.preprocess is the recipe's, not that of {known.origin}: {shown}"
     yield from balance.notices(draft.weighting, draft.counts)
-    cycle = draft.recipe.train.schedule.one_cycle
-    if cycle is not None and cycle.cycle_momentum:
-        yield (
-            f"one_cycle moves the momentum from {cycle.max_momentum:g} to {cycle.base_momentum:g} "
-            "and back; the optimizer's own is not used"
-        )
+    yield from dict.fromkeys(told for stage in draft.stages for told in _cycles(stage))
     head = {name for name in draft.fit.new if name.startswith(f"{draft.net.head}.")}
     if head and not head.intersection(draft.trained):
         yield "the head is new and does not train: it keeps its random values"
@@ -256,6 +232,15 @@ def _notices(draft: Draft) -> Iterator[str]:
     for aside in draft.net.asides:
         part = f"counts {aside.weight:g} times in training" if aside in used else "does not count"
         yield f"the loss of the auxiliary head {aside.name} {part}"
+
+
+def _cycles(stage: StageDraft) -> Iterator[str]:
+    cycle = stage.recipe.train.schedule.one_cycle
+    if cycle is not None and cycle.cycle_momentum:
+        yield (
+            f"one_cycle moves the momentum from {cycle.max_momentum:g} to {cycle.base_momentum:g} "
+            "and back; the optimizer's own is not used"
+        )
 
 
 def _warnings(draft: Draft, means: Means) -> Iterator[str]:
@@ -271,17 +256,21 @@ def _warnings(draft: Draft, means: Means) -> Iterator[str]:
         yield f"{draft.net.name} has no BatchNorm: train.bn changes nothing"
 
 
-def _costs(draft: Draft, means: Means, *, prefix: int) -> Iterable[str]:
+def _costs(draft: Draft, means: Means) -> Iterable[str]:
     """Say what changing the images costs, where that is much."""
-    augment, shape = draft.recipe.data.augment, draft.train_shape
+    return dict.fromkeys(told for stage in draft.stages for told in _cost(stage, means))
+
+
+def _cost(stage: StageDraft, means: Means) -> Iterable[str]:
+    augment, shape = stage.recipe.data.augment, stage.train_shape
     if not augment:
         return ()
     return costs.notices(
         augment,
-        draft.preprocess.steps,
-        flops=work.per_image(draft.net, shape, prefix=prefix),
+        stage.shared.preprocess.steps,
+        flops=work.per_image(stage.shared.net, shape, prefix=stage.prefix),
         device=means.device,
-        loaders=_loader_workers(draft.recipe),
+        loaders=_loader_workers(stage.recipe),
         side=shape[-1],
     )
 

@@ -100,6 +100,26 @@ class GroupCard(Card):
     """How lr came: `0.5 x 128/1024`. Empty: as the recipe says it."""
 
 
+class StageCard(Card):
+    """One stage of several: what it decides, and where it lies in the run."""
+
+    epochs: int
+    """0: `max_steps` ends the run before it."""
+    first_epoch: int
+    """Number of its first epoch, from 1, within one repeat."""
+    steps: int
+    first_step: int
+    """Number of its first step, from 1, within one repeat."""
+    steps_per_epoch: int
+    prefix: list[str]
+    groups: list[GroupCard]
+    parameters_trained: int
+    activation_bytes: int
+    batch_norm_eval: int
+    batch_norm_train: int
+    optimizer_state: Literal["reset", "keep"]
+
+
 class ContinuedCard(Card):
     """The ended job that a run goes on from."""
 
@@ -115,8 +135,53 @@ class ContinuedCard(Card):
     been others, those of a longer course. Replaced: the recipe states another schedule."""
 
 
+class ConsistencyRow(Card):
+    """A setting: how the weights were trained beside how this recipe trains."""
+
+    name: str
+    weights: str
+    """`not stated` where no source says it."""
+    recipe: str
+    verdict: Literal["same", "different", "not stated"]
+
+
+class ConsistencyCard(Card):
+    """How the weights were trained, beside this recipe."""
+
+    origin: str
+    """`weights resnet18 IMAGENET1K_V1`, `job pretrain`."""
+    facts: list[str] = []
+    """What else is known of them: where they came from, how they score."""
+    sources: list[str] = []
+    """The pages that say how they were trained. Empty for a job: its file says it."""
+    rows: list[ConsistencyRow]
+
+
+class RateCurve(Card):
+    """How one learning rate goes."""
+
+    group: str
+    """The first group that has it."""
+    lr: list[float]
+    """At the steps of the preview."""
+
+
+class RatePreview(Card):
+    """How the learning rates of a stage go, looked up at some of its steps."""
+
+    steps: list[int]
+    """Of the whole run, from 0, rising; the first and the last of the stage are among them."""
+    curves: list[RateCurve]
+    """One for each rate that groups have, at most 8 of them."""
+
+
 class Plan(Card):
-    """A whole plan."""
+    """A whole plan.
+
+    With stages, what each of them decides is in `stages`; beside it stands what holds for all:
+    blocks that are ahead in each, the rows of all groups, the parameters that any of them trains,
+    the most steps of an epoch, of activations and of BatchNorm layers that move.
+    """
 
     format: Literal[1] = 1
     recipe_digest: str
@@ -146,9 +211,15 @@ class Plan(Card):
     data: DataCard
     preprocess: PreprocessCard
     weights: WeightsCard
+    consistency: ConsistencyCard | None = None
+    """None: it starts from no weights, or from a file that does not say how it was made."""
     continued: ContinuedCard | None = None
     """None: it begins at the beginning."""
+    rates: list[RatePreview] = []
+    """One for each stage."""
     groups: list[GroupCard]
+    stages: list[StageCard] = []
+    """Empty: there is but one, and the plan is its."""
     class_weights: list[float] = []
     """By class, what the loss multiplies its images by (for bce: where it is the answer). Empty:
     all alike."""
@@ -156,6 +227,10 @@ class Plan(Card):
     """By class, how often one of its images is drawn, relative to others. Empty: each once."""
     parameters: int
     parameters_trained: int
+    macs: int | None = None
+    """Multiply-accumulates of one image's forward pass at the size of evaluation: those of
+    convolutions and matrix products, torch's FlopCounterMode halved. Biases, norms, activations
+    and pooling do not count. None: made by a version that did not count them."""
     activation_bytes: int
     """What one batch's forward pass keeps for its backward pass."""
     batch_norm_eval: int
