@@ -19,7 +19,7 @@ from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
 
-_LAYOUTS = {
+LAYOUTS = {
     "contiguous": torch.contiguous_format,
     "channels_last": torch.channels_last,
 }
@@ -36,7 +36,7 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         BadWeights: where the weights cannot be read.
         InputsChanged: where they are not those that the plan saw.
     """
-    layout = _LAYOUTS[plan.layout]
+    layout = LAYOUTS[plan.layout]
     built = net(recipe, plan)
     built.module.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload]
     table = groups.of_cards(plan.groups, built.module)

@@ -39,7 +39,7 @@ class Found:
         known = self.splits["train"]
         classes = tuple(sorted(known, key=natural) if self.classes is None else self.classes)
         files = {
-            name: _files(self.root, found, classes, how) for name, found in self.splits.items()
+            name: files_of(self.root, found, classes, how) for name, found in self.splits.items()
         }
         return Source(
             name=self.name,
@@ -53,6 +53,13 @@ class Found:
             is_drawn=self.is_drawn,
             notices=self.notices,
         )
+
+
+def files_of(root: Path, found: Classes, classes: Sequence[str], how: Decoding) -> Files:
+    """Return the files of a split, class by class in the order of `classes`, which number them."""
+    paths = [item.path for name in classes for item in found.get(name, ())]
+    counts = [len(found.get(name, ())) for name in classes]
+    return Files(root, paths, np.repeat(np.arange(len(classes), dtype=np.int64), counts), how)
 
 
 def part(classes: Classes, spec: Split, *, field: str, title: str) -> dict[str, Classes]:
@@ -96,7 +103,7 @@ def check_classes(
                 field=fields[which],
                 description=f"has {named(unknown)}, which `{name}` lacks; "
                 f"`{name}` has {named(sorted(train, key=natural))}"
-                + _meant(unknown, train.keys() - other.keys()),
+                + meant(unknown, train.keys() - other.keys()),
             )
         absent = sorted(train.keys() - other.keys(), key=natural)
         if absent:
@@ -119,17 +126,11 @@ def has(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"
 
 
-def _meant(unknown: Sequence[str], absent: Iterable[str]) -> str:
+def meant(unknown: Sequence[str], absent: Iterable[str]) -> str:
     """Say which classes of the one side are probably those of the other, misspelled."""
     pairs = [(name, near) for name in unknown[:10] if (near := nearest(name, absent))]
     shown = ", ".join(f"`{name}` to `{near}`" for name, near in pairs)
     return f". Rename {shown}?" if pairs else ""
-
-
-def _files(root: Path, found: Classes, classes: Sequence[str], how: Decoding) -> Files:
-    paths = [item.path for name in classes for item in found.get(name, ())]
-    counts = [len(found.get(name, ())) for name in classes]
-    return Files(root, paths, np.repeat(np.arange(len(classes), dtype=np.int64), counts), how)
 
 
 def _fingerprint(found: Mapping[str, Classes]) -> str:

@@ -14,7 +14,7 @@ from fttrain.data.samples import Source, printable
 from fttrain.data.tree import Classes, Entry, entry
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.nearest import hint
-from fttrain.spec.origins import Manifest
+from fttrain.spec.origins import Manifest, Split
 
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
@@ -39,10 +39,7 @@ def load(spec: Manifest, how: Decoding) -> Source:
     Raises:
         RecipeFaults: for columns that it lacks, rows that make no sense, files that are not there.
     """
-    table = Path(spec.path)
-    root = Path(spec.root) if spec.root is not None else table.parent
-    items = _items(spec, root, _rows(table))
-    entries = _entries(root, items)
+    root, items, entries = _listed(spec)
     found: dict[str, Classes] = {}
     for item in items:
         found.setdefault(item.split, {}).setdefault(item.label, []).append(entries[item.path])
@@ -52,6 +49,27 @@ def load(spec: Manifest, how: Decoding) -> Source:
     name = f"manifest {spec.path}"
     drawn = spec.parts is not None
     return Found(name=name, root=root, splits=found, is_drawn=drawn).source(how)
+
+
+def every(path: str) -> tuple[Path, Classes]:
+    """Return the images of all rows of a table, whatever it says of splits, and their root.
+
+    Raises:
+        RecipeFaults: as `load`.
+    """
+    root, items, entries = _listed(Manifest(path=path, parts=Split()))
+    classes: Classes = {}
+    for item in items:
+        classes.setdefault(item.label, []).append(entries[item.path])
+    return root, classes
+
+
+def _listed(spec: Manifest) -> tuple[Path, list[_Item], dict[bytes, Entry]]:
+    """Return the root, the rows, and the file of each."""
+    table = Path(spec.path)
+    root = Path(spec.root) if spec.root is not None else table.parent
+    items = _items(spec, root, _rows(table))
+    return root, items, _entries(root, items)
 
 
 def _rows(table: Path) -> list[tuple[int, Row]]:

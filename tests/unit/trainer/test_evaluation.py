@@ -1,0 +1,382 @@
+"""The net of a run, evaluated again: its own digits, and labelled images of any other place."""
+
+import csv
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fttrain import evaluator, events
+from fttrain.events import EpochEnded, Evaluated
+from fttrain.spec import rundir
+from fttrain.spec.recipe import Recipe
+from tests import engine
+from tests.photos import make_photo_folder
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep this process as eager as it is, and its devices."""
+    monkeypatch.setattr("os.nice", lambda steps: 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes: 18 to train on, 14 to validate on."""
+    return make_photo_folder(tmp_path_factory.mktemp("p"), per_class=9, val_per_class=7)
+
+
+@pytest.fixture(scope="module")
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run that is over."""
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+    recipe = engine.photos(photos, epochs=3, loss={"cross_entropy": {"label_smoothing": 0.1}})
+    engine.trained(run_dir, recipe)
+    return run_dir
+
+
+def evaluated(run_dir: Path, folder: Path, **changes: Any) -> Path:
+    """Have a run evaluated; return the folder with what that left."""
+    folder.mkdir(exist_ok=True)
+    request = {
+        "run_dir": str(run_dir), "model": str(run_dir / rundir.MODEL), "data": None, "threads": 1,
+        "confusion": False, **changes,
+    }  # fmt: skip
+    (folder / evaluator.REQUEST).write_text(json.dumps(request))
+    assert evaluator.main(folder) == 0
+    return folder
+
+
+def on(path: Path, *, title: str = "mine", allow_missing: bool = False) -> dict[str, Any]:
+    return {"path": str(path), "title": title, "allow_missing": allow_missing}
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / evaluator.RESULT).read_text()))
+
+
+def fault(folder: Path) -> tuple[str, str]:
+    assert not (folder / evaluator.RESULT).exists()
+    told = json.loads((folder / evaluator.FAULT).read_text())
+    return told["kind"], told["why"]
+
+
+def of(run_dir: Path, kind: type[Any]) -> list[Any]:
+    return [record for record in engine.records(run_dir) if isinstance(record, kind)]
+
+
+# --- the run's own images -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [rundir.MODEL, rundir.BEST])
+def test_a_run_evaluated_again_gives_exactly_its_own_digits(
+    run: Path, tmp_path: Path, model: str
+) -> None:
+    (told,) = of(run, Evaluated)
+
+    folder = evaluated(run, tmp_path / "again", model=str(run / model))
+
+    again = result(folder)
+    assert again["score"] == asdict(told.score)
+    assert again["classes"] == [asdict(each) for each in told.classes]
+    assert again["epoch"] == told.epoch
+    assert again["data"] == "the validation images of tested"
+    assert (again["left_out"], again["notices"]) == ({}, [])
+    table = (folder / evaluator.VERDICTS).read_bytes()
+    assert table == (run / "artifacts/verdicts.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"model": {"cnn": {"channels": [4, 8], "dropout": 0.5}}, "ema": {"decay": 0.5}},
+        {"model": {"cnn": {"channels": [4, 8]}}, "precision": "bf16"},
+        {"model": {"cnn": {"channels": [4, 8]}}, "bn": "recalibrate", "repeats": 2},
+    ],
+    ids=["mean-of-weights", "bf16", "statistics-anew-and-repeats"],
+)
+def test_whatever_a_run_is_judged_by_is_what_is_evaluated_again(
+    photos: Path, tmp_path: Path, words: dict[str, Any]
+) -> None:
+    model, train = words["model"], {k: v for k, v in words.items() if k != "model"}
+    engine.trained(tmp_path / "run", engine.photos(photos, model, **train))
+    (told,) = of(tmp_path / "run", Evaluated)
+
+    for name in (rundir.MODEL, rundir.BEST):
+        model_ = str(tmp_path / "run" / name)
+        folder = evaluated(tmp_path / "run", tmp_path / Path(name).parent.name, model=model_)
+        assert result(folder)["score"] == asdict(told.score)
+
+
+def test_digits_are_evaluated_again_from_memory(tmp_path: Path) -> None:
+    engine.trained(tmp_path / "run", engine.digits())
+    (told,) = of(tmp_path / "run", Evaluated)
+
+    folder = evaluated(tmp_path / "run", tmp_path / "again")
+
+    assert result(folder)["score"] == asdict(told.score)
+
+
+def test_a_run_under_way_is_evaluated_by_its_best_checkpoint(photos: Path, tmp_path: Path) -> None:
+    engine.trained(tmp_path / "run", engine.photos(photos, epochs=2))
+    shutil.rmtree(tmp_path / "run/artifacts")
+    best = [each for each in of(tmp_path / "run", EpochEnded) if each.best][-1]
+
+    folder = evaluated(tmp_path / "run", tmp_path / "x", model=str(tmp_path / "run" / rundir.BEST))
+
+    assert result(folder)["score"] == asdict(best.val)
+    assert result(folder)["epoch"] == best.epoch
+
+
+def test_images_that_changed_since_are_not_the_runs_own(photos: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(photos, moved)
+    engine.trained(tmp_path / "run", engine.photos(moved, epochs=1))
+    next((moved / "val/circles").iterdir()).unlink()
+
+    folder = evaluated(tmp_path / "run", tmp_path / "x")
+
+    assert fault(folder) == (
+        "data",
+        f"the images of folder {moved} have changed since the plan; name labelled images with "
+        "--data",
+    )
+
+
+# --- other images ---------------------------------------------------------------------------
+
+
+def test_a_folder_of_the_same_images_gives_the_same_digits(
+    run: Path, photos: Path, tmp_path: Path
+) -> None:
+    own = result(evaluated(run, tmp_path / "own"))
+
+    other = result(evaluated(run, tmp_path / "other", data=on(photos / "val")))
+
+    assert (other["score"], other["classes"]) == (own["score"], own["classes"])
+    assert other["data"] == "mine"
+
+
+def test_a_table_gives_the_same_digits_whatever_it_says_of_splits(
+    run: Path, photos: Path, tmp_path: Path
+) -> None:
+    table = photos / "list.csv"
+    files = sorted((photos / "val").rglob("*.jpg"))
+    with table.open("w") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "label"])
+        writer.writerows((each.relative_to(photos), each.parent.name) for each in files)
+
+    told = result(evaluated(run, tmp_path / "table", data=on(table)))
+
+    assert told["score"] == result(evaluated(run, tmp_path / "own"))["score"]
+
+
+def test_classes_are_mapped_by_name(run: Path, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "val/squares", tmp_path / "some/squares")
+
+    told = result(evaluated(run, tmp_path / "x", data=on(tmp_path / "some", allow_missing=True)))
+
+    assert [each["count"] for each in told["classes"]] == [0, 7]
+    own = result(evaluated(run, tmp_path / "own"))
+    assert told["score"]["correct"] == own["classes"][1]["correct"]
+    assert told["score"]["balanced_accuracy"] == told["score"]["accuracy"]
+    assert told["notices"] == ["no image of class `circles`"]
+
+
+def test_a_net_for_grey_sees_photos_in_grey(tmp_path: Path) -> None:
+    engine.trained(tmp_path / "run", engine.digits())
+    for label in range(10):
+        (tmp_path / f"d/{label}").mkdir(parents=True)
+        Image.new("RGB", (8, 8), (label * 20, 90, 10)).save(tmp_path / f"d/{label}/0.png")
+
+    told = result(evaluated(tmp_path / "run", tmp_path / "x", data=on(tmp_path / "d")))
+
+    assert told["score"]["count"] == 10
+
+
+def test_bad_images_are_left_out_by_name_as_many_as_the_recipe_allows(
+    photos: Path, tmp_path: Path
+) -> None:
+    recipe = allowing(engine.photos(photos, epochs=1), 2)
+    engine.trained(tmp_path / "run", recipe)
+    some = shutil.copytree(photos / "val", tmp_path / "some")
+    (some / "circles/000.jpg").write_bytes(b"no image")
+    (some / "circles/notes.txt").write_text("two")
+
+    told = result(evaluated(tmp_path / "run", tmp_path / "x", data=on(some)))
+
+    assert told["score"]["count"] == 13
+    assert list(told["left_out"]) == ["circles/000.jpg"]
+    assert told["left_out"]["circles/000.jpg"].startswith("is no image of a known kind")
+    assert told["notices"] == ["1 file is no image and is left out: circles/notes.txt"]
+    rows = (tmp_path / "x" / evaluator.VERDICTS).read_text().splitlines()
+    assert len(rows) == 14
+    assert not any(row.startswith("circles/000.jpg") for row in rows)
+
+
+def test_more_bad_images_than_allowed_are_refused_with_their_names(
+    run: Path, photos: Path, tmp_path: Path
+) -> None:
+    some = shutil.copytree(photos / "val", tmp_path / "some")
+    (some / "circles/000.jpg").write_bytes(b"no image")
+
+    kind, why = fault(evaluated(run, tmp_path / "x", data=on(some)))
+
+    assert kind == "data"
+    assert why.startswith(
+        "1 of 14 images cannot be read (7.14 %), more than `data.max_bad` of the recipe allows: "
+        "circles/000.jpg is no image of a known kind"
+    )
+
+
+def allowing(recipe: Recipe, bad: int) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"max_bad": bad})})
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        ("", "mine does not exist on the daemon's machine"),
+        ("file.txt", "mine is neither a folder nor a table (.csv, .tsv, .jsonl, .ndjson)"),
+        ("empty/", "mine has no folders, one is needed per class: CLASS/*.jpg"),
+        (
+            "circle/ squares/",
+            "mine has class `circle`, which the model does not know; it knows classes `circles`, "
+            "`squares`. Rename `circle` to `circles`?",
+        ),
+        ("val/circles/ val/squares/", "mine has its classes one folder further down; say mine/val"),
+        (
+            "circles/ squares/",
+            "mine has no images; read are jpg, jpeg, png, webp, bmp, tif, tiff",
+        ),
+        (
+            "circles/a.png squares/",
+            "mine has no image of class `squares`, which the model knows; add some, or allow it "
+            "(--allow-missing)",
+        ),
+        (
+            "list.csv",
+            "{root}/list.csv has no rows; a CSV begins with a line that names columns",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_on_is_told(
+    run: Path, tmp_path: Path, make: str, why: str
+) -> None:
+    root = tmp_path / "given"
+    root.mkdir()
+    given = root if make else root / "nowhere"
+    for name in make.split():
+        if name == "empty/":
+            continue
+        if name.endswith("/"):
+            (root / name).mkdir(parents=True)
+        else:
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).touch()
+            given = root / name if "/" not in name else root
+
+    assert fault(evaluated(run, tmp_path / "x", data=on(given))) == (
+        "data", why.format(root=root),
+    )  # fmt: skip
+
+
+def test_a_model_that_is_gone_is_told(run: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "model.safetensors"
+
+    kind, why = fault(evaluated(run, tmp_path / "x", model=str(gone)))
+
+    assert (kind, str(gone) in why) == ("model", True)
+
+
+# --- the test lock --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def locked(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run with test images, and their folder."""
+    root = tmp_path_factory.mktemp("locked")
+    shutil.copytree(photos, root / "data")
+    shutil.copytree(photos / "val", root / "data/test")
+    data = {"folder": {"path": str(root / "data"), "test": "test"}, "preprocess": engine.FRAMED}
+    recipe = engine.parsed({**data, "workers": 0}, {"cnn": {"channels": [4, 8]}}, {"epochs": 1})
+    engine.trained(root / "run", recipe)
+    return root / "run", root / "data/test"
+
+
+def test_the_runs_own_test_images_are_refused_under_any_name(
+    locked: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run_dir, test = locked
+    (tmp_path / "linked").symlink_to(test)
+    for label in ("circles", "squares"):
+        (tmp_path / "one" / label).mkdir(parents=True)
+        os.link(test / label / "001.jpg", tmp_path / "one" / label / "a.jpg")
+
+    direct, linked, one = (
+        fault(evaluated(run_dir, tmp_path / f"x{number}", data=on(path)))
+        for number, path in enumerate([test, tmp_path / "linked", tmp_path / "one"])
+    )
+
+    said = (
+        "{} of the {} images of mine are test images of tested: those are read once, by the job "
+        "itself at its end, and `ftctl get tested` has what came of it; name other images"
+    )
+    assert direct == linked == ("locked", said.format(14, 14))
+    assert one == ("locked", said.format(2, 2))
+
+
+def test_other_images_are_evaluated_on_beside_the_locked_ones(
+    locked: tuple[Path, Path], photos: Path, tmp_path: Path
+) -> None:
+    run_dir, _ = locked
+
+    told = result(evaluated(run_dir, tmp_path / "x", data=on(photos / "val")))
+
+    assert told["score"]["count"] == 14
+
+
+# --- progress and pictures ------------------------------------------------------------------
+
+
+def test_progress_goes_from_none_to_all(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    plain = evaluator._tell
+
+    def tell(folder: Path, done: int, images: int) -> None:
+        told.append((done, images))
+        plain(folder, done, images)
+
+    monkeypatch.setattr(evaluator, "_tell", tell)
+    evaluated(run, tmp_path / "x")
+
+    assert told[0] == (0, 14)
+    assert told[-1] == (14, 14)
+    assert told == sorted(told)
+    assert json.loads((tmp_path / "x/progress.json").read_text()) == {"done": 14, "images": 14}
+
+
+def test_the_confusion_is_drawn_where_it_is_asked_for(run: Path, tmp_path: Path) -> None:
+    folder = evaluated(run, tmp_path / "x", confusion=True)
+
+    with Image.open(folder / evaluator.CONFUSION) as image:
+        assert image.format == "PNG"
+    assert not (evaluated(run, tmp_path / "y") / evaluator.CONFUSION).exists()
+
+
+def test_evaluating_leaves_the_run_as_it_is(run: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+    evaluated(run, tmp_path / "x")
+
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+    assert not of(run, events.Notice)
