@@ -1,0 +1,184 @@
+"""What is kept of images is there whole or not at all, whoever is killed, within bounds."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fttrain.cache import shelf
+from fttrain.cache.shelf import Full, Key, Rows, Shelf
+
+BYTES = np.dtype(np.uint8)
+ROOM = 1 << 30
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def key(number: int) -> Key:
+    # NULs at the end, too: a key is all of its bytes.
+    return number.to_bytes(8, "big") + bytes(8)
+
+
+def add(folder: Path, arrays: dict[int, Rows], *, most_bytes: int = ROOM) -> None:
+    dtype = next(iter(arrays.values())).dtype
+    with Shelf(folder).writer(dtype, most_bytes=most_bytes) as writer:
+        for number, array in arrays.items():
+            writer.add(key(number), array)
+
+
+def found(folder: Path, *numbers: int) -> list[Rows | None]:
+    return Shelf(folder).find([key(number) for number in numbers])
+
+
+def test_what_was_added_is_found_by_its_key_in_its_shape_and_type(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    arrays: dict[int, Rows] = {
+        number: chance.standard_normal(shape).astype(np.float32)
+        for number, shape in enumerate([(3,), (2, 3), (), (1, 0, 4), (5, 1, 2, 3)])
+    }
+    add(tmp_path, arrays)
+
+    for number, array in arrays.items():
+        (again,) = found(tmp_path, number)
+        assert again is not None
+        assert (again.dtype, again.shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(again, array)
+    assert found(tmp_path, 77) == [None]
+    assert Shelf(tmp_path).lacks([key(1), key(77)]).tolist() == [False, True]
+
+
+def test_an_empty_shelf_has_nothing(tmp_path: Path) -> None:
+    assert found(tmp_path / "new", 1, 2) == [None, None]
+    assert found(tmp_path / "new") == []
+
+
+def test_several_writers_at_once_do_not_meet(tmp_path: Path) -> None:
+    here = Shelf(tmp_path)
+    with here.writer(BYTES, most_bytes=ROOM) as one, here.writer(BYTES, most_bytes=ROOM) as other:
+        one.add(key(1), np.array([1], np.uint8))
+        other.add(key(2), np.array([2], np.uint8))
+        other.add(key(1), np.array([1], np.uint8))  # both had to make it
+        assert found(tmp_path, 1) == [None]
+    first, second = found(tmp_path, 1, 2)
+    assert first is not None
+    assert second is not None
+    assert (first.tolist(), second.tolist()) == ([1], [2])
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from fttrain.cache import shelf
+shelf._INDEXED_BYTES = 1000
+with shelf.Shelf(Path(sys.argv[1])).writer(np.dtype(np.uint8), most_bytes=1 << 30) as writer:
+    for number in range(25):
+        writer.add(number.to_bytes(8, "big") + bytes(8), np.full(100, number, np.uint8))
+    print("added", flush=True)
+    signal.pause()
+"""
+
+
+@contextmanager
+def a_writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that has added 25 arrays, of which an index names the first 24."""
+    script = [sys.executable, "-c", KILLED, str(folder)]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "added\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_of_a_writer_that_is_killed_stays_what_its_index_names(tmp_path: Path) -> None:
+    with a_writer(tmp_path) as process:
+        process.kill()
+        process.wait()
+        kept = [array is not None for array in found(tmp_path, *range(25))]
+        assert kept == [True] * 24 + [False]
+        for number, array in enumerate(found(tmp_path, *range(24))):
+            assert array is not None
+            assert array.tolist() == [number] * 100
+
+
+def test_rows_without_an_index_go_when_their_writer_is_gone(tmp_path: Path) -> None:
+    with a_writer(tmp_path) as process:
+        (index,) = tmp_path.glob("*.index")
+        index.unlink()  # as if it were killed before the first one
+        Shelf(tmp_path)
+        assert len([*tmp_path.glob("*.rows")]) == 1  # it lives
+        process.kill()
+        process.wait()
+        Shelf(tmp_path)
+        assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("suffix", [".index", ".rows"])
+@pytest.mark.parametrize("size", [0, 10, 120])
+def test_what_is_cut_short_is_not_there(tmp_path: Path, suffix: str, size: int) -> None:
+    add(tmp_path, {1: np.zeros(200, np.uint8)})
+    (file,) = tmp_path.glob(f"*{suffix}")
+    os.truncate(file, size)
+    assert found(tmp_path, 1) == [None]
+
+
+def test_an_index_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    add(tmp_path, {1: np.zeros(200, np.uint8)})
+    (index,) = tmp_path.glob("*.index")
+    content = bytearray(index.read_bytes())
+    content[-1] ^= 1
+    index.write_bytes(content)
+    assert found(tmp_path, 1) == [None]
+
+
+def test_a_shelf_that_is_removed_stays_with_who_has_mapped_it(tmp_path: Path) -> None:
+    place = tmp_path / "features" / "a"
+    add(place, {1: np.arange(100, dtype=np.uint8)})
+    (array,) = found(place, 1)
+    assert shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path) == 0
+    assert not place.exists()
+    assert array is not None
+    assert array.tolist() == list(range(100))
+
+
+def test_a_writer_takes_no_more_than_it_may(tmp_path: Path) -> None:
+    with pytest.raises(Full, match=r"^the caches take all that they may$"):
+        add(tmp_path, {n: np.zeros(100, np.uint8) for n in range(3)}, most_bytes=256)
+    assert [array is not None for array in found(tmp_path, 0, 1, 2)] == [True, True, False]
+
+
+def test_a_full_disk_keeps_what_was_added_before(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(Full, match=r"^there is no room: File too large$"):
+            add(tmp_path, {n: np.zeros(400, np.uint8) for n in range(3)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert [array is not None for array in found(tmp_path, 0, 1, 2)] == [True, True, False]
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
+    places = [tmp_path / "features" / name for name in "abc"]
+    for number, place in enumerate(places):
+        add(place, {1: np.zeros(1000, np.uint8)})
+        os.utime(place, ns=(number, number))
+    assert found(places[0], 1)[0] is not None  # used again
+    each = sum(file.stat().st_size for file in places[0].iterdir())
+
+    left = shelf.make_room(tmp_path, most_bytes=2 * each + 10, keep=tmp_path)
+
+    assert [place.exists() for place in places] == [True, False, True]
+    assert left == 10
+    assert shelf.make_room(tmp_path, most_bytes=0, keep=places[2]) == 0
+    assert [place.exists() for place in places] == [False, False, True]

@@ -1,0 +1,1 @@
+"""What is made of images once, and kept for whoever needs it again."""
