@@ -5,11 +5,10 @@ import json
 import pickle
 import struct
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
@@ -17,7 +16,16 @@ from fttrain.data import sources
 from fttrain.data.samples import Source
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.images import Data
-from tests.photos import make_photo_folder, photo
+from tests.photos import make_photo_folder
+from tests.published import (
+    make_cifar10,
+    make_cifar100,
+    make_cub200,
+    make_food101,
+    make_stanford_cars,
+    noise,
+    pickled,
+)  # fmt: skip
 
 Table = dict[str, Any]
 
@@ -30,44 +38,10 @@ def named(samples: Any, classes: tuple[str, ...]) -> dict[str, str]:
     return {samples.name(i): classes[label] for i, label in enumerate(samples.labels.tolist())}
 
 
-class _OfPython2(pickle._Pickler):
-    """Writes texts as the published files have them: made by Python 2."""
-
-    dispatch: ClassVar[Any] = dict(pickle._Pickler.dispatch)
-
-    def save_bytes(self, text: bytes) -> None:
-        self.write(pickle.BINSTRING + struct.pack("<i", len(text)) + text)
-        self.memoize(text)
-
-    dispatch[bytes] = save_bytes
-
-
-def pickled(path: Path, body: Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        pickler = _OfPython2(file, protocol=2)
-        pickler.dump({key.encode(): value for key, value in body.items()})
-
-
-def noise(count: int, *, seed: int, width: int = 3072) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, width), np.uint8)
-
-
 @pytest.fixture
 def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make both sets, and have torchvision take other files than the published ones."""
-    ten, hundred = tmp_path / "cifar-10-batches-py", tmp_path / "cifar-100-python"
-    labels = [i % 10 for i in range(20)]
-    for number in range(1, 6):
-        body = {"data": noise(20, seed=number), "labels": labels}
-        pickled(ten / f"data_batch_{number}", body)
-    pickled(ten / "test_batch", {"data": noise(10, seed=9), "labels": labels[:10]})
-    pickled(ten / "batches.meta", {"label_names": [b"c%d" % i for i in range(10)]})
-    for name, count in (("train", 200), ("test", 100)):
-        fine = [i % 100 for i in range(count)]
-        body = {"data": noise(count, seed=count), "fine_labels": fine, "coarse_labels": fine}
-        pickled(hundred / name, body)
-    pickled(hundred / "meta", {"fine_label_names": [b"f%d" % i for i in range(100)]})
+    make_cifar100(make_cifar10(tmp_path))
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *given: True)
     return tmp_path
 
@@ -192,21 +166,13 @@ def test_fashion_mnist_is_what_torchvision_reads(tmp_path: Path, *, is_packed: b
 
 
 def test_food_101_is_what_torchvision_lists(tmp_path: Path) -> None:
-    root = tmp_path / "food-101"
-    lists: dict[str, dict[str, list[str]]] = {"train": {}, "test": {}}
-    for label, name in enumerate(("waffles", "apple_pie")):
-        (root / "images" / name).mkdir(parents=True)
-        for number in range(8):
-            photo(label, (8, 8), seed=str(number)).save(root / "images" / name / f"{number}.jpg")
-            which = "train" if number < 6 else "test"
-            lists[which].setdefault(name, []).append(f"{name}/{number}")
-    (root / "meta").mkdir()
-    for which, body in lists.items():
-        (root / "meta" / f"{which}.json").write_text(json.dumps(body))
+    root = make_food101(tmp_path) / "food-101"
 
     source = load(torchvision={"name": "Food101", "path": str(tmp_path)})
 
-    assert_like(source, {w: datasets.Food101(str(tmp_path), split=w) for w in lists}, root)
+    assert_like(
+        source, {w: datasets.Food101(str(tmp_path), split=w) for w in ("train", "test")}, root
+    )
 
 
 def test_a_class_that_the_list_of_classes_lacks_is_a_fault(tmp_path: Path) -> None:
@@ -242,22 +208,7 @@ def assert_like(source: Source, theirs: dict[str, Any], root: Path) -> None:
 
 
 def test_stanford_cars_are_what_torchvision_lists(tmp_path: Path) -> None:
-    from scipy.io import savemat
-
-    root = tmp_path / "stanford_cars"
-    (root / "devkit").mkdir(parents=True)
-    classes = np.array(["Volvo 240 Sedan 1993", "Audi S6 Sedan 2011"], object)
-    savemat(root / "devkit" / "cars_meta.mat", {"class_names": classes})
-    kinds = [(name, object) for name in ("bbox_x1", "class", "fname")]
-    for place, table, count in (
-        ("cars_train", "devkit/cars_train_annos.mat", 12),
-        ("cars_test", "cars_test_annos_withlabels.mat", 6),
-    ):
-        (root / place).mkdir()
-        rows = np.array([(1, 1 + i % 2, f"{i:05d}.jpg") for i in range(count)], kinds)
-        savemat(root / table, {"annotations": rows})
-        for i in range(count):
-            photo(i % 2, (8, 8), seed=str(i)).save(root / place / f"{i:05d}.jpg")
+    root = make_stanford_cars(tmp_path) / "stanford_cars"
 
     source = load(torchvision={"name": "StanfordCars", "path": str(tmp_path)})
 
@@ -281,21 +232,13 @@ def test_an_imagenet_tree_is_validated_on_its_own_split(tmp_path: Path) -> None:
 @pytest.mark.word("data.cub200", "data.cub200.path", "data.cub200.val_share")
 @pytest.mark.word("data.cub200.split_seed", "data.cub200.validate_on_test")
 def test_the_birds_are_what_their_lists_say(tmp_path: Path) -> None:
+    make_cub200(tmp_path)
     classes = ["001.Black_footed_Albatross", "002.Laysan_Albatross"]
-    lists: dict[str, list[str]] = {"images": [], "image_class_labels": [], "train_test_split": []}
-    trained, tested = {}, {}
+    trained: dict[str, str] = {}
+    tested: dict[str, str] = {}
     for number in range(1, 25):
-        label, is_train = number % 2, number % 3 > 0
-        path = f"{classes[label]}/{number:04d}.jpg"
-        (tmp_path / "images" / classes[label]).mkdir(parents=True, exist_ok=True)
-        photo(label, (8, 8), seed=str(number)).save(tmp_path / "images" / path)
-        lists["images"].append(f"{number} {path}")
-        lists["image_class_labels"].append(f"{number} {label + 1}")
-        lists["train_test_split"].append(f"{number} {int(is_train)}")
-        (trained if is_train else tested)[f"images/{path}"] = classes[label]
-    lists["classes"] = [f"{i} {name}" for i, name in enumerate(classes, start=1)]
-    for name, lines in lists.items():
-        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        side = trained if number % 3 else tested
+        side[f"images/{classes[number % 2]}/{number:04d}.jpg"] = classes[number % 2]
 
     def birds(**options: Any) -> Source:
         return load(cub200={"path": str(tmp_path), **options})
