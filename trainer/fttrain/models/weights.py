@@ -15,6 +15,7 @@ from fttrain.spec import network
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.images import Preprocess
 from fttrain.spec.nearest import nearest
+from fttrain.spec.recipe import Recipe
 from fttrain.state import checkpoint
 
 Fetch = Callable[..., None]
@@ -30,6 +31,8 @@ class Lineage:
     preprocess: Preprocess
     origin: str
     """Who says so: `weights mobilenet_v2 IMAGENET1K_V1`, `job pretrain`."""
+    recipe: Recipe | None = None
+    """Of the job that made them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +160,7 @@ def _lineage(model: network.Model, path: Path, contents: Contents) -> Lineage | 
             classes=tuple(card.plan.data.classes),
             preprocess=card.plan.preprocess.steps,
             origin=f"job {card.job_name}",
+            recipe=card.recipe,
         )
     if "format_version" in contents.metadata:
         _, exported = export.read_model(path)
@@ -165,6 +169,7 @@ def _lineage(model: network.Model, path: Path, contents: Contents) -> Lineage | 
             classes=exported.classes,
             preprocess=exported.preprocess,
             origin=f"job {exported.origin.job_name}",
+            recipe=exported.recipe,
         )
     for published in _published(model):
         if contents.sha256.startswith(published.sha256_begin):
