@@ -23,6 +23,7 @@ _WORDS = {
     "aio": "blocking",
     "AsyncArtifacts": "Artifacts",
     "AsyncClient": "Client",
+    "AsyncComparisons": "Comparisons",
     "AsyncConnection": "Connection",
     "AsyncDatasets": "SyncDatasets",
     "AsyncJobHandle": "JobHandle",

@@ -10,7 +10,7 @@ from typing import Any, Self
 from finetuned.v1 import job_service_pb2 as pb
 from ftctl import channel, choice, html, models, wire
 from ftctl._async import following
-from ftctl._async.artifacts import AsyncArtifacts
+from ftctl._async.comparing import AsyncComparisons
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.datasets import AsyncDatasets
 from ftctl._async.machine import AsyncMachine
@@ -29,7 +29,7 @@ from ftctl.transport import aio as transport
 PATIENCE_S = 30.0
 
 
-class AsyncClient(AsyncArtifacts, AsyncDatasets, AsyncMachine, AsyncModels, AsyncPlots):
+class AsyncClient(AsyncComparisons, AsyncDatasets, AsyncMachine, AsyncModels, AsyncPlots):
     """A connection to a daemon.
 
         async with AsyncClient() as client:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from finetuned.v1 import job_service_pb2 as pb
 from ftctl import channel, choice, html, models, wire
 from ftctl._sync import following
-from ftctl._sync.artifacts import Artifacts
+from ftctl._sync.comparing import Comparisons
 from ftctl._sync.connection import Connection
 from ftctl._sync.datasets import SyncDatasets
 from ftctl._sync.machine import Machine
@@ -30,7 +30,7 @@ from ftctl.transport import blocking as transport
 PATIENCE_S = 30.0
 
 
-class Client(Artifacts, SyncDatasets, Machine, Models, Plots):
+class Client(Comparisons, SyncDatasets, Machine, Models, Plots):
     """A connection to a daemon.
 
         with Client() as client:

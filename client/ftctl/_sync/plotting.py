@@ -30,22 +30,24 @@ class Plots:
         Args:
             jobs: Ids, beginnings of ids, or names. One; for curves up to 8, in the same axes.
             kind: `curves` (also while a job trains), `confusion`, `confusion-test`, `predictions`,
-                `augmentations`.
+                `mistakes`, `filters`, `features`, `guided_backprop`, `augmentations`.
             x: The scale of the horizontal axis. Curves only.
             y: The scale of the vertical axes. Curves only.
             metrics: For curves a panel each: `loss`, `accuracy`, `error`, `balanced_accuracy`,
                 `top5_accuracy`, `calibration_error`, `lr`. For confusion one of `recall`,
-                `precision`, `count`.
+                `precision`, `count`. For mistakes `loss`, `confidence`, `class`; for filters
+                `each` or `joint`; for features names of layers.
 
         Raises:
             ArtifactNotFound: where a job has nothing of this kind, or not yet.
             InvalidRequest: where it cannot be drawn so.
         """
-        request = pb.PlotJobRequest(jobs=jobs, kind=kind, x=_scale(x), y=_scale(y), metrics=metrics)
+        request = pb.PlotJobRequest(jobs=jobs, kind=kind, x=scale(x), y=scale(y), metrics=metrics)
         connection = self._connection
         response = connection.ask(connection.plots.PlotJob, request, deadline_s=DEADLINE_S)
         return response.png
 
 
-def _scale(name: Scale | None) -> pb.AxisScale.ValueType:
+def scale(name: Scale | None) -> pb.AxisScale.ValueType:
+    """Write a scale as the API's enum."""
     return pb.AxisScale.Value(f"AXIS_SCALE_{(name or 'unspecified').upper()}")

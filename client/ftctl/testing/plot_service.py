@@ -9,7 +9,11 @@ from finetuned.v1.plot_service_pb2_grpc import PlotServiceServicer
 from ftctl.testing.ledger import Ledger
 from ftctl.testing.refusal import Refusal
 
-KINDS = ("curves", "confusion", "confusion-test", "predictions", "augmentations")
+KINDS = (
+    "curves", "confusion", "confusion-test", "predictions", "mistakes", "filters", "features",
+    "guided_backprop", "augmentations",
+)  # fmt: skip
+MOST_RUNS = 8
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
     "gg=="
@@ -32,6 +36,17 @@ class Plots(PlotServiceServicer):
         for job in jobs:
             _check(job, kind)
         return api.PlotJobResponse(png=PNG)
+
+    def PlotRuns(self, request: api.PlotRunsRequest, context: Any) -> api.PlotRunsResponse:
+        """Draw nothing much."""
+        if not 0 < len(request.runs) <= MOST_RUNS:
+            told = f"runs: 1 to {MOST_RUNS} in one picture, not {len(request.runs)}"
+            raise Refusal("INVALID_ARGUMENT", told)
+        for place, run in enumerate(request.runs):
+            if not run.epochs:
+                told = f"runs[{place}]: {run.title} has no curves yet: no epoch of it has ended"
+                raise Refusal("INVALID_ARGUMENT", told)
+        return api.PlotRunsResponse(png=PNG)
 
 
 def _check(job: job_pb2.Job, kind: str) -> None:

@@ -14,7 +14,12 @@ from ftd.jobs.model import Job
 from fttrain.spec.nearest import hint
 
 CURVES = "curves"
-KINDS = (CURVES, "confusion", "confusion-test", "predictions", "augmentations")
+KINDS = (
+    CURVES, "confusion", "confusion-test", "predictions", "mistakes", "filters", "features",
+    "guided_backprop", "augmentations",
+)  # fmt: skip
+RUNS = "runs"
+"""Drawn of numbers that come with a request, of no job."""
 PLOTTERS = 2
 """At a time."""
 PLOT_S = 120.0

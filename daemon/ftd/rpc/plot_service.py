@@ -1,5 +1,6 @@
 """PlotService: decode, call, encode."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from finetuned.v1 import plot_service_pb2 as pb
@@ -7,7 +8,7 @@ from finetuned.v1 import plot_service_pb2_grpc
 from ftd.errors import InvalidRequest
 from ftd.jobs import plotting
 from ftd.jobs.plotting import Wish
-from ftd.rpc import callers, checks
+from ftd.rpc import callers, checks, curves
 from ftd.rpc.office import Office
 
 MOST_JOBS = 8
@@ -35,18 +36,33 @@ class PlotService(plot_service_pb2_grpc.PlotServiceServicer):
         numbers = [plotting.numbers_of(job, wish.kind) for job in found]
         return pb.PlotJobResponse(png=await self._office.plotting.draw(wish, numbers))
 
+    async def PlotRuns(self, request: pb.PlotRunsRequest, context: Any) -> pb.PlotRunsResponse:
+        """Draw the curves of runs that come with the request."""
+        wish = Wish(
+            kind=plotting.RUNS,
+            x=_scale("x", request.x),
+            y=_scale("y", request.y),
+            metrics=_metrics(request.metrics),
+        )
+        numbers = curves.bodies(request.runs)
+        return pb.PlotRunsResponse(png=await self._office.plotting.draw(wish, numbers))
+
 
 def _wish(request: pb.PlotJobRequest) -> Wish:
     if len(request.jobs) > MOST_JOBS:
         raise InvalidRequest(f"jobs: at most {MOST_JOBS} in one picture, not {len(request.jobs)}")
-    if len(request.metrics) > MOST_METRICS:
-        raise InvalidRequest(f"metrics: at most {MOST_METRICS}, not {len(request.metrics)}")
     return Wish(
         kind=request.kind or plotting.CURVES,
         x=_scale("x", request.x),
         y=_scale("y", request.y),
-        metrics=tuple(request.metrics),
+        metrics=_metrics(request.metrics),
     )
+
+
+def _metrics(names: Sequence[str]) -> tuple[str, ...]:
+    if len(names) > MOST_METRICS:
+        raise InvalidRequest(f"metrics: at most {MOST_METRICS}, not {len(names)}")
+    return tuple(names)
 
 
 def _scale(name: str, number: int) -> str | None:

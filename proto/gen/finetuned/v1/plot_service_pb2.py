@@ -24,19 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66inetuned/v1/plot_service.proto\x12\x0c\x66inetuned.v1\"\x85\x01\n\x0ePlotJobRequest\x12\x0c\n\x04jobs\x18\x01 \x03(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\"\n\x01x\x18\x03 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\"\n\x01y\x18\x04 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\x0f\n\x07metrics\x18\x05 \x03(\t\"\x1e\n\x0fPlotJobResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c*R\n\tAxisScale\x12\x1a\n\x16\x41XIS_SCALE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41XIS_SCALE_LINEAR\x10\x01\x12\x12\n\x0e\x41XIS_SCALE_LOG\x10\x02\x32U\n\x0bPlotService\x12\x46\n\x07PlotJob\x12\x1c.finetuned.v1.PlotJobRequest\x1a\x1d.finetuned.v1.PlotJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66inetuned/v1/plot_service.proto\x12\x0c\x66inetuned.v1\"\x85\x01\n\x0ePlotJobRequest\x12\x0c\n\x04jobs\x18\x01 \x03(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\"\n\x01x\x18\x03 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\"\n\x01y\x18\x04 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\x0f\n\x07metrics\x18\x05 \x03(\t\"\x1e\n\x0fPlotJobResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"\x8d\x01\n\x0fPlotRunsRequest\x12!\n\x04runs\x18\x01 \x03(\x0b\x32\x13.finetuned.v1.Curve\x12\"\n\x01x\x18\x02 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\"\n\x01y\x18\x03 \x01(\x0e\x32\x17.finetuned.v1.AxisScale\x12\x0f\n\x07metrics\x18\x04 \x03(\t\"\x1f\n\x10PlotRunsResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\"T\n\x05\x43urve\x12\r\n\x05title\x18\x01 \x01(\t\x12(\n\x06\x65pochs\x18\x02 \x03(\x0b\x32\x18.finetuned.v1.CurveEpoch\x12\x12\n\nstage_ends\x18\x03 \x03(\x05\"\xd3\x01\n\nCurveEpoch\x12\r\n\x05\x65poch\x18\x01 \x01(\x05\x12\x0e\n\x06repeat\x18\x02 \x01(\x05\x12\x17\n\ntrain_loss\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0etrain_accuracy\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08val_loss\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0cval_accuracy\x18\x06 \x01(\x01H\x03\x88\x01\x01\x42\r\n\x0b_train_lossB\x11\n\x0f_train_accuracyB\x0b\n\t_val_lossB\x0f\n\r_val_accuracy*R\n\tAxisScale\x12\x1a\n\x16\x41XIS_SCALE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41XIS_SCALE_LINEAR\x10\x01\x12\x12\n\x0e\x41XIS_SCALE_LOG\x10\x02\x32\xa0\x01\n\x0bPlotService\x12\x46\n\x07PlotJob\x12\x1c.finetuned.v1.PlotJobRequest\x1a\x1d.finetuned.v1.PlotJobResponse\x12I\n\x08PlotRuns\x12\x1d.finetuned.v1.PlotRunsRequest\x1a\x1e.finetuned.v1.PlotRunsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'finetuned.v1.plot_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AXISSCALE']._serialized_start=217
-  _globals['_AXISSCALE']._serialized_end=299
+  _globals['_AXISSCALE']._serialized_start=694
+  _globals['_AXISSCALE']._serialized_end=776
   _globals['_PLOTJOBREQUEST']._serialized_start=50
   _globals['_PLOTJOBREQUEST']._serialized_end=183
   _globals['_PLOTJOBRESPONSE']._serialized_start=185
   _globals['_PLOTJOBRESPONSE']._serialized_end=215
-  _globals['_PLOTSERVICE']._serialized_start=301
-  _globals['_PLOTSERVICE']._serialized_end=386
+  _globals['_PLOTRUNSREQUEST']._serialized_start=218
+  _globals['_PLOTRUNSREQUEST']._serialized_end=359
+  _globals['_PLOTRUNSRESPONSE']._serialized_start=361
+  _globals['_PLOTRUNSRESPONSE']._serialized_end=392
+  _globals['_CURVE']._serialized_start=394
+  _globals['_CURVE']._serialized_end=478
+  _globals['_CURVEEPOCH']._serialized_start=481
+  _globals['_CURVEEPOCH']._serialized_end=692
+  _globals['_PLOTSERVICE']._serialized_start=779
+  _globals['_PLOTSERVICE']._serialized_end=939
 # @@protoc_insertion_point(module_scope)

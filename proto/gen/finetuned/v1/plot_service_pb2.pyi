@@ -55,8 +55,8 @@ class PlotJobRequest(_message.Message):
     Y_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """What is drawn: `curves`, `confusion`, `confusion-test`, `predictions`, `augmentations`.
-    Default `curves`.
+    """What is drawn: `curves`, `confusion`, `confusion-test`, `predictions`, `mistakes`, `filters`,
+    `features`, `guided_backprop`, `augmentations`. Default `curves`.
     """
     x: Global___AxisScale.ValueType
     """The scale of the horizontal axis. Curves only."""
@@ -73,7 +73,10 @@ class PlotJobRequest(_message.Message):
         """What is shown. For curves a panel each: `loss`, `accuracy`, `error`, `balanced_accuracy`,
         `top5_accuracy`, `calibration_error`, `lr`; default loss and accuracy, with a logarithmic y
         loss and error. For confusion one of `recall` (default: shares of a row), `precision` (shares
-        of a column), `count`. None for other kinds.
+        of a column), `count`. For mistakes any of `loss`, `confidence`, `class`: in which order, or
+        class by class; default `loss` and, where there are more than fit, `class`. For filters one of
+        `each` (default: each scaled by itself), `joint`. For features names of layers; default some
+        maps of each layer that is kept. None for other kinds.
         """
 
     def __init__(
@@ -114,3 +117,154 @@ class PlotJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlotJobResponse: _TypeAlias = PlotJobResponse  # noqa: Y015
+
+@_typing.final
+class PlotRunsRequest(_message.Message):
+    """Asks for the curves of runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    x: Global___AxisScale.ValueType
+    """The scale of the horizontal axes."""
+    y: Global___AxisScale.ValueType
+    """The scale of the vertical axes."""
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Curve]:
+        """What is drawn, 1 to 8 of them. Each keeps its colour in all panels, by its place here."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A row of panels each: `accuracy`, `error`, `loss`. Default accuracy and loss."""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___Curve] | None = ...,
+        x: Global___AxisScale.ValueType = ...,
+        y: Global___AxisScale.ValueType = ...,
+        metrics: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "runs", b"runs", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlotRunsRequest: _TypeAlias = PlotRunsRequest  # noqa: Y015
+
+@_typing.final
+class PlotRunsResponse(_message.Message):
+    """A picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNG_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """A PNG file, less than 4 MiB."""
+    def __init__(
+        self,
+        *,
+        png: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlotRunsResponse: _TypeAlias = PlotRunsResponse  # noqa: Y015
+
+@_typing.final
+class Curve(_message.Message):
+    """The course of one run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    STAGE_ENDS_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What the run is called in the legend. 1 to 200 characters."""
+    @_builtins.property
+    def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurveEpoch]:
+        """Its epochs in order, 1 to 20,000 of them."""
+
+    @_builtins.property
+    def stage_ends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """After which epochs another stage begins. They are marked."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        epochs: _abc.Iterable[Global___CurveEpoch] | None = ...,
+        stage_ends: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs", "stage_ends", b"stage_ends", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Curve: _TypeAlias = Curve  # noqa: Y015
+
+@_typing.final
+class CurveEpoch(_message.Message):
+    """One epoch of a course."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
+    TRAIN_LOSS_FIELD_NUMBER: _builtins.int
+    TRAIN_ACCURACY_FIELD_NUMBER: _builtins.int
+    VAL_LOSS_FIELD_NUMBER: _builtins.int
+    VAL_ACCURACY_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """Number, from 1. 0 is the evaluation before any training."""
+    repeat: _builtins.int
+    """Which training of the net it belongs to, as in Epoch. Each is drawn from its own beginning on."""
+    train_loss: _builtins.float
+    """Mean loss over the training images. Absent for epoch 0."""
+    train_accuracy: _builtins.float
+    """Share of training images classified correctly, 0 to 1. Absent for epoch 0."""
+    val_loss: _builtins.float
+    """Mean loss over the validation images. Absent for an epoch that was not evaluated."""
+    val_accuracy: _builtins.float
+    """Share of validation images classified correctly, 0 to 1. Absent likewise."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        repeat: _builtins.int = ...,
+        train_loss: _builtins.float | None = ...,
+        train_accuracy: _builtins.float | None = ...,
+        val_loss: _builtins.float | None = ...,
+        val_accuracy: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_train_accuracy", b"_train_accuracy", "_train_loss", b"_train_loss", "_val_accuracy", b"_val_accuracy", "_val_loss", b"_val_loss", "train_accuracy", b"train_accuracy", "train_loss", b"train_loss", "val_accuracy", b"val_accuracy", "val_loss", b"val_loss"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_train_accuracy", b"_train_accuracy", "_train_loss", b"_train_loss", "_val_accuracy", b"_val_accuracy", "_val_loss", b"_val_loss", "epoch", b"epoch", "repeat", b"repeat", "train_accuracy", b"train_accuracy", "train_loss", b"train_loss", "val_accuracy", b"val_accuracy", "val_loss", b"val_loss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__train_accuracy: _TypeAlias = _typing.Literal["train_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__train_accuracy: _TypeAlias = _typing.Literal["_train_accuracy", b"_train_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__train_loss: _TypeAlias = _typing.Literal["train_loss"]  # noqa: Y015
+    _WhichOneofArgType__train_loss: _TypeAlias = _typing.Literal["_train_loss", b"_train_loss"]  # noqa: Y015
+    _WhichOneofReturnType__val_accuracy: _TypeAlias = _typing.Literal["val_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__val_accuracy: _TypeAlias = _typing.Literal["_val_accuracy", b"_val_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__val_loss: _TypeAlias = _typing.Literal["val_loss"]  # noqa: Y015
+    _WhichOneofArgType__val_loss: _TypeAlias = _typing.Literal["_val_loss", b"_val_loss"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__train_accuracy) -> _WhichOneofReturnType__train_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__train_loss) -> _WhichOneofReturnType__train_loss | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__val_accuracy) -> _WhichOneofReturnType__val_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__val_loss) -> _WhichOneofReturnType__val_loss | None: ...
+
+Global___CurveEpoch: _TypeAlias = CurveEpoch  # noqa: Y015

@@ -45,6 +45,11 @@ class PlotServiceStub:
                 request_serializer=finetuned_dot_v1_dot_plot__service__pb2.PlotJobRequest.SerializeToString,
                 response_deserializer=finetuned_dot_v1_dot_plot__service__pb2.PlotJobResponse.FromString,
                 _registered_method=True)
+        self.PlotRuns = channel.unary_unary(
+                '/finetuned.v1.PlotService/PlotRuns',
+                request_serializer=finetuned_dot_v1_dot_plot__service__pb2.PlotRunsRequest.SerializeToString,
+                response_deserializer=finetuned_dot_v1_dot_plot__service__pb2.PlotRunsResponse.FromString,
+                _registered_method=True)
 
 
 class PlotServiceServicer:
@@ -65,6 +70,15 @@ class PlotServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlotRuns(self, request, context):
+        """Draws the curves of runs beside one another: training and validation in panels of their own,
+        the best of each run as a line. The numbers come with the request, so runs of other daemons can
+        be among them. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlotServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -72,6 +86,11 @@ def add_PlotServiceServicer_to_server(servicer, server):
                     servicer.PlotJob,
                     request_deserializer=finetuned_dot_v1_dot_plot__service__pb2.PlotJobRequest.FromString,
                     response_serializer=finetuned_dot_v1_dot_plot__service__pb2.PlotJobResponse.SerializeToString,
+            ),
+            'PlotRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlotRuns,
+                    request_deserializer=finetuned_dot_v1_dot_plot__service__pb2.PlotRunsRequest.FromString,
+                    response_serializer=finetuned_dot_v1_dot_plot__service__pb2.PlotRunsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -107,6 +126,33 @@ class PlotService:
             '/finetuned.v1.PlotService/PlotJob',
             finetuned_dot_v1_dot_plot__service__pb2.PlotJobRequest.SerializeToString,
             finetuned_dot_v1_dot_plot__service__pb2.PlotJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlotRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/finetuned.v1.PlotService/PlotRuns',
+            finetuned_dot_v1_dot_plot__service__pb2.PlotRunsRequest.SerializeToString,
+            finetuned_dot_v1_dot_plot__service__pb2.PlotRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

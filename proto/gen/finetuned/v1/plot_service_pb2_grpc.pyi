@@ -44,6 +44,11 @@ class PlotServiceStub:
     for as often as one likes, while a job trains (curves) and after its data is gone. Idempotent:
     the same numbers and axes give the same bytes.
     """
+    PlotRuns: _grpc.UnaryUnaryMultiCallable[_plot_service_pb2.PlotRunsRequest, _plot_service_pb2.PlotRunsResponse]
+    """Draws the curves of runs beside one another: training and validation in panels of their own,
+    the best of each run as a line. The numbers come with the request, so runs of other daemons can
+    be among them. Idempotent.
+    """
 
 @_typing.type_check_only
 class PlotServiceAsyncStub(PlotServiceStub):
@@ -60,6 +65,11 @@ class PlotServiceAsyncStub(PlotServiceStub):
     """Draws one picture. The numbers come from the job, never from its images, so it can be asked
     for as often as one likes, while a job trains (curves) and after its data is gone. Idempotent:
     the same numbers and axes give the same bytes.
+    """
+    PlotRuns: _aio.UnaryUnaryMultiCallable[_plot_service_pb2.PlotRunsRequest, _plot_service_pb2.PlotRunsResponse]  # type: ignore[assignment]
+    """Draws the curves of runs beside one another: training and validation in panels of their own,
+    the best of each run as a line. The numbers come with the request, so runs of other daemons can
+    be among them. Idempotent.
     """
 
 class PlotServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -80,6 +90,17 @@ class PlotServiceServicer(metaclass=_abc_1.ABCMeta):
         """Draws one picture. The numbers come from the job, never from its images, so it can be asked
         for as often as one likes, while a job trains (curves) and after its data is gone. Idempotent:
         the same numbers and axes give the same bytes.
+        """
+
+    @_abc_1.abstractmethod
+    def PlotRuns(
+        self,
+        request: _plot_service_pb2.PlotRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plot_service_pb2.PlotRunsResponse, _abc.Awaitable[_plot_service_pb2.PlotRunsResponse]]:
+        """Draws the curves of runs beside one another: training and validation in panels of their own,
+        the best of each run as a line. The numbers come with the request, so runs of other daemons can
+        be among them. Idempotent.
         """
 
 def add_PlotServiceServicer_to_server(servicer: PlotServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

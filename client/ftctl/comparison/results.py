@@ -1,0 +1,280 @@
+"""What came of each run, figure by figure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from ftctl import statistics
+from ftctl.comparison.run import Run
+from ftctl.models import Epoch
+from ftctl.scores import Score
+from ftctl.view import text
+
+Better = Literal["higher", "lower", ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One figure of all runs."""
+
+    name: str
+    """Stable, such as `best_accuracy`."""
+    title: str
+    values: tuple[float | None, ...]
+    """One per run; None where a run has none."""
+    shown: tuple[str, ...]
+    """The same as people read them."""
+    better: Better = ""
+    """Which way is better; empty: neither."""
+
+    @property
+    def best(self) -> tuple[int, ...]:
+        """Which runs are best; none where they are all alike, or nothing is better."""
+        known = {value for value in self.values if value is not None}
+        if not self.better or len(known) < 2:
+            return ()
+        best = max(known) if self.better == "higher" else min(known)
+        return tuple(place for place, value in enumerate(self.values) if value == best)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """The epochs of a run, as they are told of."""
+
+    trained: tuple[Epoch, ...]
+    """Without the evaluation before any training."""
+    best: Epoch | None
+    """By validation accuracy, the first of equals."""
+    last: Epoch | None
+    """That was evaluated."""
+
+
+def course(run: Run) -> Course:
+    """Return the epochs of a run."""
+    trained = tuple(epoch for epoch in run.epochs if epoch.epoch > 0)
+    judged = [epoch for epoch in trained if epoch.val is not None]
+    best = max(judged, key=lambda epoch: epoch.val.accuracy if epoch.val else 0.0, default=None)
+    return Course(trained=trained, best=best, last=judged[-1] if judged else None)
+
+
+def results(runs: Sequence[Run]) -> list[Result]:
+    """Return all figures that one of the runs has, the most telling first."""
+    found = [_result(figure, runs) for figure in FIGURES]
+    return [each for each in found if any(value is not None for value in each.values)]
+
+
+def machine(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
+    """Return in what the machines of runs differ: times are not to be compared then."""
+    facts = {
+        "device": ("device",), "accelerator": ("environment", "accelerator"),
+        "threads": ("threads",), "precision": ("precision",),
+        "torch": ("environment", "torch"),
+    }  # fmt: skip
+    told = {name: tuple(_word(run.fact(*path)) for run in runs) for name, path in facts.items()}
+    return {name: words for name, words in told.items() if len(set(words) - {""}) > 1}
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What is told of a run, and how."""
+
+    name: str
+    title: str
+    of: Callable[[Run, Course], float | None]
+    show: Callable[[float, Run, Course], str]
+    better: Better = ""
+
+
+def _result(figure: Figure, runs: Sequence[Run]) -> Result:
+    courses = [course(run) for run in runs]
+    values = [figure.of(run, each) for run, each in zip(runs, courses, strict=True)]
+    return Result(
+        name=figure.name,
+        title=figure.title,
+        values=tuple(values),
+        shown=tuple(
+            figure.show(value, run, each) if value is not None else "–"
+            for value, run, each in zip(values, runs, courses, strict=True)
+        ),
+        better=figure.better,
+    )
+
+
+def _best(run: Run, course: Course) -> Score | None:
+    return course.best.val if course.best else None
+
+
+def _best_accuracy(run: Run, course: Course) -> float | None:
+    score = _best(run, course)
+    return score.accuracy if score else None
+
+
+def _interval(value: float, run: Run, course: Course) -> str:
+    score = _best(run, course)
+    assert score is not None
+    return _wilson(score)
+
+
+def _wilson(score: Score) -> str:
+    low, high = statistics.wilson(score.correct, score.count)
+    return f"{text.percent(low)}–{text.percent(high)}"
+
+
+def _counts(value: float, run: Run, course: Course) -> str:
+    score = _best(run, course)
+    assert score is not None
+    return f"{score.correct}/{score.count}"
+
+
+def _correct(run: Run, course: Course) -> float | None:
+    score = _best(run, course)
+    return score.correct if score else None
+
+
+def _low(run: Run, course: Course) -> float | None:
+    score = _best(run, course)
+    return statistics.wilson(score.correct, score.count)[0] if score else None
+
+
+def _test_accuracy(run: Run, course: Course) -> float | None:
+    return run.test.accuracy if run.test else None
+
+
+def _show_test(value: float, run: Run, course: Course) -> str:
+    assert run.test is not None
+    return f"{text.percent(value)} ({_wilson(run.test)})"
+
+
+def _mean(run: Run, course: Course) -> float | None:
+    return run.spread.mean if run.spread and len(run.spread.accuracies) > 1 else None
+
+
+def _show_mean(value: float, run: Run, course: Course) -> str:
+    spread = run.spread
+    assert spread is not None
+    told = f"{text.percent(spread.mean)} ± {text.percent(spread.deviation)}"
+    if spread.low is not None and spread.high is not None:
+        told += f" ({text.percent(spread.low)}–{text.percent(spread.high)})"
+    return f"{told}, {len(spread.accuracies)} runs"
+
+
+def _last_accuracy(run: Run, course: Course) -> float | None:
+    return course.last.val.accuracy if course.last and course.last.val else None
+
+
+def _drop(run: Run, course: Course) -> float | None:
+    best, last = _best_accuracy(run, course), _last_accuracy(run, course)
+    return best - last if best is not None and last is not None else None
+
+
+def _epochs(run: Run, course: Course) -> float | None:
+    return len(course.trained) or None
+
+
+def _show_epochs(value: float, run: Run, course: Course) -> str:
+    planned = run.fact("epochs")
+    repeats = run.fact("repeats") or 1
+    whole = planned * repeats if isinstance(planned, int) else None
+    return f"{value:.0f} of {whole}" if whole and whole != value else f"{value:.0f}"
+
+
+def _to_best(run: Run, course: Course) -> float | None:
+    """Return the seconds up to the end of the best epoch, within its repeat."""
+    best = course.best
+    if best is None:
+        return None
+    return sum(
+        epoch.seconds
+        for epoch in run.epochs
+        if epoch.epoch <= best.epoch and epoch.repeat == best.repeat
+    )
+
+
+def _losses(run: Run, course: Course, split: str) -> Iterator[list[float]]:
+    """Yield the losses of each repeat, in order."""
+    for repeat in dict.fromkeys(epoch.repeat for epoch in course.trained):
+        mine = [epoch for epoch in course.trained if epoch.repeat == repeat]
+        scores = [getattr(epoch, split) for epoch in mine]
+        yield [score.loss for score in scores if score is not None]
+
+
+def _noise(split: str) -> Callable[[Run, Course], float | None]:
+    def of(run: Run, course: Course) -> float | None:
+        found = [statistics.noise(losses) for losses in _losses(run, course, split)]
+        known = [each for each in found if each is not None]
+        return fmean(known) if known else None
+
+    return of
+
+
+def _least_loss(run: Run, course: Course) -> float | None:
+    scores = [epoch.val for epoch in course.trained if epoch.val is not None]
+    return min((score.loss for score in scores), default=None)
+
+
+def _memory(run: Run, course: Course) -> float | None:
+    return max((epoch.memory_bytes for epoch in course.trained), default=0) or None
+
+
+def _number(*path: str) -> Callable[[Run, Course], float | None]:
+    def of(run: Run, course: Course) -> float | None:
+        found: Any = run.fact(*path)
+        return found if isinstance(found, int | float) else None
+
+    return of
+
+
+def _word(fact: object) -> str:
+    return "" if fact is None else str(fact)
+
+
+def _share(value: float, run: Run, course: Course) -> str:
+    return text.percent(value)
+
+
+def _count(value: float, run: Run, course: Course) -> str:
+    return text.count(int(value))
+
+
+def _time(value: float, run: Run, course: Course) -> str:
+    return text.seconds(value)
+
+
+def _loss(value: float, run: Run, course: Course) -> str:
+    return text.loss(value)
+
+
+FIGURES = (
+    Figure(name="best_accuracy", title="best accuracy %", of=_best_accuracy, show=_share,
+           better="higher"),
+    Figure(name="best_accuracy_low", title="95 % (Wilson)", of=_low, show=_interval),
+    Figure(name="best_correct", title="right of all", of=_correct, show=_counts),
+    Figure(name="mean_accuracy", title="mean of repeats %", of=_mean, show=_show_mean,
+           better="higher"),
+    Figure(name="test_accuracy", title="test accuracy %", of=_test_accuracy, show=_show_test,
+           better="higher"),
+    Figure(name="best_epoch", title="best epoch",
+           of=lambda run, course: course.best.epoch if course.best else None, show=_count),
+    Figure(name="last_accuracy", title="last accuracy %", of=_last_accuracy, show=_share,
+           better="higher"),
+    Figure(name="overfit_drop", title="overfit drop", of=_drop, show=_share, better="lower"),
+    Figure(name="least_val_loss", title="least val loss", of=_least_loss, show=_loss,
+           better="lower"),
+    Figure(name="train_loss_noise", title="noise, train loss", of=_noise("train"), show=_loss,
+           better="lower"),
+    Figure(name="val_loss_noise", title="noise, val loss", of=_noise("val"), show=_loss,
+           better="lower"),
+    Figure(name="epochs", title="epochs run", of=_epochs, show=_show_epochs),
+    Figure(name="seconds_to_best", title="time to best", of=_to_best, show=_time, better="lower"),
+    Figure(name="seconds", title="wall time", of=lambda run, course: run.seconds, show=_time,
+           better="lower"),
+    Figure(name="parameters", title="parameters", of=_number("parameters"), show=_count),
+    Figure(name="parameters_trained", title="of these trained",
+           of=_number("parameters_trained"), show=_count),
+    Figure(name="memory_bytes", title="peak memory", of=_memory,
+           show=lambda value, run, course: text.size(int(value)), better="lower"),
+)  # fmt: skip
