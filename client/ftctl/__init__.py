@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     from ftctl.predictions import (
         Prediction,
     )
+    from ftctl.recipes import (
+        NamedRecipe,
+    )
     from ftctl.scores import (
         ClassScore,
         Evaluation,
@@ -172,6 +175,7 @@ _HOME_OF = {
     "Jobs": "ftctl.tables",
     "Metrics": "ftctl.tables",
     "NameTaken": "ftctl.errors",
+    "NamedRecipe": "ftctl.recipes",
     "NotEnded": "ftctl.errors",
     "Notice": "ftctl.models",
     "Outcome": "ftctl.models",
@@ -256,6 +260,7 @@ __all__ = [
     "Jobs",
     "Metrics",
     "NameTaken",
+    "NamedRecipe",
     "NotEnded",
     "Notice",
     "Outcome",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ MAX_BYTES = 2**20
 STDIN = "-"
 STDIN_LABEL = "<stdin>"
 
+_BASE = "recipe"
 _PATHS = (
     ("data", "folder", "path"), ("data", "manifest", "path"), ("data", "manifest", "root"),
     ("data", "torchvision", "path"), ("data", "cub200", "path"), ("model", "weights"),
@@ -158,6 +160,8 @@ class JobFile:
     def _position(self, field: str) -> tuple[int, int]:
         if self._document is None:
             return (1, 1)
+        if self._holds(_BASE) and not self._holds(re.split(r"[.[]", field)[0]):
+            field = _BASE  # what the file does not say comes from there
         try:
             return self._document.line_of(field)
         except ValueError:

@@ -196,6 +196,8 @@ class Job:
     epochs: tuple[Epoch, ...]
     recipe: Mapping[str, Any]
     """With all defaults filled in."""
+    base: str = ""
+    """The named recipe that its own was based on, which has it merged in. Empty: none."""
     plan: Plan | None
     artifacts: tuple[Artifact, ...]
     run_dir: str

@@ -15,7 +15,7 @@ DAEMON_KEYS = (
     "name", "resources", "priority", "after", "not_before", "timeout", "retries", "preemptible",
     "min_runtime", "labels",
 )  # fmt: skip
-RECIPE_KEYS = ("data", "model", "train", "outputs")
+RECIPE_KEYS = ("recipe", "data", "model", "train", "outputs")
 RESOURCE_KEYS = ("devices", "memory")
 
 # Words of the design whose behaviour this version does not have. They are refused by name, so

@@ -80,6 +80,7 @@ def job(message: job_pb2.Job) -> models.Job:
         is_finishing=message.is_finishing,
         summary=_summary(message.summary) if message.HasField("summary") else None,
         evaluations=tuple(_evaluation(item) for item in message.evaluations),
+        base=message.base,
         inexact=message.inexact,
         retry_time=time(message, "retry_time"),
         failures=message.failures,

@@ -42,6 +42,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
         "trainer/fttrain/models/timm_nets.py": _TORCH | {"fttrain", "timm"},
         "trainer/fttrain/artifacts/tensorboard.py": {"fttrain", "tensorboard"},
         "trainer/fttrain/spec": {"fttrain.spec", "pydantic", "pydantic_core"},
+        "trainer/fttrain/spec/named.py": {"fttrain.spec", "fttrain.yamltext"},
         "trainer/fttrain/yamltext.py": {"ruamel"},
     }.items()
 }

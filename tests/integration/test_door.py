@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from finetuned.v1 import daemon_service_pb2 as daemon
 from finetuned.v1 import dataset_service_pb2 as datasets
 from finetuned.v1 import device_service_pb2 as devices
+from finetuned.v1 import evaluation_service_pb2 as evaluations
 from finetuned.v1 import job_service_pb2 as jobs
 from finetuned.v1 import model_service_pb2 as models
 from finetuned.v1 import plot_service_pb2 as plots
@@ -36,6 +37,7 @@ J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Dev
 S = "/finetuned.v1.DatasetService/"
 PREDICT = "/finetuned.v1.ModelService/PredictImages"
 PLOT = "/finetuned.v1.PlotService/PlotJob"
+EVALUATE = "/finetuned.v1.EvaluationService/EvaluateJob"
 REQUESTS = {
     J + "SubmitJob": lambda name: jobs.SubmitJobRequest(spec=spec("new")),
     J + "GetJob": lambda name: jobs.GetJobRequest(job=name),
@@ -46,6 +48,7 @@ REQUESTS = {
     J + "WatchJob": lambda name: jobs.WatchJobRequest(job=name),
     J + "TailLog": lambda name: jobs.TailLogRequest(job=name),
     R + "GetRecipeSchema": lambda name: recipes.GetRecipeSchemaRequest(),
+    R + "ListRecipes": lambda name: recipes.ListRecipesRequest(),
     R + "PlanRecipe": lambda name: recipes.PlanRecipeRequest(recipe_json=RECIPE),
     J + "DeleteJob": lambda name: jobs.DeleteJobRequest(job=name),
     J + "ListArtifacts": lambda name: jobs.ListArtifactsRequest(job=name),
@@ -53,6 +56,7 @@ REQUESTS = {
     M + "GetDaemon": lambda name: daemon.GetDaemonRequest(),
     M + "ListUsage": lambda name: daemon.ListUsageRequest(),
     PLOT: lambda name: plots.PlotJobRequest(jobs=[name]),
+    EVALUATE: lambda name: evaluations.EvaluateJobRequest(job=name),
     PREDICT: lambda name: models.PredictImagesRequest(job=name),
     D + "ListDevices": lambda name: devices.ListDevicesRequest(),
     D + "DrainDevice": lambda name: devices.DrainDeviceRequest(device="sim0", reason="x"),
@@ -71,13 +75,14 @@ OF_A_JOB = {
         "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
-OF_A_JOB |= {PREDICT, PLOT}
+OF_A_JOB |= {PREDICT, PLOT, EVALUATE}
 # What a waiting job without artefacts answers to those who may see it.
 FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),
     J + "PullArtifact": ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     PREDICT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     PLOT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
+    EVALUATE: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     S + "DeleteDataset": ("FAILED_PRECONDITION", "DATASET_IN_USE"),
 }
 # Not even for an admin: whoever sends a file has it.

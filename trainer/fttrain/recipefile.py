@@ -1,13 +1,14 @@
 """A recipe in a file: read, with faults that know their line."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fttrain import yamltext
-from fttrain.spec import faults
+from fttrain.spec import basing
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.recipe import Recipe
 
@@ -36,13 +37,16 @@ class RecipeFile:
     name: str
     """The job's; where it has none, that of the file."""
     recipe: Recipe
+    base: str
+    """The named recipe that it was based on. Empty: none."""
     ignored: tuple[str, ...]
     """Keys that concern the daemon alone."""
     document: yamltext.Document
 
     def located(self, found: RecipeFaults) -> BadRecipeFile:
         """Give faults their places."""
-        return _located(self.path, self.document, found.faults)
+        told = basing.attributed(found.faults, self.base, self.recipe)
+        return _located(self.path, self.document, told)
 
 
 def read(path: Path) -> RecipeFile:
@@ -59,10 +63,13 @@ def read(path: Path) -> RecipeFile:
     for parts in _PATHS:
         _make_absolute(body, parts, path.absolute().parent)
     try:
-        recipe = faults.parse(json.dumps(body))
+        resolved = basing.resolve(json.dumps(body))
     except RecipeFaults as found:
         raise _located(path, document, found.faults) from None
-    return RecipeFile(path=path, name=name, recipe=recipe, ignored=ignored, document=document)
+    return RecipeFile(
+        path=path, name=name, recipe=resolved.recipe, base=resolved.base, ignored=ignored,
+        document=document,
+    )  # fmt: skip
 
 
 def _load(path: Path) -> yamltext.Document:
@@ -88,6 +95,8 @@ def _located(path: Path, document: yamltext.Document, found: Iterable[Fault]) ->
 
 
 def _place(document: yamltext.Document, field: str) -> yamltext.Place:
+    if document.holds(basing.KEY) and not document.holds(re.split(r"[.[]", field)[0]):
+        field = basing.KEY  # what the file does not say comes from there
     try:
         return document.line_of(field)
     except ValueError:

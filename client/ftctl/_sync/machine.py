@@ -11,6 +11,7 @@ from ftctl import daemonwire, devicewire
 from ftctl._sync.connection import Connection
 from ftctl.daemon import Daemon, UserUsage
 from ftctl.devices import Device
+from ftctl.recipes import NamedRecipe
 from ftctl.tables import Devices
 
 
@@ -43,6 +44,21 @@ class Machine:
         response = self._connection.ask(self._connection.recipes.GetRecipeSchema, request)
         told: dict[str, Any] = json.loads(response.schema_json)
         return told
+
+    def recipes(self) -> tuple[NamedRecipe, ...]:
+        """Return the recipes that a job can be based on: `recipe: tutorial` in its file."""
+        request = recipe_pb.ListRecipesRequest()
+        response = self._connection.ask(self._connection.recipes.ListRecipes, request)
+        return tuple(
+            NamedRecipe(
+                name=each.name,
+                title=each.title,
+                purpose=each.purpose,
+                source=each.source,
+                yaml=each.yaml,
+            )
+            for each in response.recipes
+        )
 
     def drain_device(self, name: str, reason: str = "") -> Device:
         """Have a device take no more jobs until it is resumed; those on it go on.

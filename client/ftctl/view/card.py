@@ -52,6 +52,7 @@ def _history(job: Job, now: datetime, console: Console) -> Iterator[Text]:
     yield from labelled("user", [text.clean(job.user)] if job.user else [], console)
     yield from labelled("times", told, console)
     yield from labelled("asks for", [", ".join(_asks(job))], console)
+    yield from labelled("recipe", [f"based on {text.clean(job.base)}"] if job.base else [], console)
     yield from labelled("ran on", [*_attempts(job, now)], console)
     yield from labelled("inexact", [text.clean(job.inexact)] if job.inexact else [], console)
 

@@ -19,6 +19,9 @@ def job_file(standing: Job) -> str:
     writer.width = sys.maxsize
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     out = io.StringIO()
+    if standing.base:
+        # A comment: as a key it would be merged in again, over what a later version makes of it.
+        out.write(f"# Based on the recipe {standing.base}, which is merged in.\n")
     writer.dump(_asked(standing), out)
     return out.getvalue()
 

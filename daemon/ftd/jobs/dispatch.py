@@ -20,6 +20,7 @@ from ftd.jobs.planning import PlanFaults, Planning
 from ftd.jobs.policy import Decision, Pending, decide
 from ftd.jobs.preemption import Holder, preempt
 from ftd.jobs.work import Begin
+from fttrain.spec import basing, faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,11 @@ class Dispatch:
         datasets: Sequence[DatasetUse],
         *,
         devices: int = 1,
+        base: str = "",
     ) -> str:
         """Plan a recipe for so many devices, with the files of jobs that have ended.
+
+        `base` is the named recipe that it was based on; faults of what came from there say so.
 
         Raises:
             InvalidJob: with the faults that the planner found.
@@ -74,7 +78,8 @@ class Dispatch:
         try:
             return await self._planning.plan(recipe_json, paths, self._fleet.means(devices))
         except PlanFaults as found:
-            raise InvalidJob(found.faults) from None
+            told = basing.attributed(found.faults, base, faults.parse(recipe_json))
+            raise InvalidJob(told) from None
 
     def give_up_plan(self, job_id: JobId) -> None:
         """End the planner of a job, if it has one."""
@@ -190,7 +195,11 @@ class Dispatch:
             store = self._ledger.store
             jobs = {text: await store.get(ref) for text, ref in job.references.items()}
             plan_json = await self.plan(
-                job.request.recipe_json, jobs, job.datasets, devices=job.request.devices
+                job.request.recipe_json,
+                jobs,
+                job.datasets,
+                devices=job.request.devices,
+                base=job.request.base,
             )
         except InvalidJob as found:
             await self._fail(job.id, outcome.bad_recipe(found.faults))

@@ -99,6 +99,8 @@ class JobRequest:
     is_preemptible: bool = False
     min_runtime_s: float = MIN_RUNTIME_S
     """How long a preemptible job keeps its devices at least, from each start on."""
+    base: str = ""
+    """The named recipe that the recipe was based on; it is merged in. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,8 +212,9 @@ class Supervisor:
         if waits:
             return replace(job, reason=f"plan waits for {', '.join(waits)}")
         plan_json = await self._dispatch.plan(
-            request.recipe_json, needed.jobs, needed.datasets, devices=request.devices
-        )
+            request.recipe_json, needed.jobs, needed.datasets, devices=request.devices,
+            base=request.base,
+        )  # fmt: skip
         return replace(job, plan_json=plan_json)
 
     async def plan(self, recipe_json: str, *, caller: Caller = HOUSE) -> str:

@@ -15,8 +15,9 @@ from ftd.jobs import policy, references
 from ftd.jobs.model import JobRequest
 from ftd.jobs.store.reads import Filter
 from ftd.rpc.convert import spec_from_proto, states_from_proto
-from fttrain.spec import faults as recipe_faults
-from fttrain.spec.faults import Fault
+from fttrain.spec import basing
+from fttrain.spec.basing import Resolved
+from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.recipe import Recipe, canonical
 
 MOST_RECIPE_BYTES = 2**20
@@ -47,31 +48,35 @@ def job_request(
     """
     found = list(_spec_faults(spec, devices))
     try:
-        recipe_json = recipe(spec.recipe_json, refusal=refusal)
+        resolved = _resolved(spec.recipe_json, refusal=refusal)
     except InvalidJob as error:
         raise InvalidJob([*found, *error.faults]) from None
     if found:
         raise InvalidJob(found)
-    return spec_from_proto(spec, recipe_json=recipe_json)
+    return spec_from_proto(spec, recipe_json=canonical(resolved.recipe), base=resolved.base)
 
 
 def recipe(recipe_json: str, *, refusal: PathRefusal) -> str:
-    """Return a checked recipe in canonical form.
+    """Return a checked recipe in canonical form, merged over the one that it is based on.
 
     Raises:
         InvalidJob: with all faults.
     """
+    return canonical(_resolved(recipe_json, refusal=refusal).recipe)
+
+
+def _resolved(recipe_json: str, *, refusal: PathRefusal) -> Resolved:
     size = len(recipe_json.encode())
     if size > MOST_RECIPE_BYTES:
         text = f"the recipe has {size / 2**20:.1f} MiB; at most 1 MiB"
         raise InvalidJob([Fault(field="", description=text)])
     try:
-        parsed = recipe_faults.parse(recipe_json)
-    except recipe_faults.RecipeFaults as error:
+        resolved = basing.resolve(recipe_json)
+    except RecipeFaults as error:
         raise InvalidJob(error.faults) from None
-    if found := list(_path_faults(parsed, refusal)):
+    if found := list(_path_faults(resolved.recipe, refusal)):
         raise InvalidJob(found)
-    return canonical(parsed)
+    return resolved
 
 
 def _path_faults(recipe: Recipe, refusal: PathRefusal) -> Iterator[Fault]:

@@ -73,6 +73,7 @@ def job_to_proto(
         retry_time=time_to_proto(job.retry_time) if job.retry_time else None,
         failures=job.failures,
         pause_time=time_to_proto(pause_time) if pause_time else None,
+        base=job.request.base,
         device_seconds=sum(each.seconds(now) * len(each.devices) for each in attempts if now),
     )
 
@@ -104,8 +105,8 @@ def spec_to_proto(request: JobRequest) -> job_pb2.JobSpec:
     )
 
 
-def spec_from_proto(spec: job_pb2.JobSpec, *, recipe_json: str) -> JobRequest:
-    """Return what is asked for, defaults filled in, with the canonical recipe."""
+def spec_from_proto(spec: job_pb2.JobSpec, *, recipe_json: str, base: str = "") -> JobRequest:
+    """Return what is asked for, defaults filled in, with the canonical recipe and its base."""
     resources = spec.resources
     return JobRequest(
         name=spec.name,
@@ -114,6 +115,7 @@ def spec_from_proto(spec: job_pb2.JobSpec, *, recipe_json: str) -> JobRequest:
         after=tuple(spec.after),
         labels=dict(spec.labels),
         recipe_json=recipe_json,
+        base=base,
         memory_bytes=resources.memory_bytes if resources.HasField("memory_bytes") else None,
         not_before=spec.not_before.ToDatetime(UTC) if spec.HasField("not_before") else None,
         timeout_s=spec.timeout.ToTimedelta() / _SECOND if spec.HasField("timeout") else None,

@@ -7,6 +7,7 @@ from typing import Any
 from finetuned.v1 import recipe_service_pb2, recipe_service_pb2_grpc
 from ftd.rpc import callers, checks
 from ftd.rpc.office import Office
+from fttrain.spec import named
 from fttrain.spec.recipe import schema
 
 
@@ -22,6 +23,13 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
         """Get the JSON Schema of a recipe."""
         return recipe_service_pb2.GetRecipeSchemaResponse(schema_json=json.dumps(schema()))
 
+    async def ListRecipes(
+        self, request: recipe_service_pb2.ListRecipesRequest, context: Any
+    ) -> recipe_service_pb2.ListRecipesResponse:
+        """List the recipes that a job file can be based on."""
+        found = await asyncio.to_thread(named.every)  # the first time it reads files
+        return recipe_service_pb2.ListRecipesResponse(recipes=map(_named, found))
+
     async def PlanRecipe(
         self, request: recipe_service_pb2.PlanRecipeRequest, context: Any
     ) -> recipe_service_pb2.PlanRecipeResponse:
@@ -34,3 +42,13 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
         )
         plan_json = await self._office.plan(recipe, caller=caller)
         return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)
+
+
+def _named(recipe: named.NamedRecipe) -> recipe_service_pb2.NamedRecipe:
+    return recipe_service_pb2.NamedRecipe(
+        name=recipe.name,
+        title=recipe.title,
+        purpose=recipe.purpose,
+        source=recipe.source,
+        yaml=recipe.yaml,
+    )

@@ -164,8 +164,8 @@ def test_an_unknown_key_is_answered_with_the_nearest():
         "job.yaml:1:1: trian: unknown key `trian`; did you mean `train`?",
         "job.yaml:2:13: resources.device: unknown key `device`; did you mean `devices`?",
         "job.yaml:3:1: zzz: unknown key `zzz`; known here: name, resources, priority, after, "
-        "not_before, timeout, retries, preemptible, min_runtime, labels, data, model, train, "
-        "outputs",
+        "not_before, timeout, retries, preemptible, min_runtime, labels, recipe, data, model, "
+        "train, outputs",
     ]
 
 

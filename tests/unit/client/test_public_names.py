@@ -14,10 +14,10 @@ DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound
 DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
 Evaluated Evaluation Event Fault ForeignProcess FtctlError InvalidDataset InvalidJob InvalidRequest
 Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
-JobState Jobs Metrics NameTaken NotEnded Notice Outcome OutcomeReason PermissionDenied Phase Plan
-Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound PushPhase
-PushProgress QueueFull Score Spread StateChanged StoreFailed Summary Unauthenticated UserUsage
-WatchInterrupted
+JobState Jobs Metrics NameTaken NamedRecipe NotEnded Notice Outcome OutcomeReason PermissionDenied
+Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
+PushPhase PushProgress QueueFull Score Spread StateChanged StoreFailed Summary Unauthenticated
+UserUsage WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.

@@ -139,7 +139,7 @@ def test_json_has_stable_names():
         "not_before", "timeout_seconds", "retries", "preemptible", "min_runtime_seconds", "labels",
             "create_time", "start_time", "end_time",
         "attempt", "attempts", "device_seconds", "outcome", "progress", "best", "epochs",
-        "recipe", "plan", "artifacts", "run_dir", "last_sequence",
+        "recipe", "base", "plan", "artifacts", "run_dir", "last_sequence",
         "is_finishing", "summary", "evaluations", "inexact", "retry_time", "failures",
             "pause_time",
     ]  # fmt: skip

@@ -49,7 +49,7 @@ def full_job() -> Job:
     asked = request(
         "a", devices=2, priority=-5, after=("b",), labels={"k": "v", "a": "b"},
         memory_bytes=11 << 30, not_before=at(60), timeout_s=90.5,
-        retries=5, is_preemptible=True, min_runtime_s=30.0,
+        retries=5, is_preemptible=True, min_runtime_s=30.0, base="tutorial",
     )  # fmt: skip
     job = Job(
         id="0f" * 16, number=7, request=asked, after_ids=("1" * 32,), references={},
@@ -200,7 +200,8 @@ def test_a_spec_survives_the_way_there_and_back() -> None:
 
     there = convert.spec_to_proto(asked)
 
-    assert convert.spec_from_proto(there, recipe_json=there.recipe_json) == asked
+    back = convert.spec_from_proto(there, recipe_json=there.recipe_json, base="tutorial")
+    assert back == asked
 
 
 def test_a_spec_that_says_nothing_of_resources_means_one_device() -> None:

@@ -7,6 +7,9 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from fttrain.spec.choice import FLAT, OneOf, Strict
 from fttrain.spec.values import Share, Text, Width
 
+NETS = ("name", "cnn", "rn")
+"""How a net can be said: each recipe says one."""
+
 
 class Cnn(Strict):
     """A small convolutional net: per entry of `channels` a block of 3x3 convolution, BatchNorm,
@@ -122,7 +125,7 @@ class Model(Strict):
     @model_validator(mode="after")
     def _one_net(self) -> Self:
         if sum(net is not None for net in self.net) != 1:
-            raise ValueError("say which net, exactly one of: name, cnn, rn")
+            raise ValueError(f"say which net, exactly one of: {', '.join(NETS)}")
         return self
 
     @property

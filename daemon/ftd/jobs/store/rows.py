@@ -40,6 +40,7 @@ def new_row(job: Job, *, request_id: str, request_digest: str) -> dict[str, Any]
         "retries": job.request.retries,
         "preemptible": job.request.is_preemptible,
         "min_runtime_s": job.request.min_runtime_s,
+        "base": job.request.base,
         "user": job.user,
         **changing(job),
     }
@@ -84,6 +85,7 @@ def job_from(
         retries=row.retries,
         is_preemptible=bool(row.preemptible),
         min_runtime_s=row.min_runtime_s,
+        base=row.base,
     )
     return Job(
         id=row.id,

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 # The newest migration. A test holds it against the folder, so that opening a store of this
 # version needs no Alembic, which costs 10 MB.
-HEAD = "0007"
+HEAD = "0008"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -68,6 +68,7 @@ JOBS = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("retry_time", UtcTime),
     Column("inexact", Text, nullable=False, server_default=""),
+    Column("base", String, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_name", JOBS.c.name, JOBS.c.number)

@@ -1,0 +1,98 @@
+"""A recipe over another one: what it says counts, of the rest what the other says.
+
+Maps are merged key by key; lists, numbers and texts replace. A choice, such as an optimizer, is
+merged with one of its kind and replaces one of another. Of keys that exclude each other, such as
+the origins of images, the upper one's counts. `null` takes a key out.
+"""
+
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from fttrain.spec.choice import OneOf
+from fttrain.spec.images import SOURCES, Data
+from fttrain.spec.network import NETS, Model
+from fttrain.spec.recipe import Recipe
+from fttrain.spec.schedules import Warmup
+from fttrain.spec.training import Train
+
+
+def _alone(*keys: str) -> Mapping[str, frozenset[str]]:
+    return {key: frozenset(keys) - {key} for key in keys}
+
+
+# What a key drives out of the recipe below. Stages state their epochs themselves; epochs drive no
+# stages out, as nobody would see that they are gone.
+_DRIVES_OUT: Mapping[type[BaseModel], Mapping[str, frozenset[str]]] = {
+    Data: _alone(*SOURCES),
+    Model: _alone(*NETS),
+    Warmup: _alone("epochs", "steps"),
+    Train: {"stages": frozenset({"epochs"})},
+}
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe, as plain data, merged over another one; neither is changed.
+
+    What is no recipe is merged all the same: its faults are found in the whole.
+    """
+    return _map(under, over, Recipe)
+
+
+def _map(
+    under: Mapping[str, Any], over: Mapping[str, Any], kind: type[BaseModel] | None
+) -> dict[str, Any]:
+    # A net with nothing behind its key is one with its defaults, as `cnn:`.
+    said = {name for name, value in over.items() if value is not None or name not in under}
+    drives_out = _DRIVES_OUT.get(kind, {}) if kind else {}
+    gone = {name for key in said for name in drives_out.get(key, ())} - said
+    kept = {name: value for name, value in under.items() if name not in gone}
+    for name, value in over.items():
+        if value is None and name in kept:
+            del kept[name]
+        else:
+            kept[name] = _value(kept[name], value, _kind_of(kind, name)) if name in kept else value
+    return kept
+
+
+def _value(under: Any, over: Any, kind: type[BaseModel] | None) -> Any:
+    if kind is not None and issubclass(kind, OneOf):
+        return _choice(under, over, kind)
+    if isinstance(under, dict) and isinstance(over, dict):
+        return _map(under, over, kind)
+    return over
+
+
+def _choice(under: Any, over: Any, kind: type[OneOf]) -> Any:
+    below, above = _chosen(under), _chosen(over)
+    if below is None or above is None or below.keys() != above.keys():
+        return over
+    return {name: _value(below[name], above[name], _kind_of(kind, name)) for name in above}
+
+
+def _chosen(value: Any) -> dict[str, Any] | None:
+    """Return a choice as a map of a single key: its bare name stands for its defaults."""
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, dict) and len(value) == 1:
+        return {name: {} if options is None else options for name, options in value.items()}
+    return None
+
+
+def _kind_of(kind: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
+    """Return what a map at a key would be."""
+    for known, field in kind.model_fields.items() if kind else ():
+        if name in (known, field.alias):
+            return next(_models(field.annotation), None)
+    return None
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a value may be; of lists none, as they are replaced."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from _models(part)
