@@ -11,6 +11,7 @@ DaemonError
 ├── JobNotRunning        JOB_NOT_RUNNING        a job that has not begun to train
 ├── JobInUse             JOB_IN_USE             a job that has not ended needs it
 ├── ArtifactNotFound     ARTIFACT_NOT_FOUND     the job has made no such file
+├── ImagesLocked         TEST_LOCKED            images that the job itself tests on
 ├── DatasetNotFound      DATASET_NOT_FOUND
 ├── DatasetInUse         DATASET_IN_USE         a job that has not ended uses it
 ├── InvalidDataset       INVALID_DATASET        a list of files with faults
@@ -30,6 +31,7 @@ DaemonError
 ├── BadImage             BAD_IMAGE              an image that cannot be read
 ├── PredictorUnavailable PREDICTOR_UNAVAILABLE
 ├── PlotterUnavailable   PLOTTER_UNAVAILABLE
+├── EvaluatorUnavailable EVALUATOR_UNAVAILABLE
 ├── Unauthenticated      UNAUTHENTICATED        no token, or none that is live
 ├── PermissionDenied     PERMISSION_DENIED      for admins only
 ├── TokenNameTaken                              a live token has this name
@@ -114,6 +116,12 @@ class ArtifactNotFound(DaemonError):
     """A file that the job has not made, or that is gone."""
 
     reason = "ARTIFACT_NOT_FOUND"
+
+
+class ImagesLocked(DaemonError):
+    """Images that a job tests on: read once, by the job itself."""
+
+    reason = "TEST_LOCKED"
 
 
 class DatasetNotFound(DaemonError):
@@ -239,6 +247,12 @@ class PlotterUnavailable(DaemonError):
     """The plotter could not draw."""
 
     reason = "PLOTTER_UNAVAILABLE"
+
+
+class EvaluatorUnavailable(DaemonError):
+    """The evaluator could not answer."""
+
+    reason = "EVALUATOR_UNAVAILABLE"
 
 
 class Unauthenticated(DaemonError):

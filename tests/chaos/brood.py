@@ -170,6 +170,6 @@ if __name__ == "__main__":
     connection = socket.socket(fileno=int(sys.argv[1]))
     mains = zygote.Mains(
         worker=lambda: worker, planner=faults.planner,
-        predictor=faults.predictor, plotter=faults.predictor,
+        predictor=faults.predictor, plotter=faults.predictor, evaluator=faults.evaluator,
     )  # fmt: skip
     zygote.serve(connection, mains)

@@ -13,7 +13,13 @@ from ftctl import Job, OutcomeReason
 from ftd.rpc.errors import CODES, DOMAIN
 
 _PROTO = Path(__file__).parents[2] / "proto"
-_OURS = {"INTERNAL", "PLANNER_UNAVAILABLE", "PREDICTOR_UNAVAILABLE", "PLOTTER_UNAVAILABLE"}
+_OURS = {
+    "INTERNAL",
+    "PLANNER_UNAVAILABLE",
+    "PREDICTOR_UNAVAILABLE",
+    "PLOTTER_UNAVAILABLE",
+    "EVALUATOR_UNAVAILABLE",
+}
 """Reasons that are promised, but for no request: something of ours broke."""
 _TOO_LARGE = "Received message larger than max"
 _WELL_ENDED = {

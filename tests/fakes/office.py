@@ -11,6 +11,7 @@ from ftd.jobs import references
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.depot import Depot
+from ftd.jobs.evaluating import Evaluating
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.history import state_event
 from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, OutcomeReason
@@ -21,6 +22,7 @@ from ftd.jobs.states import advance
 from ftd.jobs.store import HOUSE, Store
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import Fault
+from tests.fakes.assessor import Assessor
 from tests.fakes.devices import make_devices
 from tests.fakes.draughtsman import Draughtsman
 from tests.fakes.jobs import NOW, at
@@ -51,6 +53,7 @@ class FakeOffice:
         self.oracle = Oracle()
         self.predicting = Predicting(self.oracle, folder=predictions)
         self.plotting = Plotting(Draughtsman(), folder=predictions)
+        self.evaluating = Evaluating(Assessor(), folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
         self.pausing = FakePausing(self)
         self.roots = EVERYWHERE

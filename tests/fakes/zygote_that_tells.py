@@ -40,8 +40,9 @@ def main() -> None:
 
     repeats.complete = look
     mains = zygote.Mains(
-        worker=partial(run.ahead, 0), planner=planner, predictor=planner, plotter=planner
-    )
+        worker=partial(run.ahead, 0), planner=planner, predictor=planner, plotter=planner,
+        evaluator=planner,
+    )  # fmt: skip
     zygote.serve(connection, mains)
 
 

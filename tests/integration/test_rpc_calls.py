@@ -13,6 +13,7 @@ from finetuned.v1 import (
     daemon_service_pb2_grpc,
     dataset_service_pb2_grpc,
     device_service_pb2_grpc,
+    evaluation_service_pb2_grpc,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
     plot_service_pb2_grpc,
@@ -172,12 +173,14 @@ def test_every_method_of_the_api_is_known() -> None:
         dataset_service_pb2_grpc.DatasetServiceServicer,
         model_service_pb2_grpc.ModelServiceServicer,
         plot_service_pb2_grpc.PlotServiceServicer,
+        evaluation_service_pb2_grpc.EvaluationServiceServicer,
     )
     written = {name for stub in stubs for name in vars(stub) if not name.startswith("_")}
 
     assert {call.method for call in methods.calls().values()} == written
     assert {call.method for call in methods.calls().values() if call.type != "unary"} == {
         "WatchJob", "TailLog", "PullArtifact", "BeginPush", "SendFiles", "PredictImages",
+        "EvaluateJob",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
 from fttrain.state import checkpoint
 
+Own = Literal["val", "train"]
+"""Which of the run's own images. Those to test on are not among them: that is the lock."""
 Tell = Callable[[int, int], None]
 """Is told how many images of how many are done."""
 
@@ -113,14 +116,14 @@ def judge(run: Run, model: Path) -> tuple[Judge, int]:
     return made, epoch
 
 
-def images(run: Run, other: Other | None) -> Images:
-    """Find what is evaluated on; None means the run's validation images. Reads no pixels.
+def images(run: Run, wanted: Other | Own) -> Images:
+    """Find what is evaluated on. Reads no pixels.
 
     Raises:
         BadData: where they cannot be used.
         Locked: where they are the run's test images.
     """
-    return _others(run, other) if other is not None else _own(run)
+    return _others(run, wanted) if isinstance(wanted, Other) else _own(run, wanted)
 
 
 def evaluate(run: Run, made: Judge, seen: Images, tell: Tell) -> Verdicts:
@@ -150,16 +153,18 @@ def _net(model: Path) -> tuple[dict[str, torch.Tensor], int]:
 # --- images -----------------------------------------------------------------------------------
 
 
-def _own(run: Run) -> Images:
+def _own(run: Run, split: Own) -> Images:
     try:
         source = feeding.source(run.recipe, run.plan, run.card)
     except InputsChanged as changed:
         raise BadData(f"{changed}; name labelled images with --data") from None
     notices = () if run.is_exact else (_ELSEWHERE.format(run.plan.device),)
-    title = f"the validation images of {run.card.name}"
-    return Images(title=title, samples=source.val, notices=notices)
+    title = f"the {_CALLED[split]} images of {run.card.name}"
+    samples = {"val": source.val, "train": source.train}[split]
+    return Images(title=title, samples=samples, notices=notices)
 
 
+_CALLED = {"val": "validation", "train": "training"}
 _ELSEWHERE = "evaluated on the processor, trained on {}: the last digits may differ"
 
 

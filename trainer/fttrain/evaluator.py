@@ -1,8 +1,8 @@
 """The evaluator's main: a short-lived process that evaluates the net of a run, without training.
 
-Its directory holds `request.json`: `run_dir`; `model`, a model's file or a checkpoint; `data`,
-null for the run's validation images, else `path`, `title` and `allow_missing`; `threads`; and
-`confusion`, whether the matrix is drawn. Meanwhile `progress.json` says how far it is. It leaves
+Its directory holds `request.json`: `run_dir`; `model`, a model's file or a checkpoint; `images`,
+`val` or `train` of the run, else `path`, `title` and `allow_missing`; `threads`; and `confusion`,
+whether the matrix is drawn. Meanwhile `progress.json` says how far it is. It leaves
 `result.json`, `verdicts.csv` and perhaps `confusion.png`; or `fault.json`: why, and as `kind`
 `data`, `locked` or `model`.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from fttrain import evaluation, process
 from fttrain.artifacts.export import BadModel
 from fttrain.data.labelled import BadData
-from fttrain.evaluation import Images, Locked, Other, Run
+from fttrain.evaluation import Images, Locked, Other, Own, Run
 from fttrain.models.tensors import BadWeights
 from fttrain.pictures import kinds
 from fttrain.pictures.look import Look
@@ -52,7 +52,7 @@ def main(folder: Path) -> int:
 def _evaluate(folder: Path, request: dict[str, Any]) -> None:
     run = Run.read(Path(request["run_dir"]))
     _step_back(run, request["threads"])
-    seen = evaluation.images(run, _other(request["data"]))
+    seen = evaluation.images(run, _wanted(request["images"]))
     _tell(folder, 0, len(seen.samples))
     judge, epoch = evaluation.judge(run, Path(request["model"]))
     found = evaluation.evaluate(run, judge, seen, lambda done, images: _tell(folder, done, images))
@@ -74,16 +74,14 @@ def _step_back(run: Run, threads: int) -> None:
     process.settle(threads=run.plan.threads if run.is_exact else threads, device="cpu")
 
 
-def _other(data: dict[str, Any] | None) -> Other | None:
-    if data is None:
-        return None
-    return Other(path=Path(data["path"]), title=data["title"], allow_missing=data["allow_missing"])
+def _wanted(given: dict[str, Any] | Own) -> Other | Own:
+    return Other(**{**given, "path": Path(given["path"])}) if isinstance(given, dict) else given
 
 
 def _result(run: Run, seen: Images, found: Verdicts, epoch: int) -> dict[str, Any]:
     told = tables.evaluated(found, run.plan.data.classes, split="val", epoch=epoch)
     return {
-        "data": seen.title,
+        "images": seen.title,
         "epoch": epoch,
         "score": asdict(told.score),
         "classes": [asdict(each) for each in told.classes],

@@ -1,4 +1,4 @@
-"""The zygote: a process with torch imported that forks planners, predictors, plotters and shims.
+"""The zygote: a process with torch imported that forks shims, planners and their like.
 
 `python -m fttrain.zygote FD RESERVE` is always exec'd; FD is a SOCK_SEQPACKET socket to the
 daemon, RESERVE the bytes of memory that a waiting worker touches ahead, or `auto`. It
@@ -6,9 +6,9 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`, or `predict` or `plot` instead of `plan`. The answer brings
-a pidfd along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker waited.
-It ends when the daemon's end of the socket closes; shims live on.
+`{"id": 2, "op": "plan", "dir": ...}`, or `predict`, `plot` or `evaluate` instead of `plan`. The
+answer brings a pidfd along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker
+waited. It ends when the daemon's end of the socket closes; shims live on.
 """
 
 import contextlib
@@ -43,6 +43,8 @@ class Mains:
     """Directory with images in, exit code out."""
     plotter: Callable[[Path], int]
     """Directory with numbers in, exit code out."""
+    evaluator: Callable[[Path], int]
+    """Directory with a request in, exit code out."""
 
 
 def serve(connection: socket.socket, mains: Mains) -> None:
@@ -126,6 +128,7 @@ class _Zygote:
             "plan": ("planner", self._mains.planner),
             "predict": ("predictor", self._mains.predictor),
             "plot": ("plotter", self._mains.plotter),
+            "evaluate": ("evaluator", self._mains.evaluator),
         }[request["op"]]
         return _fork(lambda: _run_errand(folder, name, main, zygote))
 
@@ -181,7 +184,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
-    from fttrain import planner, plotter, predictor, run, warm
+    from fttrain import evaluator, planner, plotter, predictor, run, warm
 
     warm.preload()
     mains = Mains(
@@ -189,6 +192,7 @@ def main() -> None:
         planner=planner.main,
         predictor=predictor.main,
         plotter=plotter.main,
+        evaluator=evaluator.main,
     )
     serve(connection, mains)
 

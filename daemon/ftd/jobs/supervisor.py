@@ -22,6 +22,7 @@ from ftd.jobs.crew import Crew
 from ftd.jobs.depot import LIMIT_BYTES, Depot
 from ftd.jobs.dispatch import Dispatch
 from ftd.jobs.estate import Estate
+from ftd.jobs.evaluating import Evaluating
 from ftd.jobs.figures import JobFigures
 from ftd.jobs.fleet import Fleet, Standing
 from ftd.jobs.journals import Journals
@@ -78,6 +79,7 @@ class Supervisor:
         self.zygote = zygote
         self.predicting = Predicting(zygote, folder=state_dir / "predictions")
         self.plotting = Plotting(zygote, folder=state_dir / "plots")
+        self.evaluating = Evaluating(zygote, folder=state_dir / "evaluations")
         self.datasets = Depot(
             state_dir / "datasets", store.datasets, limit_bytes=dataset_limit_bytes
         )
@@ -329,6 +331,7 @@ class Supervisor:
         leftovers.remove((self.state_dir / "plans").glob("planning-*"))
         self.predicting.clear()
         self.plotting.clear()
+        self.evaluating.clear()
         estate = Estate(
             ledger=self.ledger, fleet=self._fleet, crew=self._crew, pausing=self.pausing,
             begin=self._begin, runs=self.state_dir / "runs",

@@ -30,6 +30,7 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.JobNotRunning: _Code.FAILED_PRECONDITION,
     errors.JobInUse: _Code.FAILED_PRECONDITION,
     errors.ArtifactNotFound: _Code.NOT_FOUND,
+    errors.ImagesLocked: _Code.FAILED_PRECONDITION,
     errors.DatasetNotFound: _Code.NOT_FOUND,
     errors.DatasetInUse: _Code.FAILED_PRECONDITION,
     errors.InvalidDataset: _Code.INVALID_ARGUMENT,
@@ -49,6 +50,7 @@ CODES: Mapping[type[errors.DaemonError], grpc.StatusCode] = {
     errors.BadImage: _Code.INVALID_ARGUMENT,
     errors.PredictorUnavailable: _Code.UNAVAILABLE,
     errors.PlotterUnavailable: _Code.UNAVAILABLE,
+    errors.EvaluatorUnavailable: _Code.UNAVAILABLE,
     errors.Unauthenticated: _Code.UNAUTHENTICATED,
     errors.PermissionDenied: _Code.PERMISSION_DENIED,
 }

@@ -18,6 +18,7 @@ from finetuned.v1 import (
     daemon_service_pb2_grpc,
     dataset_service_pb2_grpc,
     device_service_pb2_grpc,
+    evaluation_service_pb2_grpc,
     job_service_pb2_grpc,
     model_service_pb2_grpc,
     plot_service_pb2_grpc,
@@ -29,6 +30,7 @@ from ftd.rpc.callers import Gate, Owner
 from ftd.rpc.daemon_service import DaemonService
 from ftd.rpc.dataset_service import DatasetService
 from ftd.rpc.device_service import DeviceService
+from ftd.rpc.evaluation_service import EvaluationService
 from ftd.rpc.interceptors import Edge, Told
 from ftd.rpc.job_service import JobService
 from ftd.rpc.model_service import ModelService
@@ -48,6 +50,7 @@ SERVICES = (
     "finetuned.v1.ModelService",
     "finetuned.v1.DatasetService",
     "finetuned.v1.PlotService",
+    "finetuned.v1.EvaluationService",
 )
 REFLECTION = reflection.SERVICE_NAME
 _OPTIONS = (
@@ -97,6 +100,9 @@ class Listener:
             ModelService(self._office), server
         )
         plot_service_pb2_grpc.add_PlotServiceServicer_to_server(PlotService(self._office), server)
+        evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(
+            EvaluationService(self._office), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
             (*SERVICES[1:], health.SERVICE_NAME, REFLECTION), server

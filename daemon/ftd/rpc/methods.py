@@ -7,6 +7,7 @@ from finetuned.v1 import (
     daemon_service_pb2,
     dataset_service_pb2,
     device_service_pb2,
+    evaluation_service_pb2,
     job_service_pb2,
     model_service_pb2,
     plot_service_pb2,
@@ -24,6 +25,7 @@ _FILES: tuple[FileDescriptor, ...] = (
     model_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
     plot_service_pb2.DESCRIPTOR,
+    evaluation_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode
 _OWN_CODES = (_Code.OK, _Code.CANCELLED, _Code.INTERNAL)

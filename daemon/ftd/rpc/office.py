@@ -9,6 +9,7 @@ from ftd.devices.model import Device
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.depot import Depot
+from ftd.jobs.evaluating import Evaluating
 from ftd.jobs.fleet import Standing
 from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.plotting import Plotting
@@ -55,6 +56,10 @@ class Office(Protocol):
     @property
     def plotting(self) -> Plotting:
         """Draws what jobs have measured."""
+
+    @property
+    def evaluating(self) -> Evaluating:
+        """Evaluates the nets of jobs again."""
 
     @property
     def pausing(self) -> "Pauses":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fttrain import evaluator, events
+from fttrain import evaluator
 from fttrain.events import EpochEnded, Evaluated
 from fttrain.spec import rundir
 from fttrain.spec.recipe import Recipe
@@ -45,8 +45,8 @@ def evaluated(run_dir: Path, folder: Path, **changes: Any) -> Path:
     """Have a run evaluated; return the folder with what that left."""
     folder.mkdir(exist_ok=True)
     request = {
-        "run_dir": str(run_dir), "model": str(run_dir / rundir.MODEL), "data": None, "threads": 1,
-        "confusion": False, **changes,
+        "run_dir": str(run_dir), "model": str(run_dir / rundir.MODEL), "images": "val",
+        "threads": 1, "confusion": False, **changes,
     }  # fmt: skip
     (folder / evaluator.REQUEST).write_text(json.dumps(request))
     assert evaluator.main(folder) == 0
@@ -86,7 +86,7 @@ def test_a_run_evaluated_again_gives_exactly_its_own_digits(
     assert again["score"] == asdict(told.score)
     assert again["classes"] == [asdict(each) for each in told.classes]
     assert again["epoch"] == told.epoch
-    assert again["data"] == "the validation images of tested"
+    assert again["images"] == "the validation images of tested"
     assert (again["left_out"], again["notices"]) == ({}, [])
     table = (folder / evaluator.VERDICTS).read_bytes()
     assert table == (run / "artifacts/verdicts.csv").read_bytes()
@@ -112,6 +112,17 @@ def test_whatever_a_run_is_judged_by_is_what_is_evaluated_again(
         model_ = str(tmp_path / "run" / name)
         folder = evaluated(tmp_path / "run", tmp_path / Path(name).parent.name, model=model_)
         assert result(folder)["score"] == asdict(told.score)
+
+
+def test_training_images_are_seen_as_evaluation_sees_them(
+    run: Path, photos: Path, tmp_path: Path
+) -> None:
+    told = result(evaluated(run, tmp_path / "own", images="train"))
+    other = result(evaluated(run, tmp_path / "x", images=on(photos / "train")))
+
+    assert told["score"]["count"] == 18
+    assert told["score"] == other["score"]
+    assert told["images"] == "the training images of tested"
 
 
 def test_digits_are_evaluated_again_from_memory(tmp_path: Path) -> None:
@@ -157,10 +168,10 @@ def test_a_folder_of_the_same_images_gives_the_same_digits(
 ) -> None:
     own = result(evaluated(run, tmp_path / "own"))
 
-    other = result(evaluated(run, tmp_path / "other", data=on(photos / "val")))
+    other = result(evaluated(run, tmp_path / "other", images=on(photos / "val")))
 
     assert (other["score"], other["classes"]) == (own["score"], own["classes"])
-    assert other["data"] == "mine"
+    assert other["images"] == "mine"
 
 
 def test_a_table_gives_the_same_digits_whatever_it_says_of_splits(
@@ -173,7 +184,7 @@ def test_a_table_gives_the_same_digits_whatever_it_says_of_splits(
         writer.writerow(["image", "label"])
         writer.writerows((each.relative_to(photos), each.parent.name) for each in files)
 
-    told = result(evaluated(run, tmp_path / "table", data=on(table)))
+    told = result(evaluated(run, tmp_path / "table", images=on(table)))
 
     assert told["score"] == result(evaluated(run, tmp_path / "own"))["score"]
 
@@ -181,7 +192,7 @@ def test_a_table_gives_the_same_digits_whatever_it_says_of_splits(
 def test_classes_are_mapped_by_name(run: Path, photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos / "val/squares", tmp_path / "some/squares")
 
-    told = result(evaluated(run, tmp_path / "x", data=on(tmp_path / "some", allow_missing=True)))
+    told = result(evaluated(run, tmp_path / "x", images=on(tmp_path / "some", allow_missing=True)))
 
     assert [each["count"] for each in told["classes"]] == [0, 7]
     own = result(evaluated(run, tmp_path / "own"))
@@ -196,7 +207,7 @@ def test_a_net_for_grey_sees_photos_in_grey(tmp_path: Path) -> None:
         (tmp_path / f"d/{label}").mkdir(parents=True)
         Image.new("RGB", (8, 8), (label * 20, 90, 10)).save(tmp_path / f"d/{label}/0.png")
 
-    told = result(evaluated(tmp_path / "run", tmp_path / "x", data=on(tmp_path / "d")))
+    told = result(evaluated(tmp_path / "run", tmp_path / "x", images=on(tmp_path / "d")))
 
     assert told["score"]["count"] == 10
 
@@ -210,7 +221,7 @@ def test_bad_images_are_left_out_by_name_as_many_as_the_recipe_allows(
     (some / "circles/000.jpg").write_bytes(b"no image")
     (some / "circles/notes.txt").write_text("two")
 
-    told = result(evaluated(tmp_path / "run", tmp_path / "x", data=on(some)))
+    told = result(evaluated(tmp_path / "run", tmp_path / "x", images=on(some)))
 
     assert told["score"]["count"] == 13
     assert list(told["left_out"]) == ["circles/000.jpg"]
@@ -227,7 +238,7 @@ def test_more_bad_images_than_allowed_are_refused_with_their_names(
     some = shutil.copytree(photos / "val", tmp_path / "some")
     (some / "circles/000.jpg").write_bytes(b"no image")
 
-    kind, why = fault(evaluated(run, tmp_path / "x", data=on(some)))
+    kind, why = fault(evaluated(run, tmp_path / "x", images=on(some)))
 
     assert kind == "data"
     assert why.startswith(
@@ -283,7 +294,7 @@ def test_what_cannot_be_evaluated_on_is_told(
             (root / name).touch()
             given = root / name if "/" not in name else root
 
-    assert fault(evaluated(run, tmp_path / "x", data=on(given))) == (
+    assert fault(evaluated(run, tmp_path / "x", images=on(given))) == (
         "data", why.format(root=root),
     )  # fmt: skip
 
@@ -321,7 +332,7 @@ def test_the_runs_own_test_images_are_refused_under_any_name(
         os.link(test / label / "001.jpg", tmp_path / "one" / label / "a.jpg")
 
     direct, linked, one = (
-        fault(evaluated(run_dir, tmp_path / f"x{number}", data=on(path)))
+        fault(evaluated(run_dir, tmp_path / f"x{number}", images=on(path)))
         for number, path in enumerate([test, tmp_path / "linked", tmp_path / "one"])
     )
 
@@ -338,7 +349,7 @@ def test_other_images_are_evaluated_on_beside_the_locked_ones(
 ) -> None:
     run_dir, _ = locked
 
-    told = result(evaluated(run_dir, tmp_path / "x", data=on(photos / "val")))
+    told = result(evaluated(run_dir, tmp_path / "x", images=on(photos / "val")))
 
     assert told["score"]["count"] == 14
 
@@ -379,4 +390,3 @@ def test_evaluating_leaves_the_run_as_it_is(run: Path, tmp_path: Path) -> None:
     evaluated(run, tmp_path / "x")
 
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
-    assert not of(run, events.Notice)
