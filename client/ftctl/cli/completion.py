@@ -41,6 +41,7 @@ LIVE = {
     ),
     "dataset": "datasets",
     "devices": "devices",
+    "recipes": "recipes",
 }
 """What a daemon is asked for, by verb."""
 LATEST_JOBS = 200
@@ -169,6 +170,8 @@ async def _live(kind: str, daemon: dict[str, str]) -> list[str]:
         async with asyncio.timeout(PATIENCE_S), client:
             if kind == "devices":
                 return [device.id for device in await client.devices()]
+            if kind == "recipes":
+                return [recipe.name for recipe in await client.recipes()]
             if kind == "datasets":
                 return [dataset.name for dataset in await client.datasets()]
             jobs = await client.jobs(limit=LATEST_JOBS)

@@ -19,12 +19,14 @@ from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_se
 from finetuned.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from finetuned.v1.plot_service_pb2_grpc import add_PlotServiceServicer_to_server
+from finetuned.v1.recipe_service_pb2_grpc import add_RecipeServiceServicer_to_server
 from ftctl.models import OutcomeReason
 from ftctl.testing.daemon_service import Daemon
 from ftctl.testing.datasets import Datasets
 from ftctl.testing.ledger import USER, Entry, Ledger
 from ftctl.testing.model_service import Models
 from ftctl.testing.plot_service import Plots
+from ftctl.testing.recipes import Recipes
 from ftctl.testing.refusal import CODES, Refusal
 from ftctl.testing.services import Answers, Devices, Jobs
 from ftctl.testing.story import ended
@@ -121,6 +123,7 @@ class FakeDaemon:
         add_DeviceServiceServicer_to_server(self._devices, self._server)
         add_ModelServiceServicer_to_server(self._models, self._server)
         add_PlotServiceServicer_to_server(self._plots, self._server)
+        add_RecipeServiceServicer_to_server(Recipes(), self._server)
         add_DaemonServiceServicer_to_server(self._daemon, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         self._server.start()

@@ -14,6 +14,7 @@ from finetuned.v1 import job_service_pb2 as api
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceServicer
 from finetuned.v1.job_service_pb2_grpc import JobServiceServicer
 from ftctl.testing.ledger import Entry, Ledger, settle, story_of
+from ftctl.testing.recipes import resolved
 from ftctl.testing.refusal import Refusal
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
@@ -71,15 +72,16 @@ class Jobs(JobServiceServicer):
 
     def SubmitJob(self, request: api.SubmitJobRequest, context: Any) -> api.SubmitJobResponse:
         """Take a job in, or only plan it."""
+        spec, base = resolved(request.spec)
         with self._ledger.news:
             if request.validate_only:
-                self._ledger.check(request.spec)
-                job = job_pb2.Job(spec=request.spec, state=job_pb2.JOB_STATE_QUEUED)
+                self._ledger.check(spec)
+                job = job_pb2.Job(spec=spec, base=base, state=job_pb2.JOB_STATE_QUEUED)
                 job.plan_json = story_of(job).plan_json()
                 return api.SubmitJobResponse(job=job)
-            answer = api.SubmitJobResponse(
-                job=self._ledger.submit(request.spec, request.request_id).job
-            )
+            entry = self._ledger.submit(spec, request.request_id)
+            entry.job.base = base
+            answer = api.SubmitJobResponse(job=entry.job)
             self._moved()
             return answer
 

@@ -11,6 +11,7 @@ from typing import Any
 from ftctl.datasets import Dataset
 from ftctl.devices import Device
 from ftctl.models import Event, Job
+from ftctl.recipes import NamedRecipe
 
 
 def job(standing: Job) -> str:
@@ -34,6 +35,20 @@ def datasets(found: Sequence[Dataset]) -> str:
     for item in plain:
         del item["folders"], item["used_by"]
     return json.dumps(plain, indent=2, ensure_ascii=False)
+
+
+def recipe(known: NamedRecipe) -> str:
+    """Return a named recipe: its text, and its keys as they are read."""
+    return json.dumps(_recipe(known), indent=2, ensure_ascii=False)
+
+
+def recipes(known: Sequence[NamedRecipe]) -> str:
+    """Return named recipes as an array."""
+    return json.dumps([_recipe(each) for each in known], indent=2, ensure_ascii=False)
+
+
+def _recipe(known: NamedRecipe) -> dict[str, Any]:
+    return {**dataclasses.asdict(known), "recipe": known.recipe}
 
 
 def devices(standings: Sequence[Device]) -> str:
