@@ -11,6 +11,7 @@ from fttrain.data.samples import Labels
 from fttrain.data.stream import Task
 from fttrain.loop import Lead
 from fttrain.progress import Progress
+from fttrain.spec import itinerary
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 
@@ -40,7 +41,7 @@ def lead(recipe: Recipe, plan: Plan, labels: Labels, begin: Place) -> Lead:
 
     They know nothing of batches: one may hold images from before the place and after it.
     """
-    if not plan.prefix or begin.batches == 0:
+    if not itinerary.card(plan, begin.epoch).prefix or begin.batches == 0:
         return Lead()
     cut = batches(recipe, plan, labels, begin.epoch)
     starts = np.cumsum([0, *(len(part) for part in cut)])
@@ -73,8 +74,9 @@ def training(
 def batches(recipe: Recipe, plan: Plan, labels: Labels, epoch: int) -> list[Indices]:
     """Return the batches of an epoch; the run may end before they do."""
     chosen = _order(recipe, plan, labels, epoch)
-    cut = order.batches(chosen, plan.batch_size, plan.batch_norm_train > 0)
-    steps_left = plan.steps - (epoch - 1) * plan.steps_per_epoch
+    are_merged = itinerary.card(plan, epoch).batch_norm_train > 0
+    cut = order.batches(chosen, plan.batch_size, are_merged)
+    steps_left = plan.steps - itinerary.steps_until(plan, epoch - 1)
     return cut[: max(steps_left, 0) * plan.accumulate]
 
 

@@ -1,5 +1,7 @@
 """From recipe and plan to all that the loop needs."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from fttrain.optim.ema import Ema
 from fttrain.optim.schedules import Course
 from fttrain.optim.sharpness import Sharpness
 from fttrain.precision import Precision
-from fttrain.spec.plan import Plan
+from fttrain.spec import itinerary, stages
+from fttrain.spec.plan import GroupCard, Plan
 from fttrain.spec.recipe import Recipe
+from fttrain.spec.training import Train
 from fttrain.state import checkpoint
 
 LAYOUTS = {
@@ -29,8 +33,8 @@ class InputsChanged(Exception):
     """Files are not what the plan saw."""
 
 
-def training(recipe: Recipe, plan: Plan) -> Training:
-    """Build net and optimizer as planned.
+def training(recipe: Recipe, plan: Plan, *, place: int = 0) -> Training:
+    """Build net and optimizer as planned, for a stage, counted from 0, that is ahead or under way.
 
     Raises:
         BadWeights: where the weights cannot be read.
@@ -39,24 +43,8 @@ def training(recipe: Recipe, plan: Plan) -> Training:
     layout = LAYOUTS[plan.layout]
     built = net(recipe, plan)
     built.module.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload]
-    table = groups.of_cards(plan.groups, built.module)
-    trained = [name for group in plan.groups for name in group.names]
-    sam = recipe.train.optimizer.sam
-    course = Course(
-        schedule=recipe.train.schedule,
-        warmup=recipe.train.warmup,
-        epochs=recipe.train.epochs,
-        steps_per_epoch=plan.steps_per_epoch,
-    )
     return Training(
         net=built,
-        prefix=len(plan.prefix),
-        frozen_norms=tuple(frozen.norms(built, trained, bn=recipe.train.bn)[1]),
-        asides=built.used_asides(trained),
-        optimizer=optimizers.make(recipe.train.optimizer, table),
-        rates=lambda step: [schedules.lr(group.lr, step, course) for group in table],
-        momentum=lambda step: schedules.momentum(step, course),
-        sharpness=Sharpness(rho=sam.rho, adaptive=sam.adaptive) if sam is not None else None,
         loss=losses.make(recipe.train.loss, plan.class_weights, torch.device(plan.device)),
         preprocess=plan.preprocess.steps,
         layout=layout,
@@ -69,31 +57,85 @@ def training(recipe: Recipe, plan: Plan) -> Training:
         seed=recipe.train.seed,
         mixing=_mixing(recipe, plan) if recipe.data.mix else None,
         precision=Precision(plan.precision, plan.device),
-        ema=_mean(recipe, plan, built, course),
+        ema=_mean(recipe, plan, built, place),
+        **_of_stage(recipe, plan, built, place),
     )
 
 
-def _mean(recipe: Recipe, plan: Plan, built: Net, course: Course) -> Ema | None:
+def turned(before: Training, recipe: Recipe, plan: Plan, place: int) -> Training:
+    """Return a training as it begins its next stage: with an optimizer that has made no step."""
+    if before.ema is not None:
+        card = itinerary.plans(plan)[place]
+        before.ema.enter(
+            _averaged(recipe, plan, before.net, place),
+            first_step=itinerary.before(plan, place),
+            steps_per_epoch=card.steps_per_epoch,
+        )
+    return replace(before, **_of_stage(recipe, plan, before.net, place))
+
+
+def _of_stage(recipe: Recipe, plan: Plan, built: Net, place: int) -> dict[str, Any]:
+    """Return what is a stage's own; all else of the net is frozen."""
+    train, card = stages.of(recipe)[place].train, itinerary.plans(plan)[place]
+    table = groups.of_cards(card.groups, built.module)
+    trained = [name for group in card.groups for name in group.names]
+    sam, begin = train.optimizer.sam, itinerary.before(plan, place)
+    course = _course(train, card)
+    return {
+        "prefix": len(card.prefix),
+        "frozen_norms": tuple(frozen.norms(built, trained, bn=train.bn)[1]),
+        "asides": built.used_asides(trained),
+        "optimizer": optimizers.make(train.optimizer, table),
+        "rates": lambda step: [schedules.lr(group.lr, step - begin, course) for group in table],
+        "momentum": lambda step: schedules.momentum(step - begin, course),
+        "sharpness": Sharpness(rho=sam.rho, adaptive=sam.adaptive) if sam is not None else None,
+    }
+
+
+def _course(train: Train, card: Plan) -> Course:
+    return Course(
+        schedule=train.schedule,
+        warmup=train.warmup,
+        epochs=train.epochs,
+        steps_per_epoch=card.steps_per_epoch,
+    )
+
+
+def _mean(recipe: Recipe, plan: Plan, built: Net, place: int) -> Ema | None:
     if recipe.train.ema is None or plan.ema_decay is None:
         return None
-    names = changing(recipe, plan, built)
+    return Ema(
+        built.module,
+        _averaged(recipe, plan, built, place),
+        first_step=itinerary.before(plan, place),
+        steps_per_epoch=itinerary.plans(plan)[place].steps_per_epoch,
+        decay=plan.ema_decay,
+        every=recipe.train.ema.every,
+        warmup_steps=_course(stages.of(recipe)[0].train, itinerary.plans(plan)[0]).warmup_steps,
+    )
+
+
+def _averaged(recipe: Recipe, plan: Plan, built: Net, place: int) -> set[str]:
+    """Return the names of what is averaged in a stage: all that has begun to change by then."""
+    begun = [group for card in itinerary.plans(plan)[: place + 1] for group in card.groups]
+    names = _changing(recipe, built, begun)
     if recipe.train.bn == "recalibrate":
         # They are taken anew wherever the mean is used.
         names -= norm_layers.buffer_names(built.module)
-    return Ema(
-        built.module,
-        names,
-        decay=plan.ema_decay,
-        every=recipe.train.ema.every,
-        steps_per_epoch=plan.steps_per_epoch,
-        warmup_steps=course.warmup_steps,
-    )
+    return names
 
 
 def changing(recipe: Recipe, plan: Plan, built: Net) -> set[str]:
-    """Return the names of all tensors that the run changes."""
-    trained = {name for group in plan.groups for name in group.names}
-    names = checkpoint.changing(built.module, trained)
+    """Return the names of all tensors that any stage of the run changes.
+
+    Not only the stages so far: who takes up a checkpoint of the first stage may hold a net that
+    later ones have changed.
+    """
+    return _changing(recipe, built, plan.groups)
+
+
+def _changing(recipe: Recipe, built: Net, cards: Iterable[GroupCard]) -> set[str]:
+    names = checkpoint.changing(built.module, {name for card in cards for name in card.names})
     if recipe.train.bn != "eval":
         names |= norm_layers.buffer_names(built.module)
     return names

@@ -12,12 +12,12 @@ from typing import Self
 
 from torch import Tensor
 
-from fttrain import agenda, assembly, events, feeding, judging, loop, process, report
+from fttrain import agenda, events, feeding, judging, loop, process, report
 from fttrain.data import split
 from fttrain.data.samples import Samples, Source
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream
-from fttrain.data.view import EvalView, TrainView
+from fttrain.data.view import EvalView
 from fttrain.events import EpochEnded, PhaseName, Score
 from fttrain.feeding import Feed
 from fttrain.journal import Journal, StepLog
@@ -27,10 +27,11 @@ from fttrain.progress import Progress
 from fttrain.reserve import Reserve
 from fttrain.resumption import Resumption
 from fttrain.score import Tally
-from fttrain.spec import faults, rundir
+from fttrain.spec import faults, itinerary, rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
+from fttrain.staging import Staging
 from fttrain.state.checkpoint import Partial
 
 
@@ -122,22 +123,22 @@ class Attempt:
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
             if self.progress.repeat <= 1 or start is not None:
                 self._introduce(is_new=start is None or not self.card.earlier)
-            training = assembly.training(self.recipe, self.plan)
+            staging = Staging.begun(self.recipe, self.plan, step=self.progress.step)
             if start is not None:
-                start.restore(training)
+                start.restore(staging.training)
             elif feed.plain is not None:
-                self._recalibrate(training, feed.plain)
+                self._recalibrate(staging.training, feed.plain)
             try:
-                self._fit(training, feed, begin, lead)
+                self._fit(staging, feed, begin, lead)
             except Paused:
-                self._keep_midway(training)
+                self._keep_midway(staging.training)
                 raise
         self.locked, self.source = source.test, source
-        return training
+        return staging.training
 
     def _feed(self, source: Source, stack: ExitStack, begin: agenda.Place, lead: Lead) -> Feed:
         preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
-        train_view = TrainView(preprocess, self.recipe.data.augment, self.recipe.train.seed)
+        train_view = feeding.view(self.recipe, self.plan)
         spared, eval_view = Sparing(source.train), EvalView(preprocess)
         train_stream = stack.enter_context(Stream(spared, train_view, workers))
         val_stream = stack.enter_context(Stream(source.val, eval_view, workers))
@@ -152,13 +153,13 @@ class Attempt:
         )  # fmt: skip
         return Feed(source=source, batches=batches, val=val_stream, plain=plain)
 
-    def _fit(self, training: Training, feed: Feed, begin: agenda.Place, lead: Lead) -> None:
+    def _fit(self, staging: Staging, feed: Feed, begin: agenda.Place, lead: Lead) -> None:
         is_untouched = self.progress.step == 0 and not self.progress.epochs
         # Before the other repeats, 0 is no number that is free.
         if is_untouched and self.recipe.train.evaluate_first and self.progress.repeat <= 1:
-            self._untrained(training, feed)
+            self._untrained(staging.training, feed)
         while not self._is_over:
-            self._epoch(training, feed, begin.batches, lead)
+            self._epoch(staging, feed, begin.batches, lead)
             begin, lead = agenda.Place(), Lead()
 
     @property
@@ -187,7 +188,8 @@ class Attempt:
 
     def turn_to(self, phase: PhaseName, *, epoch: int) -> None:
         """Tell what the worker turns to."""
-        self.journal.write(events.PhaseChanged(phase=phase, epoch=self._number(epoch)))
+        number, stage = self._number(epoch), itinerary.told(self.plan, epoch)
+        self.journal.write(events.PhaseChanged(phase=phase, epoch=number, stage=stage))
 
     def _number(self, epoch: int) -> int:
         """Return the number of an epoch in the whole run."""
@@ -211,7 +213,7 @@ class Attempt:
 
     # --- epochs ---------------------------------------------------------------------------
 
-    def _epoch(self, training: Training, feed: Feed, done: int, lead: Lead) -> None:
+    def _epoch(self, staging: Staging, feed: Feed, done: int, lead: Lead) -> None:
         """Train an epoch, of which so many batches are done, to its end; evaluate and keep it."""
         epoch, so_far, self.partial = self.progress.trained + 1, self.partial, None
         self.begun = time.monotonic() - (so_far.seconds if so_far is not None else 0.0)
@@ -224,8 +226,11 @@ class Attempt:
         count = len(agenda.batches(self.recipe, self.plan, feed.source.train.labels, epoch))
         batches = itertools.islice(feed.batches, count - done + lead.batches)
         self.heed_pause()
-        self._train(training, batches, epoch, lead)
-        self._judge(training, feed, epoch)
+        # Not earlier: whoever pauses before the first step of a stage keeps the end of the last.
+        if staging.enter(epoch):
+            report.say(report.stage_line(self.plan, staging.place))
+        self._train(staging.training, batches, epoch, lead)
+        self._judge(staging.training, feed, epoch)
 
     def _judge(self, training: Training, feed: Feed, epoch: int) -> None:
         train, train_s = self.log.tally, time.monotonic() - self.begun
@@ -242,6 +247,7 @@ class Attempt:
                 seconds=time.monotonic() - self.begun,
                 best=val is not None and val.accuracy > self.progress.record,
                 repeat=self.progress.repeat,
+                stage=itinerary.told(self.plan, epoch),
             )
             self.progress.take(ended)
             # What is told is kept: nobody sees an epoch that could be lost.
@@ -258,7 +264,7 @@ class Attempt:
         return is_due or ended is self.progress.best or self._is_over
 
     def _is_evaluated(self, epoch: int) -> bool:
-        is_last = epoch == self.plan.epochs or rundir.is_to_finish(self.run_dir)
+        is_last = itinerary.is_last_epoch(self.plan, epoch) or rundir.is_to_finish(self.run_dir)
         return is_last or epoch % self.recipe.train.evaluate_every == 0
 
     def _train(self, training: Training, batches: Iterator[Batch], epoch: int, lead: Lead) -> None:

@@ -45,6 +45,8 @@ class PhaseChanged:
     kind: ClassVar[str] = "phase"
     phase: PhaseName
     epoch: int
+    stage: int = 0
+    """Which stage of the training, from 1; 0: there is but one, or none has begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,8 @@ class EpochEnded:
     best: bool
     repeat: int = 0
     """Which training of the net, from 1, where the recipe repeats it; 0: there is but one."""
+    stage: int = 0
+    """Which stage of that training, from 1; 0: there is but one, or (epoch 0) none has begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

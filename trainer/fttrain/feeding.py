@@ -9,6 +9,8 @@ from fttrain.data import sources, split
 from fttrain.data.samples import Source
 from fttrain.data.sparing import Sparing, watched
 from fttrain.data.stream import Batch, Stream
+from fttrain.data.view import StagedView, TrainView
+from fttrain.spec import stages
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
@@ -40,6 +42,18 @@ def source(recipe: Recipe, plan: Plan, card: AttemptCard) -> Source:
     if found.fingerprint != plan.data.fingerprint:
         raise InputsChanged(f"the images of {found.name} have changed since the plan")
     return found.without({*plan.data.bad, *plan.data.dropped})
+
+
+def view(recipe: Recipe, plan: Plan) -> TrainView | StagedView:
+    """Return how training images are seen, in each epoch of one repeat as its stage has it."""
+    steps, seed = plan.preprocess.steps, recipe.train.seed
+    if not plan.stages:
+        return TrainView(steps, recipe.data.augment, seed)
+    flat = stages.of(recipe)
+    return StagedView(
+        views=[TrainView(steps, each.data.augment, seed) for each in flat],
+        begins=[card.first_epoch for card in plan.stages],
+    )
 
 
 def write_split(found: Source, run_dir: Path) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fttrain import stopping
 from fttrain.events import EpochEnded
+from fttrain.spec import itinerary
 from fttrain.spec.plan import Plan
 from fttrain.spec.training import EarlyStopping
 
@@ -47,7 +48,7 @@ class Progress:
 
     def begun(self, plan: Plan) -> int:
         """Return how many steps of the next epoch are done."""
-        return self.step - min(self.trained * plan.steps_per_epoch, plan.steps)
+        return self.step - itinerary.steps_until(plan, self.trained)
 
     def epochs_before(self, plan: Plan) -> int:
         """Return how many epochs the repeats before this one may have had."""
@@ -58,8 +59,11 @@ class Progress:
         return max(self.repeat - 1, 0) * plan.steps
 
     def is_exhausted(self, rule: EarlyStopping | None, plan: Plan) -> bool:
-        """Return whether it ends here because validation has stopped to improve."""
-        return self.begun(plan) == 0 and stopping.is_due(rule, self.epochs)
+        """Return whether it ends here because validation has stopped to improve in the last
+        stage."""
+        last = itinerary.number(plan, len(plan.stages) - 1)
+        judged = [ended for ended in self.epochs if ended.stage == last]
+        return self.begun(plan) == 0 and stopping.is_due(rule, judged)
 
     def is_whole(self, rule: EarlyStopping | None, plan: Plan) -> bool:
         """Return whether it went as far as it should."""

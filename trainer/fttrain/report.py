@@ -1,6 +1,7 @@
 """A run in lines for people."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fttrain.events import ArtifactMade, EpochEnded, Evaluated, Score, Spread
@@ -28,9 +29,23 @@ def plan_lines(plan: Plan) -> list[str]:
         f"machine    {plan.device}, {_count(plan.threads, 'thread')}, "
         f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.precision}, {plan.layout}, "
         f"torch {plan.environment.torch}",
-        *groups.lines(plan.groups),
+        *_tables(plan),
     ]
     return [*lines, *(f"notice: {notice}" for notice in plan.notices)]
+
+
+def stage_line(plan: Plan, place: int) -> str:
+    """Describe the stage, counted from 0, that begins."""
+    card, number = plan.stages[place], place + 1
+    last = card.first_epoch + card.epochs - 1
+    span = f"epochs {card.first_epoch} to {last}" if card.epochs != 1 else f"epoch {last}"
+    if card.epochs == 0:
+        span = "never reached"
+    state = ", optimizer goes on" if card.optimizer_state == "keep" else ""
+    return (
+        f"stage {number} of {len(plan.stages)}, {span}: {card.parameters_trained:,} parameters "
+        f"train, {len(card.prefix)} blocks run ahead{state}"
+    )
 
 
 def epoch_line(epoch: EpochEnded, *, epochs: int) -> str:
@@ -66,6 +81,15 @@ def spread_line(spread: Spread) -> str:
     if spread.low is None or spread.high is None:
         return told
     return f"{told} +- {spread.deviation:.4f} [{spread.low:.4f}, {spread.high:.4f}]"
+
+
+def _tables(plan: Plan) -> Iterator[str]:
+    """Yield the group table, one for each stage where there are several."""
+    if not plan.stages:
+        yield from groups.lines(plan.groups)
+    for place, card in enumerate(plan.stages):
+        yield stage_line(plan, place)
+        yield from groups.lines(card.groups)
 
 
 def _score(score: Score) -> str:

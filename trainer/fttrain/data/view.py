@@ -3,6 +3,7 @@
 A view ends at bytes; `normalise` turns a batch of them into the net's numbers.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,8 @@ from fttrain.data.decode import Pixels
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.faults import Fault
 from fttrain.spec.images import Data, Preprocess
+
+_TURNS = 2  # Keeps the turns of views apart from other chance of the same seed.
 
 
 class View(Protocol):
@@ -46,7 +49,7 @@ class EvalView:
         self, picture: Picture, *, epoch: int = 0, index: int = 0, repeat: int = 0
     ) -> Pixels:
         """Return what the net sees; epoch, index and repeat do not matter."""
-        return array(_framed(picture, self.preprocess))
+        return array(framed(picture, self.preprocess))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class TrainView:
     preprocess: Preprocess
     augment: Sequence[Augmentation]
     seed: int
+    views: int | None = None
+    """So often the changes of an image are drawn, and epochs take turns; None: for each epoch."""
 
     def __call__(self, image: Picture, *, epoch: int, index: int, repeat: int = 0) -> Tensor:
         """Return a byte tensor, (channels, height, width)."""
@@ -64,12 +69,41 @@ class TrainView:
 
     def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int = 0) -> Pixels:
         """Return what the net sees."""
-        if not check.frames_itself(self.augment):
-            picture = _framed(picture, self.preprocess)
+        if self.views is not None:
+            epoch, repeat = self.turn(epoch=epoch, index=index, repeat=repeat), 0
+        return self.drawn(picture, epoch=epoch, index=index, repeat=repeat)
+
+    def turn(self, *, epoch: int, index: int, repeat: int) -> int:
+        """Return which of its views, from 0, an image has in an epoch, from 1."""
+        assert self.views is not None
+        first = Draws(self.seed, index, _TURNS).below(self.views)
+        return (first + epoch - 1 + repeat) % self.views
+
+    def drawn(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return a picture after the changes that are drawn for epoch, index and repeat."""
+        picture = framed(picture, self.preprocess, self.augment)
         for place, choice in enumerate(self.augment):
             draws = Draws(self.seed, epoch, index, place, repeat)
             picture = applied(picture, choice, draws, self.preprocess)
         return array(picture)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedView:
+    """What is seen in a training in stages: in each stage by a view of its own."""
+
+    views: Sequence[TrainView]
+    begins: Sequence[int]
+    """The first epoch of each, rising."""
+
+    def __call__(self, image: Picture, *, epoch: int, index: int, repeat: int = 0) -> Tensor:
+        """Return a byte tensor, (channels, height, width)."""
+        return _tensor(self.pixels(image, epoch=epoch, index=index, repeat=repeat))
+
+    def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int = 0) -> Pixels:
+        """Return what the net sees in an epoch, from 1."""
+        view = self.views[bisect_right(self.begins, epoch) - 1]
+        return view.pixels(picture, epoch=epoch, index=index, repeat=repeat)
 
 
 def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
@@ -89,7 +123,12 @@ def side(preprocess: Preprocess, augment: Sequence[Augmentation] = ()) -> int | 
 # --- steps ------------------------------------------------------------------------------------
 
 
-def _framed(picture: Picture, preprocess: Preprocess) -> Picture:
+def framed(
+    picture: Picture, preprocess: Preprocess, augment: Sequence[Augmentation] = ()
+) -> Picture:
+    """Return a picture resized and cropped, unless changes do that instead."""
+    if check.frames_itself(augment):
+        return picture
     if preprocess.resize is not None:
         sampling = FILTERS[preprocess.interpolation]
         picture = crops.resized(image(picture), preprocess.resize, sampling)

@@ -20,24 +20,39 @@ class Ema:
         net: nn.Module,
         names: Iterable[str],
         *,
+        first_step: int,
+        steps_per_epoch: int,
         decay: float,
         every: int,
-        steps_per_epoch: int,
         warmup_steps: int,
     ) -> None:
-        chosen = set(names)
-        self._live = {
-            name: tensor
-            for name, tensor in net.state_dict(keep_vars=True).items()
-            if name in chosen
-        }
-        self._means = {name: tensor.detach().clone() for name, tensor in self._live.items()}
+        self._net = net
         self._decay = decay
         self._every = every
-        self._steps_per_epoch = steps_per_epoch
         self._warmup_steps = warmup_steps
         self.averaged = 0
         """Updates that the mean is made of; 0 where the next one begins it."""
+        self._live: dict[str, Tensor] = {}
+        self._means: dict[str, Tensor] = {}
+        self.enter(names, first_step=first_step, steps_per_epoch=steps_per_epoch)
+
+    def enter(self, names: Iterable[str], *, first_step: int, steps_per_epoch: int) -> None:
+        """Follow these tensors from now on, beside those that it follows already.
+
+        Args:
+            names: of the tensors; what has not changed before begins as it is.
+            first_step: counted from 0; an epoch begins with it.
+            steps_per_epoch: of the epochs that follow.
+        """
+        chosen = set(names).union(self._live)
+        whole = self._net.state_dict(keep_vars=True)
+        # In the net's order, whichever came first.
+        self._live = {name: tensor for name, tensor in whole.items() if name in chosen}
+        self._means = {
+            name: self._means[name] if name in self._means else tensor.detach().clone()
+            for name, tensor in self._live.items()
+        }
+        self._first_step, self._steps_per_epoch = first_step, steps_per_epoch
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -45,7 +60,7 @@ class Ema:
 
         Each epoch begins its own count of `every`, with its first step.
         """
-        if step % self._steps_per_epoch % self._every:
+        if (step - self._first_step) % self._steps_per_epoch % self._every:
             return
         for name, live in self._live.items():
             mean = self._means[name]

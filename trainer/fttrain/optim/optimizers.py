@@ -34,6 +34,14 @@ def make(chosen: optimization.Optimizer, table: Sequence[TrainedGroup]) -> Optim
     return _KINDS[chosen.plain.kind](tables, **own, foreach=True)  # type: ignore[call-arg]
 
 
+def carry(before: Optimizer, after: Optimizer) -> None:
+    """Have an optimizer go on with what another one of its kind knows of the same parameters."""
+    for table in after.param_groups:
+        for parameter in table["params"]:
+            if parameter in before.state:
+                after.state[parameter] = before.state[parameter]
+
+
 def set_pace(optimizer: Optimizer, lrs: Sequence[float], momentum: float | None) -> None:
     """Set each group's learning rate and, where it is given, the momentum (beta1) of all."""
     for table, lr in zip(optimizer.param_groups, lrs, strict=True):

@@ -3,7 +3,7 @@
 Epochs and steps count from 1 over all stages of one repeat.
 """
 
-from fttrain.spec.plan import Plan
+from fttrain.spec.plan import Plan, StageCard
 
 
 def plans(plan: Plan) -> tuple[Plan, ...]:
@@ -30,7 +30,7 @@ _FLAT = (
 def steps_until(plan: Plan, epochs: int) -> int:
     """Return how many steps so many epochs have."""
     done = 0
-    for stage in plans(plan):
+    for stage in plan.stages or (plan,):
         here = max(min(epochs, stage.epochs), 0)
         done += min(here * stage.steps_per_epoch, stage.steps)
         epochs -= stage.epochs
@@ -49,6 +49,11 @@ def of_step(plan: Plan, step: int) -> int:
     return max((place for place in begun if plan.stages[place].steps), default=0)
 
 
+def card(plan: Plan, epoch: int) -> Plan | StageCard:
+    """Return what is planned of the stage that an epoch lies in."""
+    return plan.stages[of_epoch(plan, epoch)] if plan.stages else plan
+
+
 def before(plan: Plan, place: int) -> int:
     """Return how many steps come before a stage, counted from 0."""
     return plan.stages[place].first_step - 1 if plan.stages else 0
@@ -57,6 +62,11 @@ def before(plan: Plan, place: int) -> int:
 def number(plan: Plan, place: int) -> int:
     """Return what people call a stage: from 1; 0 where there is but one."""
     return place + 1 if len(plan.stages) > 1 else 0
+
+
+def told(plan: Plan, epoch: int) -> int:
+    """Return what people call the stage of an epoch; 0 for epoch 0, too."""
+    return number(plan, of_epoch(plan, epoch)) if epoch else 0
 
 
 def is_last_epoch(plan: Plan, epoch: int) -> bool:
