@@ -102,7 +102,7 @@ def _s3_cars() -> Iterator[Run]:
             file="s3/cars196-separate-lr.yaml" if as_run else f"s3/cifar10-{strategy}.yaml",
             overrides={
                 "name": f"cars-{strategy}", "data.torchvision": None, "data.dataset": "cars",
-                **_s3_sizes(strategy, resize=184, crop=160),
+                **_s3_sizes(strategy, resize=144, crop=128),
                 "train.epochs": 8, "train.batch_size": 16,
             },
         )  # fmt: skip
@@ -116,7 +116,7 @@ def _s3_cifar() -> Iterator[Run]:
             after="cifar10-scratch" if longer else "",
             overrides={
                 "data.torchvision": None, "data.dataset": {"name": "cifar", "val": "test"},
-                "data.limit": 200, **_s3_sizes(strategy, resize=96, crop=96),
+                "data.limit": 100, **_s3_sizes(strategy, resize=96, crop=96),
                 "train.epochs": 12 if longer else 6, "train.batch_size": 32,
             },
         )  # fmt: skip
