@@ -8,7 +8,7 @@ import pytest
 from ftctl import JobFile
 from ftctl.cli import VERBS
 from ftctl.cli.completion import ACTIONS
-from fttrain.spec import faults
+from fttrain.spec import basing
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted(
@@ -34,12 +34,12 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_job_file_on_a_page_is_accepted(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
-        faults.parse(JobFile.parse(block).request.recipe_json)
+        basing.resolve(JobFile.parse(block).request.recipe_json)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=named)
 def test_every_example_is_accepted(example: Path) -> None:
-    faults.parse(JobFile.read(example).request.recipe_json)
+    basing.resolve(JobFile.read(example).request.recipe_json)
 
 
 def test_every_target_on_a_page_is_in_the_makefile() -> None:

@@ -17,7 +17,7 @@ from fttrain.data.chance import Draws
 from fttrain.models import build
 from fttrain.optim import ema, groups, schedules
 from fttrain.optim.schedules import Course
-from fttrain.spec import faults
+from fttrain.spec import basing
 from fttrain.spec.recipe import Recipe
 
 EXAMPLES = Path(__file__).parents[3] / "examples/torchvision"
@@ -29,7 +29,7 @@ STEPS_V2 = math.ceil(IMAGES / 1024)
 def recipe(name: str) -> Recipe:
     file = JobFile.read(EXAMPLES / f"{name}.yaml")
     assert file.faults == ()
-    return faults.parse(file.request.recipe_json)
+    return basing.resolve(file.request.recipe_json).recipe
 
 
 def course(said: Recipe, steps_per_epoch: int) -> Course:
