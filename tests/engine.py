@@ -40,6 +40,11 @@ def planned(chosen: Recipe, **references: str) -> Plan:
     return plan.make(chosen, references=references, means=Means(cpus=1))
 
 
+def notices(chosen: Recipe) -> list[str]:
+    """Return what a plan says beside that there are few images to validate on."""
+    return [told for told in planned(chosen).notices if not told.startswith("validation has ")]
+
+
 def refused(chosen: Recipe, references: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the faults of a recipe that cannot be planned: field to description."""
     try:

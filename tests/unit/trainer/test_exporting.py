@@ -129,7 +129,7 @@ def test_of_thousands_of_classes_scores_are_kept_and_no_matrix(tmp_path: Path) -
     assert len(body(tmp_path / "run", "scores")["classes"]) == 2001
     made = [record.what for record in of(tmp_path / "run", events.ArtifactMade)]
     assert made == ["model", "data/scores", "table/verdicts"]
-    assert engine.planned(recipe).notices == [
+    assert engine.notices(recipe) == [
         "over 2,000 classes: no confusion matrix is kept, scores of each class are"
     ]
 

@@ -113,16 +113,17 @@ def test_known_weights_bring_theirs_and_another_is_noticed(photos: Path, shared:
     model = {"name": "mobilenet_v2", "weights": f"file:{file}"}
     data = {"folder": {"path": str(photos)}}
 
-    made = engine.planned(engine.parsed(data, model, {}))
-    own = engine.planned(engine.parsed({**data, "preprocess": engine.FRAMED}, model, {}))
+    said = engine.parsed(data, model, {})
+    stated = engine.parsed({**data, "preprocess": engine.FRAMED}, model, {})
+    made, own = engine.planned(said), engine.planned(stated)
 
     assert made.preprocess.origin == "weights mobilenet_v2 IMAGENET1K_V1"
     assert made.preprocess.steps == Preprocess(
         resize=256, crop=224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
     )
-    assert made.notices == []
+    assert engine.notices(said) == []
     assert own.preprocess.origin == "recipe"
-    assert own.notices == [
+    assert engine.notices(stated) == [
         "data.preprocess is the recipe's, not that of weights mobilenet_v2 IMAGENET1K_V1: "
         "resize 256, crop 224, interpolation bilinear, mean [0.485, 0.456, 0.406], "
         "std [0.229, 0.224, 0.225]"
@@ -130,8 +131,8 @@ def test_known_weights_bring_theirs_and_another_is_noticed(photos: Path, shared:
 
 
 def test_a_new_head_that_does_not_train_is_noticed(photos: Path, resnet: Path) -> None:
-    made = engine.planned(on_weights(photos, resnet, trains="last:1"))
-    assert made.notices == ["the head is new and does not train: it keeps its random values"]
+    told = engine.notices(on_weights(photos, resnet, trains="last:1"))
+    assert told == ["the head is new and does not train: it keeps its random values"]
 
 
 # --- faults ---------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ def test_the_journal_tells_the_run_in_order(tmp_path: Path, photos: Path) -> Non
 
     told = [r.kind if not isinstance(r, PhaseChanged) else f"{r.phase} {r.epoch}" for r in records]
     once = [kind for i, kind in enumerate(told) if kind != "steps" or told[i - 1] != "steps"]
-    assert once[:12] == [
-        "header", "started", "setup 0", "evaluating 0", "epoch", "training 1", "steps",
+    assert once[:13] == [
+        "header", "started", "setup 0", "notice", "evaluating 0", "epoch", "training 1", "steps",
         "evaluating 1", "checkpointing 1", "epoch", "checkpoint", "checkpoint",
     ]  # fmt: skip
     assert once[-11:] == [

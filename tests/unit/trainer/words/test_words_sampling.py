@@ -95,7 +95,7 @@ def test_the_plan_says_what_classes_weigh(photos: Path) -> None:
     def weights(sampling: Any) -> list[float]:
         return engine.planned(recipe(photos, sampling)).sampling_weights
 
-    assert engine.planned(recipe(photos, {"weighted": {"weights": {"squares": 5.0}}})).notices == [
+    assert engine.notices(recipe(photos, {"weighted": {"weights": {"squares": 5.0}}})) == [
         "images are drawn with replacement: circles 37.5 %, squares 62.5 %"
     ]
     assert weights("weighted") == [1 / 6, 1 / 2]
