@@ -1,7 +1,6 @@
 """The courses of runs as the API's messages."""
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
 from finetuned.v1 import plot_service_pb2 as pb
 from ftctl.comparison.run import Run
@@ -41,10 +40,7 @@ def _thinned(epochs: Sequence[Epoch]) -> Iterator[Epoch]:
 
 
 def _stage_ends(run: Run) -> list[int]:
-    """Return after which epochs another stage begins."""
-    train = run.recipe.get("train")
-    stages = train.get("stages") if isinstance(train, dict) else None
-    if not stages:
-        return []
-    epochs = [stage["epochs"] for stage in stages if isinstance(stage.get("epochs"), int)]
-    return list(accumulate(epochs))[:-1] if len(epochs) == len(stages) else []
+    """Return after which epochs another stage begins, as the plan has them."""
+    stages = run.fact("stages") or ()
+    begun = [stage["first_epoch"] for stage in stages if stage.get("epochs")]
+    return [number - 1 for number in begun if number > 1]

@@ -36,6 +36,8 @@ LIVE = {
             "delete",
             "predict",
             "plot",
+            "evaluate",
+            "compare",
         ),
         "jobs",
     ),

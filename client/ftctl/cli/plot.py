@@ -5,11 +5,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ftctl.cli import codes, reach
-from ftctl.errors import BadInput
+from ftctl.cli import codes, place, reach
 from ftctl.view import console
 
-KINDS = ("curves", "confusion", "confusion-test", "predictions", "augmentations")
+KINDS = (
+    "curves", "confusion", "confusion-test", "predictions", "mistakes", "filters", "features",
+    "guided_backprop", "augmentations",
+)  # fmt: skip
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -31,7 +33,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--metric", dest="metrics", metavar="NAME", action="append", default=[],
         help="a panel of curves: loss, accuracy, error, balanced_accuracy, top5_accuracy, "
-        "calibration_error, lr; the shade of confusion: recall, precision, count",
+        "calibration_error, lr; the shade of confusion: recall, precision, count; the order of "
+        "mistakes: loss, confidence, class; the scale of filters: each, joint; a layer of features",
     )  # fmt: skip
     parser.add_argument("--out", metavar="FILE", help="where to; default: JOB-KIND.png")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -41,25 +44,12 @@ async def run(args: Namespace) -> int:
     """Run the verb."""
     async with reach.client(args) as client:
         job = await client.get(args.job)
-        place = _place(args, job.name)
+        where = Path(args.out or f"{job.name}-{args.kind}.png")
+        where = place.free(where, is_forced=args.force)
         with console.waiting(console.out(), f"drawing {args.kind} of {job.name}"):
             picture = await client.plot(
                 job.id, *args.others, kind=args.kind, x=args.x, y=args.y, metrics=args.metrics
             )
-    _write(place, picture)
-    sys.stdout.write(f"{place}\n")
+    place.write(where, picture)
+    sys.stdout.write(f"{where}\n")
     return codes.DONE
-
-
-def _place(args: Namespace, name: str) -> Path:
-    place = Path(args.out or f"{name}-{args.kind}.png")
-    if place.exists() and not args.force:
-        raise BadInput(f"{place}: is there already; --force replaces it")
-    return place
-
-
-def _write(place: Path, picture: bytes) -> None:
-    try:
-        place.write_bytes(picture)
-    except OSError as error:
-        raise BadInput(f"{place}: cannot be written: {error.strerror}") from None

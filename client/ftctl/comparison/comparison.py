@@ -53,7 +53,8 @@ class Comparison:
         return [
             sentences.alike(self.alike, self.settings),
             *sentences.standings(self.runs),
-            *sentences.differences(self.pairs),
+            *map(sentences.difference, self.pairs),
+            *sentences.repeats(self.runs),
             *([machines] if machines else []),
             *sentences.untested(self.pairs),
         ]

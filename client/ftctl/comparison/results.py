@@ -21,6 +21,8 @@ class Result:
     name: str
     """Stable, such as `best_accuracy`."""
     title: str
+    brief: str
+    """The title above a column. Both titles are empty where another figure shows it, too."""
     values: tuple[float | None, ...]
     """One per run; None where a run has none."""
     shown: tuple[str, ...]
@@ -84,6 +86,7 @@ class Figure:
 
     name: str
     title: str
+    brief: str
     of: Callable[[Run, Course], float | None]
     show: Callable[[float, Run, Course], str]
     better: Better = ""
@@ -95,6 +98,7 @@ def _result(figure: Figure, runs: Sequence[Run]) -> Result:
     return Result(
         name=figure.name,
         title=figure.title,
+        brief=figure.brief,
         values=tuple(values),
         shown=tuple(
             figure.show(value, run, each) if value is not None else "–"
@@ -128,6 +132,16 @@ def _counts(value: float, run: Run, course: Course) -> str:
     score = _best(run, course)
     assert score is not None
     return f"{score.correct}/{score.count}"
+
+
+def _high(run: Run, course: Course) -> float | None:
+    score = _best(run, course)
+    return statistics.wilson(score.correct, score.count)[1] if score else None
+
+
+def _images(run: Run, course: Course) -> float | None:
+    score = _best(run, course)
+    return score.count if score else None
 
 
 def _correct(run: Run, course: Course) -> float | None:
@@ -228,6 +242,26 @@ def _number(*path: str) -> Callable[[Run, Course], float | None]:
     return of
 
 
+def _trained(run: Run, course: Course) -> float | None:
+    """Return how many parameters train; of several stages, in the one where most do."""
+    found = _trained_by_stage(run)
+    return max(found) if found else _number("parameters_trained")(run, course)
+
+
+def _show_trained(value: float, run: Run, course: Course) -> str:
+    found = _trained_by_stage(run)
+    return " → ".join(map(text.count, found)) if len(set(found)) > 1 else text.count(int(value))
+
+
+def _trained_by_stage(run: Run) -> list[int]:
+    stages = run.fact("stages") or ()
+    return [stage["parameters_trained"] for stage in stages if "parameters_trained" in stage]
+
+
+def _show_macs(value: float, run: Run, course: Course) -> str:
+    return f"{value / 1e6:,.1f} M" if value >= 1e5 else text.count(int(value))
+
+
 def _word(fact: object) -> str:
     return "" if fact is None else str(fact)
 
@@ -249,32 +283,39 @@ def _loss(value: float, run: Run, course: Course) -> str:
 
 
 FIGURES = (
-    Figure(name="best_accuracy", title="best accuracy %", of=_best_accuracy, show=_share,
-           better="higher"),
-    Figure(name="best_accuracy_low", title="95 % (Wilson)", of=_low, show=_interval),
-    Figure(name="best_correct", title="right of all", of=_correct, show=_counts),
-    Figure(name="mean_accuracy", title="mean of repeats %", of=_mean, show=_show_mean,
-           better="higher"),
-    Figure(name="test_accuracy", title="test accuracy %", of=_test_accuracy, show=_show_test,
-           better="higher"),
-    Figure(name="best_epoch", title="best epoch",
+    Figure(name="best_accuracy", title="best accuracy %", brief="best %", of=_best_accuracy,
+           show=_share, better="higher"),
+    Figure(name="best_accuracy_low", title="95 % (Wilson)", brief="95 %", of=_low, show=_interval),
+    Figure(name="best_accuracy_high", title="", brief="", of=_high, show=_share),
+    Figure(name="best_correct", title="right of all", brief="right", of=_correct, show=_counts),
+    Figure(name="val_images", title="", brief="", of=_images, show=_count),
+    Figure(name="mean_accuracy", title="mean of repeats %", brief="mean of repeats %", of=_mean,
+           show=_show_mean, better="higher"),
+    Figure(name="test_accuracy", title="test accuracy %", brief="test %", of=_test_accuracy,
+           show=_show_test, better="higher"),
+    Figure(name="best_epoch", title="best epoch", brief="epoch",
            of=lambda run, course: course.best.epoch if course.best else None, show=_count),
-    Figure(name="last_accuracy", title="last accuracy %", of=_last_accuracy, show=_share,
-           better="higher"),
-    Figure(name="overfit_drop", title="overfit drop", of=_drop, show=_share, better="lower"),
-    Figure(name="least_val_loss", title="least val loss", of=_least_loss, show=_loss,
+    Figure(name="last_accuracy", title="last accuracy %", brief="last %", of=_last_accuracy,
+           show=_share, better="higher"),
+    Figure(name="overfit_drop", title="overfit drop, points", brief="drop", of=_drop, show=_share,
            better="lower"),
-    Figure(name="train_loss_noise", title="noise, train loss", of=_noise("train"), show=_loss,
+    Figure(name="least_val_loss", title="least val loss", brief="val loss", of=_least_loss,
+           show=_loss, better="lower"),
+    Figure(name="train_loss_noise", title="noise of train loss", brief="noise train",
+           of=_noise("train"), show=_loss),
+    Figure(name="val_loss_noise", title="noise of val loss", brief="noise val", of=_noise("val"),
+           show=_loss),
+    Figure(name="epochs", title="epochs run", brief="epochs", of=_epochs, show=_show_epochs),
+    Figure(name="seconds_to_best", title="time to best", brief="to best", of=_to_best, show=_time,
            better="lower"),
-    Figure(name="val_loss_noise", title="noise, val loss", of=_noise("val"), show=_loss,
-           better="lower"),
-    Figure(name="epochs", title="epochs run", of=_epochs, show=_show_epochs),
-    Figure(name="seconds_to_best", title="time to best", of=_to_best, show=_time, better="lower"),
-    Figure(name="seconds", title="wall time", of=lambda run, course: run.seconds, show=_time,
-           better="lower"),
-    Figure(name="parameters", title="parameters", of=_number("parameters"), show=_count),
-    Figure(name="parameters_trained", title="of these trained",
-           of=_number("parameters_trained"), show=_count),
-    Figure(name="memory_bytes", title="peak memory", of=_memory,
+    Figure(name="seconds", title="wall time", brief="wall", of=lambda run, course: run.seconds,
+           show=_time, better="lower"),
+    Figure(name="parameters", title="parameters", brief="parameters", of=_number("parameters"),
+           show=_count),
+    Figure(name="parameters_trained", title="of these trained", brief="trained",
+           of=_trained, show=_show_trained),
+    Figure(name="macs", title="MACs of an image", brief="MACs", of=_number("macs"),
+           show=_show_macs),
+    Figure(name="memory_bytes", title="peak memory", brief="memory", of=_memory,
            show=lambda value, run, course: text.size(int(value)), better="lower"),
 )  # fmt: skip

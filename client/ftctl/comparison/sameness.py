@@ -7,7 +7,7 @@ says, whatever the folder is called.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ftctl.comparison import wording
+from ftctl.comparison import staging, wording
 from ftctl.comparison.run import Run
 from ftctl.comparison.setting import Role, Setting
 
@@ -22,6 +22,7 @@ _DIGEST_LETTERS = 8
 
 def comparable(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Return the recipes of runs, in which equal values mean the same."""
+    recipes = staging.unified([run.recipe for run in runs])
     same_images = _have_same_images(runs)
     weights = _weights(runs)
     nets = [_net(_section(run, "model")) for run in runs]
@@ -30,11 +31,11 @@ def comparable(runs: Sequence[Run]) -> list[dict[str, Any]]:
         nets = [{"": text} for text in named]
     return [
         {
-            **run.recipe,
-            "data": _data(_section(run, "data"), without_place=same_images),
+            **recipe,
+            "data": _data(recipe.get("data", {}), without_place=same_images),
             "model": {**_rest(_section(run, "model")), "net": net, "weights": text},
         }
-        for run, net, text in zip(runs, nets, weights, strict=True)
+        for run, recipe, net, text in zip(runs, recipes, nets, weights, strict=True)
     ]
 
 

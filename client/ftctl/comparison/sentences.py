@@ -8,6 +8,7 @@ from ftctl.comparison.setting import Role, Setting
 from ftctl.view import text
 
 _MOST_NAMED = 6
+_UNHAPPY = {"failed": "failed", "cancelled": "was cancelled"}
 
 
 def alike(count: int, settings: Sequence[Setting]) -> str:
@@ -43,11 +44,6 @@ def machines(facts: Mapping[str, Sequence[str]]) -> str:
     return f"the machines differ in {told}: times are not to be compared, digits may differ"
 
 
-def differences(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say of each pair whether what came of it can be laid to one setting."""
-    yield from map(difference, pairs)
-
-
 def difference(pair: Pair) -> str:
     """Say in what a run differs from the baseline."""
     if not pair.is_known:
@@ -71,11 +67,31 @@ CONFOUNDED = (
 )
 
 
+def mcnemar(pairs: Sequence[Pair]) -> str:
+    """Say what the table of tests is about. At least one pair was tested."""
+    pair, test = next((pair, pair.mcnemar) for pair in pairs if pair.mcnemar is not None)
+    several = sum(pair.mcnemar is not None for pair in pairs) > 1
+    holm = "; Holm: adjusted for several tests" if several else ""
+    return (
+        f"McNemar's test against {pair.baseline} on the same "
+        f"{text.counted(test.images, 'validation image')}, exact, two-sided{holm}"
+    )
+
+
+def repeats(runs: Sequence[Run]) -> Iterator[str]:
+    """Say of runs with repeats that their best is chosen among several."""
+    times = {run.label: run.fact("repeats") or 1 for run in runs}
+    if len(set(times.values())) > 1:
+        for label, count in times.items():
+            if count > 1:
+                yield f"{label}: its best is the best of {count} repeats, which favours it"
+
+
 def verdict(test: McNemar, *, several: bool) -> str:
     """Say what a test shows."""
     p = test.p_holm if several else test.p
     if p >= LEVEL:
-        return "no difference shown"
+        return "not shown"
     return "better" if test.difference > 0 else "worse"
 
 

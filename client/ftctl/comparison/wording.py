@@ -6,15 +6,13 @@ from typing import Any
 ABSENT = object()
 """A setting that a recipe does not have."""
 NONE = "–"
-_MOST = 44
 # Options that are as good as always so, and tell nothing.
 _USUAL = {"betas": [0.9, 0.999], "eps": 1e-8}
 
 
-def short(value: object) -> str:
-    """Return a setting in a few words, cut where it is long."""
-    text = whole(value)
-    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def whole(value: object) -> str:

@@ -25,6 +25,8 @@ MOST_RUNS = len(RUNS)
 SPLITS = {"train": "training", "val": "validation"}
 _MARKED = 30
 """Epochs of the longest course; of longer ones the points are not marked one by one."""
+_NAMES = 4
+"""In a line of the legend."""
 _PALE = 0.45
 """The lines of a run with repeats, of which there are several."""
 
@@ -65,7 +67,7 @@ def draw(bodies: Sequence[Body], look: Look) -> bytes:
     if len(bodies) > MOST_RUNS:
         raise BadLook(f"runs compares at most {MOST_RUNS} runs, not {len(bodies)}")
     chosen = [METRICS[name] for name in look.metrics or ("accuracy", "loss")]
-    lines = -(-len(bodies) // 4)
+    lines = -(-(len(bodies) + 1) // _NAMES)
     drawn = ink.figure(11.0, 0.7 + 3.5 * len(chosen) + 0.2 * lines, "")
     panels = drawn.subplots(len(chosen), len(SPLITS), squeeze=False, sharex=True, sharey="row")
     for row, metric in zip(panels, chosen, strict=True):
@@ -182,4 +184,7 @@ def _name(drawn: Any, bodies: Sequence[Body]) -> None:
         named.append(Line2D([], [], color=color, lw=2.4, label=title))
     best = Line2D([], [], color=TRAIN, lw=0.9, ls="-.", label="best on validation images")
     style: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
-    drawn.legend(handles=[*named, best], loc="outside upper left", ncols=4, **style)
+    handles = [*named, best]
+    # Columns are filled one after the other; names are read along lines.
+    across = [handle for column in range(_NAMES) for handle in handles[column::_NAMES]]
+    drawn.legend(handles=across, loc="outside upper left", ncols=_NAMES, **style)
