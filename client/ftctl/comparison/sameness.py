@@ -11,7 +11,7 @@ from ftctl.comparison import staging, wording
 from ftctl.comparison.run import Run
 from ftctl.comparison.setting import Role, Setting
 
-INLINE = ("source", "net")
+SOURCE, NET = "(source)", "(net)"
 """Levels that are put in here and do not stand in a file."""
 # Sections of `data` that are no source of images.
 _NO_SOURCES = ("sampling", "preprocess")
@@ -33,7 +33,7 @@ def comparable(runs: Sequence[Run]) -> list[dict[str, Any]]:
         {
             **recipe,
             "data": _data(recipe.get("data", {}), without_place=same_images),
-            "model": {**_rest(_section(run, "model")), "net": net, "weights": text},
+            "model": {**_rest(_section(run, "model")), NET: net, "weights": text},
         }
         for run, recipe, net, text in zip(runs, recipes, nets, weights, strict=True)
     ]
@@ -77,7 +77,7 @@ def _data(data: Mapping[str, Any], *, without_place: bool) -> dict[str, Any]:
     if without_place and kind not in _MADE:
         rest.pop("limit", None)
         return rest
-    return {"source": source, **rest}
+    return {SOURCE: source, **rest}
 
 
 def _source(data: Mapping[str, Any]) -> str:

@@ -106,7 +106,10 @@ def p_value(value: float) -> str:
 
 
 def untested(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say of each pair without a test why there is none."""
+    """Say of the pairs without a test why there is none; together, where it is for one reason."""
+    reasons: dict[str, list[str]] = {}
     for pair in pairs:
         if pair.mcnemar is None:
-            yield f"{pair.run}: no test, for {pair.why_not}"
+            reasons.setdefault(pair.why_not, []).append(pair.run)
+    for why, runs in reasons.items():
+        yield f"{', '.join(runs)}: no McNemar test, for {why}"

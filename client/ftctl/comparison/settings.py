@@ -60,7 +60,7 @@ def _compare(path: str, values: Sequence[Any]) -> Iterator[Setting]:
     elif all(isinstance(value, Mapping) for value in values):
         for key in dict.fromkeys(key for value in values for key in value):
             # What a recipe writes beneath `source` and `net` stands one higher in the file.
-            inner = path if key in ("", *sameness.INLINE) else f"{path}.{key}"
+            inner = path if key in ("", sameness.SOURCE, sameness.NET) else f"{path}.{key}"
             yield from _compare(inner, [value.get(key, ABSENT) for value in values])
     elif _are_alike_lists(values):
         for index, items in enumerate(zip(*values, strict=True)):
