@@ -195,8 +195,10 @@ def _optimizer(optimizer: Optimizer) -> str:
 def _warmup(warmup: Warmup | None) -> str:
     if warmup is None:
         return _NONE
-    length = f"{warmup.steps} steps" if warmup.steps is not None else f"{warmup.epochs} epochs"
-    return f"{length} from {warmup.start:g}"
+    count, unit = warmup.epochs, "epoch"
+    if warmup.steps is not None:
+        count, unit = warmup.steps, "step"
+    return f"{count} {unit}{'' if count == 1 else 's'} from {warmup.start:g}"
 
 
 def _ema(ema: Ema | None) -> str:

@@ -164,7 +164,7 @@ def test_the_card_of_a_plan_at_eighty_columns():
     assert drawn(lines, 80) == (
         " data      244 training + 153 validation images, 2 classes\n"
         "           ants 123 + 70 · bees 121 + 83\n"
-        " net       mobilenet_v2, 2,226,434 parameters, 2,562 of them train\n"
+        " net       mobilenet_v2, 2,226,434 parameters, 2,562 of them train (0.12 %)\n"
         " weights   IMAGENET1K_V1, 312 tensors loaded, head new\n"
         "           begin random: classifier.1.weight, classifier.1.bias\n"
         " input     resize 256, crop 224, bilinear, normalised (from weights mobilenet_v2\n"
