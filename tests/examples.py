@@ -13,7 +13,7 @@ from fttrain.artifacts.export import ModelCard, Origin
 from fttrain.environment import now
 from fttrain.events import Score
 from fttrain.models import build
-from fttrain.spec import network, recipe
+from fttrain.spec import basing, network, recipe
 from fttrain.spec.images import Preprocess
 from tests import published
 from tests.conftest import CHECKOUT
@@ -105,7 +105,7 @@ def smaller(body: Mapping[str, Any], material: Material) -> dict[str, Any]:
     changes: dict[str, Any] = dict(material.paths(data))
     if "digits" not in data:
         changes |= {"data.preprocess.resize": SIDE, "data.preprocess.crop": SIDE}
-        changes |= dict(_sizes(data.get("augment", []), "data.augment"))
+        changes |= _smaller_crops(data.get("augment", []), "data.augment")
     if model.get("weights", "none").isupper():
         changes["model.weights"] = f"file:{material.weights(model['name'])}"
     return {**changes, **_shorter(train)}
@@ -124,13 +124,12 @@ def _shorter(train: Mapping[str, Any]) -> dict[str, int]:
 
 def missing(path: Path) -> dict[str, str]:
     """Return the fields of a file whose data, weights and jobs are not there, and their names."""
-    request = JobFile.read(path).request
+    request, body = JobFile.read(path).request, _resolved(path)
     if request.after:
-        body = json.loads(request.recipe_json)
         field = "train.continue" if "continue" in body["train"] else "model.weights"
         return {"after[0]": request.after[0], field: request.after[0]}
-    match json.loads(request.recipe_json)["data"]:
-        case {"dataset": str(name)} | {"dataset": {"name": name}}:
+    match body["data"]:
+        case {"dataset": {"name": name}}:
             # It is refused at once; only a plan asks for the weights.
             return {"data.dataset.name": name}
         case {"digits": _}:
@@ -142,9 +141,15 @@ def missing(path: Path) -> dict[str, str]:
 
 def missing_weights(path: Path) -> dict[str, str]:
     """Return the field of a file that names published weights, and the net."""
-    model = json.loads(JobFile.read(path).request.recipe_json)["model"]
+    model = _resolved(path)["model"]
     is_published = model.get("weights", "none").isupper()
     return {"model.weights": f"/{model['name']}-"} if is_published else {}
+
+
+def _resolved(path: Path) -> Any:
+    """Return the recipe of a file, merged over the one that it is based on."""
+    told = basing.resolve(JobFile.read(path).request.recipe_json)
+    return json.loads(recipe.canonical(told.recipe))
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -158,12 +163,14 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
     return {name: leaf for at, each in parts for name, leaf in leaves(each, at).items()}
 
 
-def _sizes(augment: Iterable[Any], place: str) -> Iterator[tuple[str, int]]:
-    for index, one in enumerate(augment):
-        if isinstance(one, dict):
-            (kind, options), *_ = one.items()
-            if isinstance(options, dict) and "size" in options:
-                yield f"{place}[{index}].{kind}.size", SIDE
+def _smaller_crops(augment: Iterable[Any], place: str) -> dict[str, Any]:
+    """Return a whole list in place of one: a file may have it from the recipe it is based on."""
+    changed = [
+        {kind: {**options, "size": SIDE} if "size" in options else options}
+        for one in augment
+        for kind, options in one.items()
+    ]
+    return {place: changed} if changed else {}
 
 
 def _renamed(root: Path, val: str) -> Path:

@@ -1,5 +1,6 @@
 """What the gallery's runs have reached, kept as JSON run by run."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,8 +9,8 @@ from typing import Any, Self
 from benchmarks.gallery.runs import Run
 from benchmarks.table import CHECKOUT
 from ftctl import Job
-from fttrain.spec import recipe as recipes
-from fttrain.spec.recipe import Recipe
+from fttrain.spec import basing, named
+from fttrain.spec.merging import merged
 
 KEPT = CHECKOUT / "docs/gallery/results.json"
 
@@ -19,7 +20,7 @@ class Result:
     """What one run reached, and what it ran on."""
 
     recipe: str
-    """Digest of the recipe that ran, its defaults filled in."""
+    """Digest of the recipe that ran."""
     file: str
     photos: str
     overrides: Mapping[str, Any]
@@ -78,9 +79,14 @@ class Result:
 
 
 def digest(run: Run) -> str:
-    """Return the digest of a run's recipe: comments, layout and stated defaults do not count."""
-    text = run.job_file().request.recipe_json
-    return recipes.digest(Recipe.model_validate_json(text))[:12]
+    """Return the digest of a run's recipe, merged over the one that it is based on.
+
+    Comments and layout do not count.
+    """
+    said = json.loads(run.job_file().request.recipe_json)
+    base = said.pop(basing.KEY, "")
+    whole = merged(named.get(base).recipe, said) if base else said
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def kept(runs: Mapping[str, Run]) -> dict[str, Result]:

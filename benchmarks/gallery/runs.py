@@ -58,6 +58,8 @@ def _s2() -> Iterator[Run]:
         "data.folder": None, "data.dataset": "ants-bees", **sizes, "model.name": "mobilenet_v2",
     }  # fmt: skip
     crop = {"data.augment[0].random_resized_crop.size": 160}
+    # Its list is that of the recipe that it is based on.
+    whole = {"data.augment": [{"random_resized_crop": {"size": 160}}, "horizontal_flip"]}
     for stem, more in (
         ("pretrained-resnet", {}),
         ("freezed-resnet", {}),
@@ -65,12 +67,18 @@ def _s2() -> Iterator[Run]:
         ("pretrained-resnet_no_lr_decay", {}),
         ("freezed-resnet-1", {}),
         ("pretrained-resnet-more-augm", crop),
-        ("pretrained-resnet-augm-2", crop),
+        ("pretrained-resnet-augm-2", whole),
     ):
         yield Run(
             name=stem.replace("_", "-"), file=f"s2/{stem}.yaml", photos="ants-bees",
             overrides={**common, **more},
         )  # fmt: skip
+
+
+_S4B = (
+    "all-but-last-frozen", "first-k-frozen", "all-small-lr", "progressive-unfreezing", "gelu-head",
+    "scratch",
+)  # fmt: skip
 
 
 def _s4b() -> Iterator[Run]:
@@ -80,7 +88,7 @@ def _s4b() -> Iterator[Run]:
         "data.folder": None, "data.dataset": {"name": "flowers5", "split": split},
         "data.limit": 100, "model.name": "mobilenet_v2", "train.batch_size": 32,
     }  # fmt: skip
-    for stem in ("all-but-last-frozen", "first-k-frozen", "all-small-lr", "gelu-head", "scratch"):
+    for stem in _S4B:
         told = {**sizes, **_IMAGENET} if stem == "scratch" else sizes
         yield Run(
             name=f"flowers5-{stem}", file=f"s4b/{stem}.yaml", photos="flowers5",
