@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ftctl.comparison import sentences, sheets
 from ftctl.comparison.comparison import Comparison
 from ftctl.comparison.setting import Role
+from ftctl.comparison.sheets import Row
 from ftctl.view import text
 
 MOST_COLUMNS = 6
@@ -15,19 +16,9 @@ MOST_COLUMNS = 6
 
 def as_markdown(compared: Comparison) -> str:
     """Return tables and notes, as a report takes them; what is best is bold."""
-    labels = [_safe(label) for label in compared.labels]
     settings, results = compared.parts()
-    rows = [
-        [f"`{row.title}`", *map(_safe, row.cells)] for row in settings
-    ] + [
-        [row.title, *(f"**{cell}**" if place in row.best else cell
-                      for place, cell in enumerate(map(_safe, row.cells)))]
-        for row in results
-    ]  # fmt: skip
-    table = [["", *labels], *rows]
-    if len(labels) > MOST_COLUMNS:
-        table = [list(row) for row in zip(*table, strict=True)]
-    told = [*_table(table), "", *(f"- {_safe(note)}" for note in compared.notes())]
+    told = [*_tables(compared.labels, settings, results), ""]
+    told += [f"- {_safe(note)}" for note in compared.notes()]
     tests = sheets.of_tests(compared.pairs)
     if tests:
         told += ["", f"{_safe(sentences.mcnemar(compared.pairs))}:", ""]
@@ -55,6 +46,26 @@ def as_csv(compared: Comparison) -> str:
             pair.weight if pair and pair.is_known else "", *ps,
         ])  # fmt: skip
     return out.getvalue()
+
+
+def _tables(labels: Sequence[str], *parts: Sequence[Row]) -> Iterator[str]:
+    """Yield runs as columns; many of them as rows, a table for each part."""
+    head = ["", *map(_safe, labels)]
+    if len(labels) <= MOST_COLUMNS:
+        yield from _table([head, *(_cells(row, row.title) for part in parts for row in part)])
+        return
+    for place, part in enumerate(part for part in parts if part):
+        columns = [head, *(_cells(row, row.brief) for row in part)]
+        yield from [""] * (place > 0)
+        yield from _table(list(zip(*columns, strict=True)))
+
+
+def _cells(row: Row, title: str) -> list[str]:
+    cells = [
+        f"**{cell}**" if place in row.best else cell
+        for place, cell in enumerate(map(_safe, row.cells))
+    ]
+    return [f"`{title}`" if row.is_setting else title, *cells]
 
 
 def _plain(value: float | None) -> float | str:
