@@ -257,13 +257,20 @@ def _override(value: dict[str, Any], field: str, new: Any) -> None:
     if not parts:
         raise BadInput(f"--set ={new}: name a field before the `=`")
     holder: Any = value
-    for depth, part in enumerate(parts[:-1]):
-        _check_step(holder, parts, depth, field)
-        if isinstance(holder, dict) and holder.get(part) is None:
+    for depth in range(len(parts)):
+        if isinstance(part := parts[depth], int) and _is_of_base(holder, value):
+            part = f"[{part}]"  # of a list that only the recipe has which this is based on
+        else:
+            _check_step(holder, parts, depth, field)
+        if depth == len(parts) - 1:
+            holder[part] = new
+        elif isinstance(holder, dict) and holder.get(part) is None:
             holder[part] = {}
         holder = holder[part]
-    _check_step(holder, parts, len(parts) - 1, field)
-    holder[parts[-1]] = new
+
+
+def _is_of_base(holder: Any, job: Mapping[str, Any]) -> bool:
+    return _BASE in job and isinstance(holder, dict) and all(key[0] == "[" for key in holder)
 
 
 def _check_step(holder: Any, parts: yamltext.FieldPath, depth: int, field: str) -> None:

@@ -237,6 +237,8 @@ def _plain(recipe: Recipe, value: Schema) -> str:
             return f"`{name}`"
         case {"prefixItems": items}:
             return f"list of {len(items)}: {_plain(recipe, items[0])}"
+        case {"type": ["array", "string"]}:
+            return f"string or list of {_plain(recipe, value['items'])}"
         case {"type": "array"}:
             return f"list of {_plain(recipe, value['items'])}"
         case _:

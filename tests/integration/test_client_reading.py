@@ -13,7 +13,7 @@ from finetuned.v1.recipe_service_pb2_grpc import add_RecipeServiceServicer_to_se
 from ftctl import JobFile, jobschema, release
 from ftctl.cli import VERBS, dispatch, parser
 from ftctl.request import DAEMON_KEYS, RECIPE_KEYS, RESOURCE_KEYS
-from fttrain.spec.recipe import schema
+from fttrain.spec.based import schema
 from tests.fakes import story
 
 
@@ -22,6 +22,9 @@ class Recipes:
 
     async def GetRecipeSchema(self, request, context):
         return pb.GetRecipeSchemaResponse(schema_json=json.dumps(schema()))
+
+    async def ListRecipes(self, request, context):
+        return pb.ListRecipesResponse()
 
     async def PlanRecipe(self, request, context):
         return pb.PlanRecipeResponse()
@@ -58,7 +61,7 @@ async def test_schema_is_of_the_whole_job(recipes, call):
     told = json.loads(out)
     assert (code, err) == (0, "")
     assert set(told["properties"]) == {*DAEMON_KEYS, *RECIPE_KEYS}
-    assert told["required"] == schema()["required"]
+    assert told["else"]["required"] == ["data", "model", "train"]
     assert told["$defs"] == schema()["$defs"]
     assert told["additionalProperties"] is False
 

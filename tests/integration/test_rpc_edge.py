@@ -36,7 +36,9 @@ async def submit(line: Line, name: str = "", **fields: object) -> job_pb2.Job:
 async def test_the_schema_of_a_recipe_is_served(line: Line) -> None:
     told = await line.recipes.GetRecipeSchema(recipe_service_pb2.GetRecipeSchemaRequest())
 
-    assert set(json.loads(told.schema_json)["properties"]) == {"data", "model", "train", "outputs"}
+    assert set(json.loads(told.schema_json)["properties"]) == {
+        "recipe", "data", "model", "train", "outputs",
+    }  # fmt: skip
 
 
 async def test_a_recipe_is_planned(line: Line) -> None:

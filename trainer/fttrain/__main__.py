@@ -120,9 +120,9 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from fttrain.spec import recipe
+    from fttrain.spec import based
 
-    _print(json.dumps(recipe.schema(), indent=2))
+    _print(json.dumps(based.schema(), indent=2))
     return DONE
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from finetuned.v1 import recipe_service_pb2, recipe_service_pb2_grpc
 from ftd.rpc import callers, checks
 from ftd.rpc.office import Office
-from fttrain.spec import named
-from fttrain.spec.recipe import schema
+from fttrain.spec import based, named
 
 
 class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
@@ -21,7 +20,7 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
         self, request: recipe_service_pb2.GetRecipeSchemaRequest, context: Any
     ) -> recipe_service_pb2.GetRecipeSchemaResponse:
         """Get the JSON Schema of a recipe."""
-        return recipe_service_pb2.GetRecipeSchemaResponse(schema_json=json.dumps(schema()))
+        return recipe_service_pb2.GetRecipeSchemaResponse(schema_json=json.dumps(based.schema()))
 
     async def ListRecipes(
         self, request: recipe_service_pb2.ListRecipesRequest, context: Any

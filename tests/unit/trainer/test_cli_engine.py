@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fttrain import __main__ as cli
-from fttrain.spec import recipe, rundir
+from fttrain.spec import based, recipe, rundir
 from tests import engine
 from tests.photos import damage_within, make_photo_folder
 
@@ -224,7 +224,7 @@ def test_predict_refuses_what_is_no_model_or_no_image(
 
 def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["schema"]) == 0
-    assert json.loads(capsys.readouterr().out) == recipe.schema()
+    assert json.loads(capsys.readouterr().out) == based.schema()
 
 
 def test_the_schema_needs_no_torch() -> None:

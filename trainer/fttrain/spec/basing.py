@@ -78,9 +78,13 @@ def _base(name: Any) -> NamedRecipe:
 
 def _told(fault: Fault, said: Mapping[str, Any], base: NamedRecipe) -> Fault:
     """Say of a fault that the file does not name a line for where it comes from."""
-    if _at(said, fault.field) is not _NOTHING:
+    here, below = _at(said, fault.field), _at(base.recipe, fault.field)
+    if isinstance(here, dict) and isinstance(below, list):
+        places = "[0]" if len(below) == 1 else f"[0] to [{len(below) - 1}]"
+        has = f"recipe {base.name} has {places} here; name one of them, or write a list"
+        return Fault(field=fault.field, description=f"{has} to replace them all")
+    if here is not _NOTHING:
         return fault
-    below = _at(base.recipe, fault.field)
     if below is _NOTHING or isinstance(below, dict):
         left = f"{fault.description}; recipe {base.name} leaves that to the job file"
         return Fault(field=fault.field, description=left)

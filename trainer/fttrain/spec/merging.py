@@ -2,7 +2,8 @@
 
 Maps are merged key by key; lists, numbers and texts replace. A choice, such as an optimizer, is
 merged with one of its kind and replaces one of another. Of keys that exclude each other, such as
-the origins of images, the upper one's counts. `null` takes a key out.
+the origins of images, the upper one's counts. `null` takes a key out. A map over a list, with keys
+such as `[0]`, is merged into its entries.
 """
 
 import types
@@ -58,11 +59,25 @@ def _map(
 
 
 def _value(under: Any, over: Any, kind: type[BaseModel] | None) -> Any:
+    if isinstance(under, list):
+        return _entries(under, over, kind) if _are_places(over, len(under)) else over
     if kind is not None and issubclass(kind, OneOf):
         return _choice(under, over, kind)
     if isinstance(under, dict) and isinstance(over, dict):
         return _map(under, over, kind)
     return over
+
+
+def _entries(under: list[Any], over: Mapping[str, Any], kind: type[BaseModel] | None) -> list[Any]:
+    return [
+        _value(entry, over[place], kind) if (place := f"[{number}]") in over else entry
+        for number, entry in enumerate(under)
+    ]
+
+
+def _are_places(over: Any, count: int) -> bool:
+    places = {f"[{number}]" for number in range(count)}
+    return isinstance(over, dict) and bool(over) and over.keys() <= places
 
 
 def _choice(under: Any, over: Any, kind: type[OneOf]) -> Any:
@@ -90,9 +105,9 @@ def _kind_of(kind: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models that a value may be; of lists none, as they are replaced."""
+    """Yield the models that a value may be, or the entries of one that is a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in (Annotated, Union, types.UnionType):
+    elif get_origin(annotation) in (Annotated, Union, types.UnionType, list):
         for part in get_args(annotation):
             yield from _models(part)

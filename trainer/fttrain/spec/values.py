@@ -28,7 +28,10 @@ MOST_SIDE = 8192
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 """Of images that go into a net, in pixels: one of twice that takes a gigabyte."""
 Text = Annotated[str, Field(min_length=1)]
-Selectors = Annotated[list[Text], Field(min_length=1)]
+# One alone needs no brackets.
+Selectors = Annotated[
+    list[Text], Field(min_length=1, json_schema_extra={"type": ["array", "string"]})
+]
 Balanced = Literal["balanced"]
 Named = dict[Text, Positive]
 ByClass = Annotated[
