@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fttrain import __main__ as cli
-from fttrain.spec import based, recipe, rundir
+from fttrain.spec import based, rundir
 from tests import engine
 from tests.photos import damage_within, make_photo_folder
 
