@@ -11,6 +11,7 @@ FtctlError
 │   ├── JobNotRunning   a job that has not begun to train, where one that trains is wanted
 │   ├── JobInUse        a job that another one needs, which has not ended
 │   ├── ArtifactNotFound    a file that the job has not made
+│   ├── ImagesLocked    images that a job tests on, where others are wanted
 │   ├── BadImage        an image file that cannot be sent, or not be decoded
 │   ├── NameTaken       a job of that name has not ended
 │   ├── DeviceNotFound
@@ -115,6 +116,10 @@ class BadImage(BadInput):
         """The file; where there are several, the first."""
         self.place = place
         """Which image of the call it is, from 1; 0: it was not sent."""
+
+
+class ImagesLocked(BadInput):
+    """Images that a job itself tests on, once, at its end."""
 
 
 class NameTaken(BadInput):
@@ -222,6 +227,7 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "JOB_NOT_RUNNING": JobNotRunning,
     "JOB_IN_USE": JobInUse,
     "ARTIFACT_NOT_FOUND": ArtifactNotFound,
+    "TEST_LOCKED": ImagesLocked,
     "NAME_TAKEN": NameTaken,
     "QUEUE_FULL": QueueFull,
     "DEVICE_NOT_FOUND": DeviceNotFound,
@@ -244,5 +250,6 @@ BY_REASON: dict[str, type[FtctlError]] = {
     "BAD_IMAGE": BadImage,
     "PREDICTOR_UNAVAILABLE": DaemonError,
     "PLOTTER_UNAVAILABLE": DaemonError,
+    "EVALUATOR_UNAVAILABLE": DaemonError,
     "INTERNAL": DaemonError,
 }

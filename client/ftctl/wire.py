@@ -79,7 +79,7 @@ def job(message: job_pb2.Job) -> models.Job:
         last_sequence=message.last_sequence,
         is_finishing=message.is_finishing,
         summary=_summary(message.summary) if message.HasField("summary") else None,
-        evaluations=tuple(_evaluation(item) for item in message.evaluations),
+        evaluations=tuple(evaluation(item) for item in message.evaluations),
         base=message.base,
         inexact=message.inexact,
         retry_time=time(message, "retry_time"),
@@ -141,7 +141,7 @@ def _artifact_made(body: job_pb2.Artifact, **where: Any) -> models.Event:
 
 
 def _evaluated(body: job_pb2.Evaluation, **where: Any) -> models.Event:
-    return models.Evaluated(evaluation=_evaluation(body), **where)
+    return models.Evaluated(evaluation=evaluation(body), **where)
 
 
 _EVENTS: dict[str, Callable[..., models.Event]] = {
@@ -254,7 +254,7 @@ def _summary(message: job_pb2.Summary) -> scores.Summary:
     )
 
 
-def _evaluation(message: job_pb2.Evaluation) -> scores.Evaluation:
+def evaluation(message: job_pb2.Evaluation) -> scores.Evaluation:
     return scores.Evaluation(
         split=message.split,
         epoch=message.epoch,

@@ -115,6 +115,17 @@ REASONS = {
             "Try again; if it happens again, the daemon's log says why.",
         ),
     },
+    "Evaluations": {
+        "TEST_LOCKED": _advice(
+            "The images are those that the job itself tests on. They are read once, at its end: a "
+            "figure that can be asked for again and again is no test any more.",
+            "`ftctl get` has what the test came to; evaluate on other images.",
+        ),
+        "EVALUATOR_UNAVAILABLE": _advice(
+            "The process that evaluates could not be started, or it ended.",
+            "Try again; if it happens again, the daemon's log says why.",
+        ),
+    },
     "Devices": {
         "DEVICE_NOT_FOUND": _advice(
             "No device has this id.",

@@ -106,6 +106,7 @@ WAYS = {
     errors.JobNotRunning: lambda daemon, client: client.submit(JOB).cancel(finish=True),
     errors.JobEnded: paused_late,
     errors.JobInUse: needed,
+    errors.ImagesLocked: lambda daemon, client: client.submit(JOB).evaluate(split="test"),
     errors.ArtifactNotFound: pulled,
     errors.DeviceNotFound: lambda daemon, client: client.drain_device("gpu9"),
     errors.AmbiguousDevice: lambda daemon, client: client.drain_device("SIM-"),

@@ -13,23 +13,29 @@ from ftctl._async import following
 from ftctl._async.comparing import AsyncComparisons
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.datasets import AsyncDatasets
+from ftctl._async.evaluating import AsyncEvaluations, OnEvaluated
+from ftctl._async.listing import AsyncListing
 from ftctl._async.machine import AsyncMachine
 from ftctl._async.plotting import AsyncPlots
 from ftctl._async.predicting import AsyncModels
 from ftctl._async.stream import OnGap
 from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
+from ftctl.evaluations import EvaluationReport
 from ftctl.jobfile import JobFile
 from ftctl.predictions import Prediction
 from ftctl.source import JobSource, job_file
-from ftctl.tables import Jobs, Metrics
+from ftctl.tables import Metrics
 from ftctl.transport import aio as transport
 
 # How long a daemon may be away, as in a restart, before who follows a job is told.
 PATIENCE_S = 30.0
 
 
-class AsyncClient(AsyncComparisons, AsyncDatasets, AsyncMachine, AsyncModels, AsyncPlots):
+class AsyncClient(
+    AsyncComparisons, AsyncDatasets, AsyncEvaluations, AsyncListing, AsyncMachine, AsyncModels,
+    AsyncPlots,
+):  # fmt: skip
     """A connection to a daemon.
 
         async with AsyncClient() as client:
@@ -129,46 +135,6 @@ class AsyncClient(AsyncComparisons, AsyncDatasets, AsyncMachine, AsyncModels, As
             self._connection.jobs.GetJob, pb.GetJobRequest(job=job)
         )
         return wire.job(response.job)
-
-    async def list(
-        self,
-        *,
-        states: Iterable[models.JobState] = (),
-        name: str = "",
-        labels: Mapping[str, str] | None = None,
-        user: str = "",
-        page_size: int = 0,
-    ) -> AsyncGenerator[models.Job, None]:
-        """Yield the jobs that meet all that is given, latest first, asking page by page.
-
-        Args:
-            states: In one of these; none: in any.
-            name: Of a name like this: `*` is any text, `?` any character.
-            labels: With all of these.
-            user: Of this user.
-            page_size: So many at a time; 0: as the daemon likes.
-        """
-        request = pb.ListJobsRequest(
-            page_size=page_size, states=wire.states(tuple(states)), name=name, labels=labels,
-            user=user,
-        )  # fmt: skip
-        while True:
-            page = await self._connection.ask(self._connection.jobs.ListJobs, request)
-            for job in page.jobs:
-                yield wire.job(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    async def jobs(self, *, states: Iterable[models.JobState] = (), limit: int = 50) -> Jobs:
-        """Return the latest jobs in these states (none: in all), at most `limit`, as a table."""
-        found: list[models.Job] = []
-        async with transport.closing(self.list(states=states, page_size=min(limit, 1000))) as all_:
-            async for job in all_:
-                if len(found) >= limit:
-                    break
-                found.append(job)
-        return Jobs(found)
 
     async def metrics(self, job: str) -> Metrics:
         """Return the epochs that a job has finished, as a table."""
@@ -375,6 +341,22 @@ class AsyncJobHandle:
     def predict(self, paths: Iterable[str | Path]) -> AsyncGenerator[Prediction, None]:
         """Yield what the job's model says of images; see AsyncClient.predict."""
         return self._client.predict(self.id, paths)
+
+    async def evaluate(
+        self,
+        *,
+        data: str | Path = "",
+        split: str = "",
+        allow_missing: bool = False,
+        verdicts: bool = False,
+        confusion: bool = False,
+        on_progress: OnEvaluated | None = None,
+    ) -> EvaluationReport:
+        """Return how well the job's net does on labelled images; see AsyncClient.evaluate."""
+        return await self._client.evaluate(
+            self.id, data=data, split=split, allow_missing=allow_missing, verdicts=verdicts,
+            confusion=confusion, on_progress=on_progress,
+        )  # fmt: skip
 
     async def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
         """Fetch a file that the job has made; see AsyncClient.pull."""

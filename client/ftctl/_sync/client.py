@@ -14,23 +14,29 @@ from ftctl._sync import following
 from ftctl._sync.comparing import Comparisons
 from ftctl._sync.connection import Connection
 from ftctl._sync.datasets import SyncDatasets
+from ftctl._sync.evaluating import Evaluations, OnEvaluated
+from ftctl._sync.listing import Listing
 from ftctl._sync.machine import Machine
 from ftctl._sync.plotting import Plots
 from ftctl._sync.predicting import Models
 from ftctl._sync.stream import OnGap
 from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
+from ftctl.evaluations import EvaluationReport
 from ftctl.jobfile import JobFile
 from ftctl.predictions import Prediction
 from ftctl.source import JobSource, job_file
-from ftctl.tables import Jobs, Metrics
+from ftctl.tables import Metrics
 from ftctl.transport import blocking as transport
 
 # How long a daemon may be away, as in a restart, before who follows a job is told.
 PATIENCE_S = 30.0
 
 
-class Client(Comparisons, SyncDatasets, Machine, Models, Plots):
+class Client(
+    Comparisons, SyncDatasets, Evaluations, Listing, Machine, Models,
+    Plots,
+):  # fmt: skip
     """A connection to a daemon.
 
         with Client() as client:
@@ -124,46 +130,6 @@ class Client(Comparisons, SyncDatasets, Machine, Models, Plots):
         """Return a job by id, by at least four characters of an id, or by name."""
         response = self._connection.ask(self._connection.jobs.GetJob, pb.GetJobRequest(job=job))
         return wire.job(response.job)
-
-    def list(
-        self,
-        *,
-        states: Iterable[models.JobState] = (),
-        name: str = "",
-        labels: Mapping[str, str] | None = None,
-        user: str = "",
-        page_size: int = 0,
-    ) -> Generator[models.Job, None]:
-        """Yield the jobs that meet all that is given, latest first, asking page by page.
-
-        Args:
-            states: In one of these; none: in any.
-            name: Of a name like this: `*` is any text, `?` any character.
-            labels: With all of these.
-            user: Of this user.
-            page_size: So many at a time; 0: as the daemon likes.
-        """
-        request = pb.ListJobsRequest(
-            page_size=page_size, states=wire.states(tuple(states)), name=name, labels=labels,
-            user=user,
-        )  # fmt: skip
-        while True:
-            page = self._connection.ask(self._connection.jobs.ListJobs, request)
-            for job in page.jobs:
-                yield wire.job(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    def jobs(self, *, states: Iterable[models.JobState] = (), limit: int = 50) -> Jobs:
-        """Return the latest jobs in these states (none: in all), at most `limit`, as a table."""
-        found: list[models.Job] = []
-        with transport.closing(self.list(states=states, page_size=min(limit, 1000))) as all_:
-            for job in all_:
-                if len(found) >= limit:
-                    break
-                found.append(job)
-        return Jobs(found)
 
     def metrics(self, job: str) -> Metrics:
         """Return the epochs that a job has finished, as a table."""
@@ -368,6 +334,22 @@ class JobHandle:
     def predict(self, paths: Iterable[str | Path]) -> Generator[Prediction, None]:
         """Yield what the job's model says of images; see Client.predict."""
         return self._client.predict(self.id, paths)
+
+    def evaluate(
+        self,
+        *,
+        data: str | Path = "",
+        split: str = "",
+        allow_missing: bool = False,
+        verdicts: bool = False,
+        confusion: bool = False,
+        on_progress: OnEvaluated | None = None,
+    ) -> EvaluationReport:
+        """Return how well the job's net does on labelled images; see Client.evaluate."""
+        return self._client.evaluate(
+            self.id, data=data, split=split, allow_missing=allow_missing, verdicts=verdicts,
+            confusion=confusion, on_progress=on_progress,
+        )  # fmt: skip
 
     def pull(self, kind: str = "model", to: str | Path = ".") -> Path:
         """Fetch a file that the job has made; see Client.pull."""

@@ -67,6 +67,11 @@ class Connection:
         return self.line().devices
 
     @property
+    def evaluations(self) -> "transport.EvaluationService":
+        """The service of evaluations at its other end."""
+        return self.line().evaluations
+
+    @property
     def jobs(self) -> "transport.JobService":
         """The service of jobs at its other end."""
         return self.line().jobs

@@ -16,6 +16,7 @@ from finetuned.v1 import device_pb2, job_pb2
 from finetuned.v1.daemon_service_pb2_grpc import add_DaemonServiceServicer_to_server
 from finetuned.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
+from finetuned.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
 from finetuned.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from finetuned.v1.plot_service_pb2_grpc import add_PlotServiceServicer_to_server
@@ -23,6 +24,7 @@ from finetuned.v1.recipe_service_pb2_grpc import add_RecipeServiceServicer_to_se
 from ftctl.models import OutcomeReason
 from ftctl.testing.daemon_service import Daemon
 from ftctl.testing.datasets import Datasets
+from ftctl.testing.evaluation_service import Evaluations
 from ftctl.testing.ledger import USER, Entry, Ledger
 from ftctl.testing.model_service import Models
 from ftctl.testing.plot_service import Plots
@@ -82,6 +84,7 @@ class FakeDaemon:
         self._devices = Devices(self._ledger, resumed=self._play)
         self._models = Models(self._ledger)
         self._plots = Plots(self._ledger)
+        self._evaluations = Evaluations(self._ledger)
         self._daemon = Daemon(self._ledger, user=USER, folder=self.socket.parent)
         self._server: grpc.Server | None = None
         self._pacer: threading.Thread | None = None
@@ -124,6 +127,7 @@ class FakeDaemon:
         add_ModelServiceServicer_to_server(self._models, self._server)
         add_PlotServiceServicer_to_server(self._plots, self._server)
         add_RecipeServiceServicer_to_server(Recipes(), self._server)
+        add_EvaluationServiceServicer_to_server(self._evaluations, self._server)
         add_DaemonServiceServicer_to_server(self._daemon, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         self._server.start()

@@ -70,7 +70,7 @@ class Story:
             if job.is_finishing:
                 last = number
                 break
-        yield {"evaluation": _evaluation(last)}
+        yield {"evaluation": evaluation(last)}
         for kind, name in (("model", "model.safetensors"), ("picture/curves", "curves.png")):
             path = f"{self.run_dir}/artifacts/{name}"
             yield {"artifact": job_pb2.Artifact(kind=kind, path=path)}
@@ -144,7 +144,8 @@ def _val_score(number: int) -> job_pb2.Score:
     return score
 
 
-def _evaluation(number: int) -> job_pb2.Evaluation:
+def evaluation(number: int) -> job_pb2.Evaluation:
+    """Return what the net after an epoch scores."""
     score = _val_score(number)
     half = VAL_IMAGES // 2
     ants = score.correct // 2

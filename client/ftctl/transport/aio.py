@@ -17,6 +17,7 @@ from grpc.aio import UnaryUnaryMultiCallable as Method
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub
 from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
+from finetuned.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub
 from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceAsyncStub
     from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceAsyncStub
     from finetuned.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
+    from finetuned.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
     from finetuned.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from finetuned.v1.model_service_pb2_grpc import ModelServiceAsyncStub
     from finetuned.v1.plot_service_pb2_grpc import PlotServiceAsyncStub
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     DaemonService = DaemonServiceAsyncStub
     DatasetService = DatasetServiceAsyncStub
     DeviceService = DeviceServiceAsyncStub
+    EvaluationService = EvaluationServiceAsyncStub
     JobService = JobServiceAsyncStub
     ModelService = ModelServiceAsyncStub
     PlotService = PlotServiceAsyncStub
@@ -62,6 +65,7 @@ class Line:
     daemon: "DaemonService"
     datasets: "DatasetService"
     devices: "DeviceService"
+    evaluations: "EvaluationService"
     jobs: "JobService"
     models: "ModelService"
     plots: "PlotService"
@@ -80,6 +84,7 @@ def connect(address: Address) -> Line:
         daemon=DaemonServiceStub(opened),
         datasets=DatasetServiceStub(opened),
         devices=DeviceServiceStub(opened),
+        evaluations=EvaluationServiceStub(opened),
         jobs=JobServiceStub(opened),
         models=ModelServiceStub(opened),
         plots=PlotServiceStub(opened),

@@ -17,6 +17,7 @@ from grpc import UnaryUnaryMultiCallable as Method
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub as DaemonService
 from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub as DatasetService
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceService
+from finetuned.v1.evaluation_service_pb2_grpc import EvaluationServiceStub as EvaluationService
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub as ModelService
 from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub as PlotService
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     Stream = grpc._CallIterator[R]
 
 __all__ = [
-    "DaemonService", "DatasetService", "DeviceService", "Ending", "JobService", "Line", "Method",
-    "ModelService", "PlotService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside",
+    "DaemonService", "DatasetService", "DeviceService", "Ending", "EvaluationService", "JobService",
+    "Line", "Method", "ModelService", "PlotService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside",
     "call_later", "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
@@ -45,6 +46,7 @@ class Line:
     daemon: DaemonService
     datasets: DatasetService
     devices: DeviceService
+    evaluations: EvaluationService
     jobs: JobService
     models: ModelService
     plots: PlotService
@@ -63,6 +65,7 @@ def connect(address: Address) -> Line:
         daemon=DaemonService(opened),
         datasets=DatasetService(opened),
         devices=DeviceService(opened),
+        evaluations=EvaluationService(opened),
         jobs=JobService(opened),
         models=ModelService(opened),
         plots=PlotService(opened),

@@ -10,6 +10,7 @@ from typing import Any
 
 from ftctl.datasets import Dataset
 from ftctl.devices import Device
+from ftctl.evaluations import EvaluationReport
 from ftctl.models import Event, Job
 from ftctl.recipes import NamedRecipe
 
@@ -81,6 +82,16 @@ def fields(standing: Job) -> dict[str, Any]:
         for fault in told["outcome"]["faults"]:
             del fault["place"]
     return told
+
+
+def evaluation(job_name: str, report: EvaluationReport) -> str:
+    """Return what a job's net makes of images."""
+    told: dict[str, Any] = _plain(dataclasses.asdict(report))
+    for name in ("verdicts", "confusion"):  # files have their own places
+        del told[name]
+    for each, one in zip(told["evaluation"]["classes"], report.classes, strict=True):
+        each |= {"recall": one.recall, "precision": one.precision}
+    return json.dumps({"job": job_name, **told}, indent=2, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

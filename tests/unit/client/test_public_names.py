@@ -12,7 +12,8 @@ AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound
 AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore Client Daemon
 DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
 DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
-Evaluated Evaluation Event Fault ForeignProcess FtctlError InvalidDataset InvalidJob InvalidRequest
+Evaluated Evaluation EvaluationProgress EvaluationReport Event Fault ForeignProcess FtctlError
+ImagesLocked InvalidDataset InvalidJob InvalidRequest
 Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
 JobState Jobs Metrics NameTaken NamedRecipe NotEnded Notice Outcome OutcomeReason PermissionDenied
 Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
