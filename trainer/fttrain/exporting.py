@@ -11,7 +11,6 @@ import numpy as np
 from fttrain import chronicle, loop
 from fttrain.artifacts import export, tensorboard
 from fttrain.data import order
-from fttrain.data.decode import Pixels
 from fttrain.data.order import Indices
 from fttrain.data.samples import Samples, Source
 from fttrain.data.sparing import Sparing
@@ -25,6 +24,7 @@ from fttrain.pictures.look import Look
 from fttrain.results import tables
 from fttrain.results.measures import MOST_CLASSES
 from fttrain.results.verdicts import Verdicts
+from fttrain.showing import Showing, seen
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
@@ -71,6 +71,8 @@ class Exporting:
         yield from self._tables(told, found, self.source.val)
         if "predictions" in self.recipe.outputs:
             yield from self._picture("predictions", self._predictions(told, found))
+        for kind, body in self._showing(found).bodies(self.recipe.outputs):
+            yield from self._picture(kind, body)
         if self.tested is not None:
             yield from self._test_tables(self.tested)
         if "tensorboard" in self.recipe.outputs:
@@ -131,11 +133,17 @@ class Exporting:
         else:
             yield self._data(f"confusion{suffix}", matrix)
 
+    def _showing(self, found: Verdicts) -> Showing:
+        return Showing(
+            title=self.card.name, training=self.training, plan=self.plan,
+            samples=self.source.val, found=found,
+        )  # fmt: skip
+
     def _predictions(self, told: Evaluated, found: Verdicts) -> dict[str, Any]:
         samples = self.source.val
         shown = tables.examples(found)
         indices = found.indices[shown]
-        pixels = _seen(samples, self._eval_view, Task(0, indices))
+        pixels = seen(samples, self._eval_view, Task(0, indices))
         named = zip(map(samples.name, indices.tolist()), pixels, strict=True)
         return tables.predictions(told, found, shown, named, title=self.card.name)
 
@@ -194,13 +202,4 @@ class Exporting:
 
 
 def _packed(samples: Samples, view: View, epoch: int, indices: Indices) -> list[str]:
-    return [tiles.packed(pixels) for pixels in _seen(samples, view, Task(epoch, indices))]
-
-
-def _seen(samples: Samples, view: View, task: Task) -> list[Pixels]:
-    """Return what the net sees of some images, each (height, width, channels)."""
-    if not len(task.indices):
-        return []
-    with Stream(samples, view, 0) as stream:
-        (batch,) = stream.run([task])
-    return list(batch.images.permute(0, 2, 3, 1).numpy())
+    return [tiles.packed(pixels) for pixels in seen(samples, view, Task(epoch, indices))]

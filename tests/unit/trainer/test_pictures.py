@@ -100,7 +100,7 @@ def test_large_images_are_made_smaller() -> None:
             1,
             Look(),
             "there is no picture `x`; there are curves, confusion, confusion-test, predictions, "
-            "augmentations",
+            "mistakes, filters, features, guided_backprop, augmentations, runs",
         ),
         ("confusion", 2, Look(), "confusion is drawn of one job, not of 2; curves compares"),
         ("confusion", 1, Look(x="log"), "confusion has no x axis to choose; curves have"),

@@ -40,7 +40,7 @@ def draw(bodies: Sequence[Body], look: Look) -> bytes:
     drawn = ink.figure(size + 1.2, size + 0.7, str(body["title"]))
     axes = drawn.subplots()
     shades = shaded(counts, shown)
-    image = axes.imshow(shades, cmap=_paper(), vmin=0, vmax=max(1, shades.max()))
+    image = axes.imshow(shades, cmap=ink.paper(), vmin=0, vmax=max(1, shades.max()))
     _name(axes, body["classes"], size)
     _number(axes, counts, shades / max(1, shades.max()), size)
     _bar(drawn, axes, image, shown)
@@ -62,12 +62,6 @@ def _size(classes: Sequence[str]) -> float:
     longest = max(len(ink.short(name, 24)) for name in classes)
     cell = 0.62 if len(classes) <= 8 else 0.42 if len(classes) <= NUMBERED else 0.115
     return max(3.2, min(12.0, len(classes) * cell + 0.065 * longest))
-
-
-def _paper() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("paper", ["#ffffff", "#b9d3f2", VAL, "#0b2e5c"])
 
 
 def _name(axes: "Axes", classes: Sequence[str], size: float) -> None:

@@ -45,6 +45,13 @@ def png(drawn: "Figure", *, dpi: int = DPI) -> bytes:
     return buffer.getvalue()
 
 
+def paper() -> Any:
+    """Return the shades of amounts: white is nothing, or the least."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("paper", ["#ffffff", "#b9d3f2", VAL, "#0b2e5c"])
+
+
 def bare(axes: "Axes") -> None:
     """Take frame, ticks and labels away."""
     axes.set_xticks([])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fttrain.pictures import confusion, curves, tiles
+from fttrain.pictures import confusion, curves, features, filters, guided, mistakes, runs, tiles
 from fttrain.pictures.look import BadLook, Look
 from fttrain.spec.nearest import hint
 
@@ -13,7 +13,12 @@ KINDS: Mapping[str, Draw] = {
     "confusion": confusion.draw,
     "confusion-test": confusion.draw,
     "predictions": tiles.draw_predictions,
+    "mistakes": mistakes.draw,
+    "filters": filters.draw,
+    "features": features.draw,
+    "guided_backprop": guided.draw,
     "augmentations": tiles.draw_augmentations,
+    "runs": runs.draw,
 }
 
 

@@ -11,7 +11,10 @@ from fttrain.spec.images import Data
 from fttrain.spec.network import Model
 from fttrain.spec.training import Train
 
-Output = Literal["curves", "confusion", "predictions", "augmentations", "tensorboard"]
+Output = Literal[
+    "curves", "confusion", "predictions", "mistakes", "filters", "features", "guided_backprop",
+    "augmentations", "tensorboard",
+]  # fmt: skip
 
 
 class Recipe(Strict):
@@ -25,8 +28,11 @@ class Recipe(Strict):
         description="What is left beside the model, each picture with its numbers as JSON. curves: "
         "loss and accuracy over the epochs, linear and log-log. confusion: what is taken for what, "
         "on validation images, and on test images where there are any. predictions: wrong and "
-        "right examples. augmentations: training images as each epoch sees them. tensorboard: an "
-        "event file.",
+        "right examples. mistakes: the worst ones, by loss, by confidence and by class. filters: "
+        "what the first convolution looks for. features: maps of layers for one validation image. "
+        "guided_backprop: what speaks for 10 neurons of the last convolution, in the validation "
+        "images that excite them most. augmentations: training images as each epoch sees them. "
+        "tensorboard: an event file.",
     )
 
 
