@@ -9,6 +9,7 @@ have no result yet, or whose recipe has changed since, are run. NAME... runs tho
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ from benchmarks.gallery.runs import ARCHIVES, Run, runs
 from benchmarks.material import material
 from benchmarks.table import CHECKOUT, processor
 from examples.demo import daemon
-from ftctl import AsyncClient, AsyncJobHandle, Job, JobFailed
+from ftctl import AsyncClient, AsyncJobHandle, Job, JobFailed, JobNotFound
 from fttrain.spec import rundir
 
 AT_ONCE = 2
@@ -87,13 +88,21 @@ async def _push(client: AsyncClient) -> None:
 
 
 async def _complete(client: AsyncClient) -> None:
-    """Have results that lack what a plan tells by now say it."""
+    """Have results of earlier versions say what is told by now: MACs, and who was judged rightly.
+
+    The latter is there only where the state of then is.
+    """
     every = runs()
     for name, result in kept.kept(every).items():
         if result.macs is None:
-            told = await client.validate(every[name].job_file())
-            macs = (told.plan or {}).get("macs")
-            kept.keep({**kept.kept(every), name: replace(result, macs=macs)})
+            plan = (await client.validate(every[name].job_file())).plan
+            assert plan is not None
+            kept.keep({**kept.kept(every), name: replace(result, macs=plan.get("macs"))})
+        if not result.right:
+            with contextlib.suppress(JobNotFound):
+                ran = await client.get(name)
+                right = kept.bits(Path(ran.run_dir, *kept.VERDICTS))
+                kept.keep({**kept.kept(every), name: replace(kept.kept(every)[name], right=right)})
 
 
 def _processor_seconds(job: Job) -> float:

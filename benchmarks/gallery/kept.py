@@ -1,9 +1,11 @@
 """What the gallery's runs have reached, kept as JSON run by run."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.gallery.runs import Run
@@ -13,6 +15,7 @@ from fttrain.spec import basing, named
 from fttrain.spec.merging import merged
 
 KEPT = CHECKOUT / "docs/gallery/results.json"
+VERDICTS = ("artifacts", "verdicts.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,9 @@ class Result:
     """Of one image; None where the plan does not tell."""
     seconds: float
     """How long it held the processor."""
+    right: str = ""
+    """A bit for each validation image, in the order of their names, as hexadecimal digits: 1 where
+    the best checkpoint judged it rightly. Empty: no table told."""
     share: float
     """Of the time it held its cores: how much of it they worked for it."""
 
@@ -72,10 +78,30 @@ class Result:
             last=scored[-1][1].accuracy, course=tuple(round(v.accuracy, 5) for _, v in scored),
             parameters=plan["parameters"], parameters_trained=plan["parameters_trained"],
             activation_bytes=plan["activation_bytes"], macs=plan.get("macs"),
+            right=bits(Path(job.run_dir, *VERDICTS)),
             memory_bytes=max(epoch.memory_bytes for epoch in trained),
             seconds=round(job.device_seconds, 1),
             share=round(processor_s / job.device_seconds / plan["threads"], 3),
         )  # fmt: skip
+
+
+def bits(verdicts: Path) -> str:
+    """Return which images a table of verdicts calls right."""
+    if not verdicts.exists():
+        return ""
+    with verdicts.open(newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["image"])
+    told = "".join("1" if row["label"] == row["predicted"] else "0" for row in rows)
+    return f"{int('1' + told, 2):x}"
+
+
+def disagreement(first: str, second: str) -> tuple[int, int] | None:
+    """Return how many images the first alone has right, and the second alone; None: not told."""
+    if not first or not second:
+        return None
+    one, other = int(first, 16), int(second, 16)
+    assert one.bit_length() == other.bit_length(), "these are not the same images"
+    return (one & ~other).bit_count(), (other & ~one).bit_count()
 
 
 def digest(run: Run) -> str:
