@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fttrain.spec import named
 from fttrain.spec.recipe import schema
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "recipes.md"
@@ -107,7 +108,40 @@ for so long in all; at least 1 s. |
 | `retries` | 0 to 100 | `3` | Starts again, from its last checkpoint, after so many failures that \
 another start can mend: killed, crashed, stalled, out of memory. |
 | `labels` | map of strings | none | Yours to use. |
+| `recipe` | name of a recipe | none | The [named recipe](#named-recipes) that the keys below are \
+merged over. |
 | `data`, `model`, `train`, `outputs` | maps | | The recipe, below. |
+
+## Named recipes
+
+What many want has a name, and `recipe: NAME` bases a job file on it:
+
+```yaml
+recipe: tutorial
+data: {folder: {path: hymenoptera_data}}
+train: {epochs: 10, optimizer: {sgd: {lr: 5e-4}}}
+```
+
+That is PyTorch's tutorial with 10 epochs and another rate; all else is as there, the momentum, too.
+`ftctl recipes NAME` prints one, ready to copy.
+
+@NAMED@
+What the file says is merged over its recipe:
+
+- A map is merged key by key.
+- A choice, such as an optimizer, is merged with one of its kind and replaces one of another: \
+`{sgd: {lr: 0.1}}` keeps the momentum, `{adam: {lr: 1e-3}}` does not.
+- A list replaces, and so does a number or a text: `augment: []` changes no images.
+- `null` takes a key out, so that its default counts: `schedule: null`.
+- Of keys that exclude each other the file's counts: `folder` leaves no `torchvision`, `cnn` \
+leaves no `name`, `train.stages` leaves no `train.epochs`.
+- A single entry of a list is reached by its place, from 0: `--set train.stages[0].epochs=3`, or \
+in the file `train: {stages: {"[0]": {epochs: 3}}}`.
+
+The daemon merges, and what comes out is what it checks, keeps, compares and runs.
+`ftctl get JOB -o yaml` prints that, with the recipe's name in a comment: it is the same job when \
+it is submitted again, whatever a later version makes of the name.
+A fault of what the file does not say itself ends with `(from recipe NAME)`.
 
 ## What trains, and what it begins with
 
@@ -167,8 +201,14 @@ def page(root: Schema) -> str:
     recipe = Recipe(root, {})
     # The first round finds out where everything is told, the second one has links to it.
     for _ in range(2):
-        lines = [HEAD, *_section(recipe, "", root)]
+        lines = [HEAD.replace("@NAMED@\n", _named()), *_section(recipe, "", root)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _named() -> str:
+    """Return a table of the named recipes."""
+    rows = [f"| `{each.name}` | {each.title} | {each.purpose} |" for each in named.every()]
+    return "\n".join(["| recipe | what it is | what it is for |", "|---|---|---|", *rows]) + "\n\n"
 
 
 def anchor(heading: str) -> str:

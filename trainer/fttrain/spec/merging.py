@@ -54,13 +54,15 @@ def _map(
         if value is None and name in kept:
             del kept[name]
         else:
-            kept[name] = _value(kept[name], value, _kind_of(kind, name)) if name in kept else value
+            kept[name] = _value(kept[name], value, _hint(kind, name)) if name in kept else value
     return kept
 
 
-def _value(under: Any, over: Any, kind: type[BaseModel] | None) -> Any:
+def _value(under: Any, over: Any, hint: Any) -> Any:
+    """Merge what stands at a key; `hint` is the type that the schema has there."""
     if isinstance(under, list):
-        return _entries(under, over, kind) if _are_places(over, len(under)) else over
+        return _entries(under, over, hint) if _are_places(over, len(under)) else over
+    kind = next(_models(hint), None)
     if kind is not None and issubclass(kind, OneOf):
         return _choice(under, over, kind)
     if isinstance(under, dict) and isinstance(over, dict):
@@ -68,9 +70,10 @@ def _value(under: Any, over: Any, kind: type[BaseModel] | None) -> Any:
     return over
 
 
-def _entries(under: list[Any], over: Mapping[str, Any], kind: type[BaseModel] | None) -> list[Any]:
+def _entries(under: list[Any], over: Mapping[str, Any], hint: Any) -> list[Any]:
+    within = next(_of_lists(hint), None)
     return [
-        _value(entry, over[place], kind) if (place := f"[{number}]") in over else entry
+        _value(entry, over[place], within) if (place := f"[{number}]") in over else entry
         for number, entry in enumerate(under)
     ]
 
@@ -84,7 +87,7 @@ def _choice(under: Any, over: Any, kind: type[OneOf]) -> Any:
     below, above = _chosen(under), _chosen(over)
     if below is None or above is None or below.keys() != above.keys():
         return over
-    return {name: _value(below[name], above[name], _kind_of(kind, name)) for name in above}
+    return {name: _value(below[name], above[name], _hint(kind, name)) for name in above}
 
 
 def _chosen(value: Any) -> dict[str, Any] | None:
@@ -96,18 +99,31 @@ def _chosen(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _kind_of(kind: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
-    """Return what a map at a key would be."""
+# --- what the schema has where ----------------------------------------------------------------
+
+
+def _hint(kind: type[BaseModel] | None, name: str) -> Any:
     for known, field in kind.model_fields.items() if kind else ():
         if name in (known, field.alias):
-            return next(_models(field.annotation), None)
+            return field.annotation
     return None
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models that a value may be, or the entries of one that is a list."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, types.UnionType, list):
-        for part in get_args(annotation):
-            yield from _models(part)
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a value may be."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    for part in _parts(hint):
+        yield from _models(part)
+
+
+def _of_lists(hint: Any) -> Iterator[Any]:
+    """Yield the types that the entries of a list may have."""
+    if get_origin(hint) is list:
+        yield from get_args(hint)
+    for part in _parts(hint):
+        yield from _of_lists(part)
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Annotated, Union, types.UnionType) else ()
