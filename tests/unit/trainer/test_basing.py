@@ -11,7 +11,7 @@ from fttrain.spec import basing, named
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.recipe import Recipe, digest
 
-DATA = {"digits": {}}
+DATA: dict[str, Any] = {"digits": {}}
 
 
 def resolved(**said: Any) -> Recipe:
