@@ -119,6 +119,8 @@ class Epoch:
     """True if no epoch before had a validation accuracy as good."""
     repeat: int = 0
     """Which training of the net, from 1, where the recipe repeats it; 0: there is but one."""
+    stage: int = 0
+    """Which stage of that training, from 1; 0: there is but one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

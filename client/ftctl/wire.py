@@ -222,6 +222,7 @@ def _epoch(message: job_pb2.Epoch) -> models.Epoch:
         seconds=message.seconds,
         best=message.best,
         repeat=message.repeat,
+        stage=message.stage,
     )
 
 

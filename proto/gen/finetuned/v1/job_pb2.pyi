@@ -794,6 +794,7 @@ class Epoch(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     BEST_FIELD_NUMBER: _builtins.int
     REPEAT_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Number, from 1. 0 is the evaluation before any training, where the recipe asks for it."""
     step: _builtins.int
@@ -810,6 +811,8 @@ class Epoch(_message.Message):
     """Which training of the net it belongs to, from 1, where the recipe repeats it; else 0. Epochs
     are counted on over all repeats.
     """
+    stage: _builtins.int
+    """Which stage of that training it belongs to, from 1, where the recipe has several; else 0."""
     @_builtins.property
     def train(self) -> Global___Score:
         """On the training images as they were trained on. Absent for epoch 0."""
@@ -835,10 +838,11 @@ class Epoch(_message.Message):
         seconds: _builtins.float = ...,
         best: _builtins.bool = ...,
         repeat: _builtins.int = ...,
+        stage: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["train", b"train", "val", b"val"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "epoch", b"epoch", "images_per_second", b"images_per_second", "lrs", b"lrs", "memory_bytes", b"memory_bytes", "repeat", b"repeat", "seconds", b"seconds", "step", b"step", "train", b"train", "val", b"val"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "epoch", b"epoch", "images_per_second", b"images_per_second", "lrs", b"lrs", "memory_bytes", b"memory_bytes", "repeat", b"repeat", "seconds", b"seconds", "stage", b"stage", "step", b"step", "train", b"train", "val", b"val"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
