@@ -1,6 +1,6 @@
 """How the daemon will run a job, as the engine decided it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftctl import html
@@ -24,13 +24,20 @@ class Plan(dict[str, Any]):
         return f"<Plan: {'; '.join(text for _, text in self.facts()) or 'of another version'}>"
 
     def _repr_html_(self) -> str:
+        return html.card("Plan", self.facts(), below="".join(_tables(self)))
+
+
+def _tables(plan: Plan) -> Iterator[str]:
+    """Yield the group table, one for each stage where there are several."""
+    for place, stage in enumerate(plan.get("stages") or [plan], start=1):
         groups = [
             (group.get("name"), group.get("tensors"), group.get("parameters"), group.get("lr"))
-            for group in self.get("groups") or ()
+            for group in stage.get("groups") or ()
             if isinstance(group, Mapping)
         ]
-        below = html.table(("group", "tensors", "parameters", "lr"), groups) if groups else ""
-        return html.card("Plan", self.facts(), below=below)
+        title = f"stage {place}: group" if plan.get("stages") else "group"
+        if groups:
+            yield html.table((title, "tensors", "parameters", "lr"), groups)
 
 
 def _data(plan: Plan) -> str:
@@ -46,7 +53,9 @@ def _net(plan: Plan) -> str:
 
 
 def _steps(plan: Plan) -> str:
-    return f"{plan['epochs']} epochs, {plan['steps']:,} steps of {plan['batch_size']} images"
+    stages = f" in {len(plan['stages'])} stages" if plan.get("stages") else ""
+    images = plan["batch_size"]
+    return f"{plan['epochs']} epochs{stages}, {plan['steps']:,} steps of {images} images"
 
 
 def _machine(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ftctl.models import Job
 from ftctl.view import console as out
-from ftctl.view import grid, text
+from ftctl.view import grid, outlook, stages, text
 from ftctl.view.labels import LABEL_COLUMNS, labelled
 
 NOT_SUBMITTED = "nothing was submitted"
@@ -54,9 +54,11 @@ def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequen
         ("data", _data(plan["data"])),
         ("net", _net(plan, recipe)),
         ("weights", _weights(plan["weights"])),
+        ("made as", outlook.consistency(plan, room)),
         ("input", _input(plan["preprocess"])),
-        ("changes", _changes(recipe.get("data") or {})),
-        ("trains", _groups(plan["groups"], room)),
+        ("changes", _changes(recipe.get("data") or {}, recipe.get("train") or {})),
+        ("trains", stages.headed(plan, lambda stage: _groups(stage["groups"], room))),
+        ("rates", outlook.rates(plan, room)),
         ("frozen", _frozen(plan, recipe.get("train") or {})),
         ("steps", _steps(plan)),
         ("judged", _judged(plan, recipe.get("train") or {})),
@@ -89,8 +91,12 @@ def _lock(data: Card) -> list[str]:
 
 def _net(plan: Card, recipe: Card) -> list[str]:
     total, trained = plan["parameters"], plan["parameters_trained"]
-    part = "all of them train" if total == trained else f"{text.count(trained)} of them train"
-    return [f"{net_name(recipe) or 'net'}, {text.count(total)} parameters, {part}"]
+    share = f"{100 * trained / total:.2g} %" if total else "–"
+    part = "all of them train"
+    if total != trained:
+        part = f"{text.count(trained)} of them train ({share})"
+    net = f"{net_name(recipe) or 'net'}, {text.count(total)} parameters, {part}"
+    return [net, *outlook.work(plan)]
 
 
 def _weights(weights: Card) -> list[str]:
@@ -117,9 +123,13 @@ def _input(card: Card) -> list[str]:
     return [f"{', '.join([*parts, 'normalised'])} {origin}"]
 
 
-def _changes(data: Card) -> list[str]:
+def _changes(data: Card, train: Card) -> list[str]:
     """Return what happens to training images, in order, and to their batches."""
     told = [", ".join(_choice(stated) for stated in data.get("augment") or ())]
+    for number, stage in enumerate(train.get("stages") or (), start=1):
+        if "augment" in stage:
+            own = ", ".join(_choice(stated) for stated in stage["augment"])
+            told.append(f"stage {number}: {own or 'none'}")
     repeats = data.get("repeats", 1)
     if repeats > 1:
         told.append(f"each image {text.count(repeats)} times in a row")
@@ -164,15 +174,20 @@ def _rate(group: Card) -> str:
 
 
 def _frozen(plan: Card, train: Card) -> list[str]:
-    told = []
-    if plan["prefix"]:
-        blocks = plan["prefix"]
-        span = blocks[0] if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
-        told.append(f"{span} run ahead in eval mode, {plan['chunk']} images at a time")
-    if plan["batch_norm_eval"]:
-        told.append(f"{text.counted(plan['batch_norm_eval'], 'BatchNorm layer')} keep statistics")
+    told = stages.numbered(plan, lambda stage: _still(stage, plan["chunk"]))
     if train.get("bn") == "train":
         told.append(f"statistics of all {plan['batch_norm_train']} BatchNorm layers move")
+    return told
+
+
+def _still(stage: Card, chunk: int) -> list[str]:
+    told = []
+    if stage["prefix"]:
+        blocks = stage["prefix"]
+        span = blocks[0] if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
+        told.append(f"{span} run ahead in eval mode, {chunk} images at a time")
+    if stage["batch_norm_eval"]:
+        told.append(f"{text.counted(stage['batch_norm_eval'], 'BatchNorm layer')} keep statistics")
     return told
 
 
@@ -180,11 +195,8 @@ def _steps(plan: Card) -> list[str]:
     images = f"{text.count(plan['batch_size'])} images"
     if plan["accumulate"] > 1:
         images = f"{plan['accumulate']} × {images}"
-    epochs = f"{text.counted(plan['epochs'], 'epoch')} × {text.count(plan['steps_per_epoch'])}"
-    cut = plan["epochs"] * plan["steps_per_epoch"] != plan["steps"]
     times = f", {plan['repeats']} times over" if plan.get("repeats", 1) > 1 else ""
-    steps = text.count(plan["steps"])
-    return [f"{epochs}{', cut to' if cut else ' ='} {steps} steps of {images}{times}"]
+    return [f"{stages.length(plan)} of {images}{times}"]
 
 
 def _judged(plan: Card, train: Card) -> list[str]:

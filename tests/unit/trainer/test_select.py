@@ -105,7 +105,7 @@ MESSAGES = [
      "mean `block:features[-5:]`?"),
     (MOBILENET, "feature.18.*", "`feature.18.*` matches no parameter of mobilenet_v2; did you "
      "mean `features.18.*`?"),
-    (RESNET, "norm:all", "unknown kind of selector `norm:`; known: all, head, first:, last:, "
+    (RESNET, "norm:all", "unknown kind of selector `norm:`; known: all, head, norm, first:, last:, "
      "block:, type:, param:, a glob such as features.18.*"),
 ]  # fmt: skip
 

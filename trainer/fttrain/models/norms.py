@@ -1,10 +1,24 @@
-"""Running statistics of BatchNorm, taken anew."""
+"""Normalisation layers: which they are, and running statistics of BatchNorm, taken anew."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+
+KNOWN = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+"""What torchvision's references take for normalisation, and RMSNorm, which came later."""
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Return whether a module normalises and has parameters of its own to do it with.
+
+    timm has layers that inherit from none of torch's: they are known by their names.
+    """
+    if isinstance(module, KNOWN):
+        return next(module.parameters(recurse=False), None) is not None
+    own, whole = (len(list(module.parameters(recurse=deep))) for deep in (False, True))
+    return "Norm" in type(module).__name__ and own == whole > 0
 
 
 @contextmanager

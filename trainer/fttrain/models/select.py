@@ -1,6 +1,7 @@
 """Selectors: which parameters a recipe means.
 
     all  head  first:3  last:3        blocks of the backbone that hold parameters, in depth order
+    norm                              normalisation layers of whatever class
     block:features[-5:]               a module, or a slice of a chain of modules
     type:BatchNorm2d  param:bias      by class of the module; by own name of the parameter
     features.18.*                     any other text: a glob over the parameters' full names
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from torch import nn
 
+from fttrain.models import norms
 from fttrain.models.zoo import Net
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.nearest import nearest
@@ -48,6 +50,8 @@ def _matches(net: Net, selector: str) -> Names:
         return _names(net, [net.module])
     if selector == "head":
         return _names(net, [net.head_layer])
+    if selector == "norm":
+        return _by_norm(net)
     kind, colon, rest = selector.partition(":")
     if not colon or "[" in kind:  # the colon of a range, as in features[-5:]
         return _by_glob(net, selector)
@@ -144,6 +148,13 @@ def _by_type(net: Net, text: str) -> Names:
     raise _NoMatch(f"{net.name} has no `{text}` with parameters{_nearest(text, known)}")
 
 
+def _by_norm(net: Net) -> Names:
+    found = _names(net, [module for module in net.module.modules() if norms.is_norm(module)])
+    if not found:
+        raise _NoMatch(f"{net.name} has no normalisation layer with parameters")
+    return found
+
+
 def _by_own_name(net: Net, text: str) -> Names:
     names = [name for name, _ in net.module.named_parameters()]
     found = [name for name in names if name.rpartition(".")[2] == text]
@@ -166,7 +177,7 @@ def _by_glob(net: Net, text: str) -> Names:
     elif text.partition("[")[0] in tops:
         hint = f"; did you mean `{f'block:{text}' if '[' in text else f'{text}.*'}`?"
     else:
-        hint = _nearest(text, ["all", "head", *names])
+        hint = _nearest(text, ["all", "head", "norm", *names])
     raise _NoMatch(f"`{text}` matches no parameter of {net.name}{hint}")
 
 
@@ -186,4 +197,4 @@ _KINDS: dict[str, Callable[[Net, str], Names]] = {
     "type": _by_type,
     "param": _by_own_name,
 }
-_KNOWN = ("all", "head", *(f"{kind}:" for kind in _KINDS), "a glob such as features.18.*")
+_KNOWN = ("all", "head", "norm", *(f"{kind}:" for kind in _KINDS), "a glob such as features.18.*")

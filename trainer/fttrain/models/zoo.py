@@ -93,6 +93,16 @@ class Net:
             chosen |= {id(self.module.get_parameter(name)) for name in part.loose}
         return [name for name, value in self.module.named_parameters() if id(value) in chosen]
 
+    def depths(self) -> dict[str, int]:
+        """Return how far each parameter lies before the head, by full name.
+
+        0: the head, and what lies in no block; 1: the last block that `last:k` counts; and so on.
+        """
+        found = dict.fromkeys((name for name, _ in self.module.named_parameters()), 0)
+        for depth, part in enumerate(reversed(self.backbone), start=1):
+            found |= dict.fromkeys(self.names([part]), depth)
+        return found
+
     def used_asides(self, trained: Iterable[str]) -> tuple[Aside, ...]:
         """Return the auxiliary heads of which something trains."""
         chosen = set(trained)

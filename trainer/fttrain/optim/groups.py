@@ -5,16 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 
-from fttrain.models import select
+from fttrain.models import norms, select
 from fttrain.models.zoo import Net
 from fttrain.spec import optimization, training
 from fttrain.spec.faults import Fault, RecipeFaults
 from fttrain.spec.plan import GroupCard
 
-# torchvision's references, and RMSNorm, which came later.
-_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+REST = "rest"
+"""Selects, of a group, what no other group does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +83,9 @@ def _members(net: Net, train: training.Train, trained: list[str]) -> list[list[s
     faults: list[Fault] = []
     for index, group in enumerate(train.groups):
         field = f"train.groups[{index}].select"
+        if group.select == [REST]:
+            members.append([])
+            continue
         try:
             names = select.union(net, group.select, field)
         except RecipeFaults as found:
@@ -95,7 +97,22 @@ def _members(net: Net, train: training.Train, trained: list[str]) -> list[list[s
             faults.append(Fault(field=field, description=what))
     if faults:
         raise RecipeFaults(faults)
-    return members
+    return _with_rest(train, trained, members)
+
+
+def _with_rest(
+    train: training.Train, trained: list[str], members: list[list[str]]
+) -> list[list[str]]:
+    """Give what no group selects to the one that takes the rest."""
+    taken = {name for names in members for name in names}
+    rest = [name for name in trained if name not in taken]
+    whole = []
+    for index, (group, names) in enumerate(zip(train.groups, members, strict=True)):
+        if group.select == [REST] and not rest:
+            what = "`rest` is what no other group selects, and they select all that trains"
+            raise RecipeFaults([Fault(field=f"train.groups[{index}].select", description=what)])
+        whole.append(rest if group.select == [REST] else names)
+    return whole
 
 
 def _refuse_overlaps(members: list[list[str]]) -> None:
@@ -133,30 +150,53 @@ def _counted(names: list[str]) -> str:
 def _cards(
     net: Net, train: training.Train, group: optimization.Group, names: list[str]
 ) -> Iterator[GroupCard]:
-    """Write one row per kind of parameter that has a decay of its own."""
+    """Write one row per depth that has a rate of its own, and kind that has a decay of its own."""
     options = train.optimizer.plain.value
     parameters = dict(net.module.named_parameters())
-    lr, origin = _effective(group.lr or options.lr, train.batch_size * train.accumulate)
+    base = _stated(group, options.lr, train.batch_size * train.accumulate)
     decay = group.weight_decay if group.weight_decay is not None else options.weight_decay
-    kinds = _kinds(net, train, names)
-    for kind, (own, members) in kinds.items():
-        name = ", ".join(group.select)
-        yield GroupCard(
-            name=f"{name} ({kind})" if len(kinds) > 1 else name,
-            tensors=len(members),
-            parameters=sum(parameters[member].numel() for member in members),
-            lr=lr,
-            weight_decay=decay if own is None else own,
-            names=members,
-            lr_origin=origin,
-        )
+    layers = _layers(net, train, names)
+    for depth, layer in layers.items():
+        kinds = _kinds(net, train, layer)
+        lr, origin = _decayed(*base, train.layer_decay, depth)
+        told = [f"depth {depth}"] if len(layers) > 1 else []
+        for kind, (own, members) in kinds.items():
+            which = [*told, kind] if len(kinds) > 1 else told
+            yield GroupCard(
+                name=", ".join(group.select) + (f" ({', '.join(which)})" if which else ""),
+                tensors=len(members),
+                parameters=sum(parameters[member].numel() for member in members),
+                lr=lr,
+                weight_decay=decay if own is None else own,
+                names=members,
+                lr_origin=origin,
+            )
+
+
+def _layers(net: Net, train: training.Train, names: list[str]) -> dict[int, list[str]]:
+    """Part names by their depth before the head, that first; all are one without layer_decay."""
+    if train.layer_decay is None:
+        return {0: names}
+    depths = net.depths()
+    return {
+        depth: [name for name in names if depths[name] == depth]
+        for depth in sorted({depths[name] for name in names})
+    }
+
+
+def _decayed(lr: float, origin: str, decay: float | None, depth: int) -> tuple[float, str]:
+    """Return the learning rate of a depth, and how it came."""
+    if decay is None or depth == 0:
+        return lr, origin
+    return lr * decay**depth, f"{origin or f'{lr:g}'} x {decay:g}^{depth}"
 
 
 def _kinds(
     net: Net, train: training.Train, names: list[str]
 ) -> dict[str, tuple[float | None, list[str]]]:
     """Part names by kind, as torchvision's references do; with the decay stated for each."""
-    norms = {path for path, module in net.module.named_modules() if isinstance(module, _NORMS)}
+    modules = net.module.named_modules()
+    normalising = {path for path, module in modules if isinstance(module, norms.KNOWN)}
     kinds: dict[str, tuple[float | None, list[str]]] = {
         "others": (None, []),
         "norms": (train.norm_weight_decay, []),
@@ -166,12 +206,22 @@ def _kinds(
         path, _, leaf = name.rpartition(".")
         if train.bias_weight_decay is not None and leaf == "bias":
             kind = "biases"
-        elif train.norm_weight_decay is not None and path in norms:
+        elif train.norm_weight_decay is not None and path in normalising:
             kind = "norms"
         else:
             kind = "others"
         kinds[kind][1].append(name)
     return {kind: (decay, members) for kind, (decay, members) in kinds.items() if members}
+
+
+def _stated(
+    group: optimization.Group, lr: float | optimization.ScaledRate, images: int
+) -> tuple[float, str]:
+    """Return the learning rate of a group, and how it came."""
+    if group.lr_factor is None:
+        return _effective(group.lr or lr, images)
+    whole, origin = _effective(lr, images)
+    return whole * group.lr_factor, f"{origin or f'{whole:g}'} x {group.lr_factor:g}"
 
 
 def _effective(lr: float | optimization.ScaledRate, images: int) -> tuple[float, str]:
