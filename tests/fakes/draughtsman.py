@@ -1,4 +1,4 @@
-"""A zygote whose plotters are no processes: they hand back what they were asked for."""
+"""A zygote whose plotters and planners are no processes: they hand back what they are asked for."""
 
 import signal
 from pathlib import Path
@@ -15,9 +15,19 @@ class Draughtsman:
             (folder / "picture.png").write_text(request)
         return Drawing()
 
+    async def plan(self, folder: Path) -> "Drawing":
+        """Draw the request as a blueprint; find a fault in `alexnet`; break off at `vgg11`."""
+        request = (folder / "request.json").read_text()
+        if "alexnet" in request:
+            fault = '[{"field": "data", "description": "images are too small"}]'
+            (folder / "faults.json").write_text(fault)
+        elif "vgg11" not in request:
+            (folder / "blueprint.json").write_text(request)
+        return Drawing()
+
 
 class Drawing:
-    """A plotter that is done."""
+    """A process that is done."""
 
     is_orphan = False
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ftd.errors import InvalidJob, JobEnded
 from ftd.jobs import references
+from ftd.jobs.blueprints import Blueprints
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.depot import Depot
@@ -55,6 +56,9 @@ class FakeOffice:
         self.plotting = Plotting(Draughtsman(), folder=predictions)
         self.evaluating = Evaluating(Assessor(), folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
+        self.blueprints = Blueprints(
+            Draughtsman(), folder=predictions, store=store, versions=self.datasets.versions
+        )
         self.pausing = FakePausing(self)
         self.roots = EVERYWHERE
         self.state_dir = Path("/")

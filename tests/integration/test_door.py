@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from sqlalchemy.exc import OperationalError
 
+from finetuned.v1 import blueprint_service_pb2 as blueprints
 from finetuned.v1 import daemon_service_pb2 as daemon
 from finetuned.v1 import dataset_service_pb2 as datasets
 from finetuned.v1 import device_service_pb2 as devices
@@ -37,6 +38,7 @@ J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Dev
 S = "/finetuned.v1.DatasetService/"
 PREDICT = "/finetuned.v1.ModelService/PredictImages"
 PLOT = "/finetuned.v1.PlotService/PlotJob"
+DRAW = "/finetuned.v1.BlueprintService/DrawBlueprint"
 EVALUATE = "/finetuned.v1.EvaluationService/EvaluateJob"
 REQUESTS = {
     J + "SubmitJob": lambda name: jobs.SubmitJobRequest(spec=spec("new")),
@@ -56,6 +58,7 @@ REQUESTS = {
     M + "GetDaemon": lambda name: daemon.GetDaemonRequest(),
     M + "ListUsage": lambda name: daemon.ListUsageRequest(),
     PLOT: lambda name: plots.PlotJobRequest(jobs=[name]),
+    DRAW: lambda name: blueprints.DrawBlueprintRequest(job=name),
     EVALUATE: lambda name: evaluations.EvaluateJobRequest(job=name),
     PREDICT: lambda name: models.PredictImagesRequest(job=name),
     D + "ListDevices": lambda name: devices.ListDevicesRequest(),
@@ -75,7 +78,7 @@ OF_A_JOB = {
         "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
-OF_A_JOB |= {PREDICT, PLOT, EVALUATE}
+OF_A_JOB |= {PREDICT, PLOT, EVALUATE, DRAW}
 # What a waiting job without artefacts answers to those who may see it.
 FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),

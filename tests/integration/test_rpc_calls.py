@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from finetuned.v1 import (
+    blueprint_service_pb2_grpc,
     daemon_service_pb2_grpc,
     dataset_service_pb2_grpc,
     device_service_pb2_grpc,
@@ -173,6 +174,7 @@ def test_every_method_of_the_api_is_known() -> None:
         dataset_service_pb2_grpc.DatasetServiceServicer,
         model_service_pb2_grpc.ModelServiceServicer,
         plot_service_pb2_grpc.PlotServiceServicer,
+        blueprint_service_pb2_grpc.BlueprintServiceServicer,
         evaluation_service_pb2_grpc.EvaluationServiceServicer,
     )
     written = {name for stub in stubs for name in vars(stub) if not name.startswith("_")}

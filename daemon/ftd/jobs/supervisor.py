@@ -16,6 +16,7 @@ from ftd.devices.telemetry import Telemetry
 from ftd.errors import JobNotRunning
 from ftd.jobs import cgroup, leftovers, needs, outcome, references
 from ftd.jobs.attempt import Workshop
+from ftd.jobs.blueprints import Blueprints
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.crew import Crew
@@ -82,6 +83,9 @@ class Supervisor:
         self.evaluating = Evaluating(zygote, folder=state_dir / "evaluations")
         self.datasets = Depot(
             state_dir / "datasets", store.datasets, limit_bytes=dataset_limit_bytes
+        )
+        self.blueprints = Blueprints(
+            zygote, folder=state_dir / "plans", store=store, versions=self.datasets.versions
         )
         self._inventory = inventory
         self.state_dir = state_dir

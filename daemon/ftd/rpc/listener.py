@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from finetuned.v1 import (
+    blueprint_service_pb2_grpc,
     daemon_service_pb2_grpc,
     dataset_service_pb2_grpc,
     device_service_pb2_grpc,
@@ -26,6 +27,7 @@ from finetuned.v1 import (
 )
 from ftd.errors import BadConfig
 from ftd.jobs.callers import owner
+from ftd.rpc.blueprint_service import BlueprintService
 from ftd.rpc.callers import Gate, Owner
 from ftd.rpc.daemon_service import DaemonService
 from ftd.rpc.dataset_service import DatasetService
@@ -50,6 +52,7 @@ SERVICES = (
     "finetuned.v1.ModelService",
     "finetuned.v1.DatasetService",
     "finetuned.v1.PlotService",
+    "finetuned.v1.BlueprintService",
     "finetuned.v1.EvaluationService",
 )
 REFLECTION = reflection.SERVICE_NAME
@@ -102,6 +105,9 @@ class Listener:
         plot_service_pb2_grpc.add_PlotServiceServicer_to_server(PlotService(self._office), server)
         evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(
             EvaluationService(self._office), server
+        )
+        blueprint_service_pb2_grpc.add_BlueprintServiceServicer_to_server(
+            BlueprintService(self._office), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(

@@ -4,6 +4,7 @@ import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from finetuned.v1 import (
+    blueprint_service_pb2,
     daemon_service_pb2,
     dataset_service_pb2,
     device_service_pb2,
@@ -25,6 +26,7 @@ _FILES: tuple[FileDescriptor, ...] = (
     model_service_pb2.DESCRIPTOR,
     dataset_service_pb2.DESCRIPTOR,
     plot_service_pb2.DESCRIPTOR,
+    blueprint_service_pb2.DESCRIPTOR,
     evaluation_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode

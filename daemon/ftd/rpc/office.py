@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ftd.devices.model import Device
+from ftd.jobs.blueprints import Blueprints
 from ftd.jobs.broadcast import Broadcast
 from ftd.jobs.callers import Caller
 from ftd.jobs.depot import Depot
@@ -60,6 +61,10 @@ class Office(Protocol):
     @property
     def evaluating(self) -> Evaluating:
         """Evaluates the nets of jobs again."""
+
+    @property
+    def blueprints(self) -> Blueprints:
+        """Draws what nets are made of."""
 
     @property
     def pausing(self) -> "Pauses":
