@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fttrain import chronicle, loop
+from fttrain import chronicle, feeding, loop
 from fttrain.artifacts import export, tensorboard
 from fttrain.data import order
 from fttrain.data.order import Indices
 from fttrain.data.samples import Samples, Source
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Stream, Task
-from fttrain.data.view import EvalView, TrainView, View
+from fttrain.data.view import EvalView, View
 from fttrain.events import ArtifactMade, EpochEnded, Evaluated
 from fttrain.loop import Training
 from fttrain.models import tensors
@@ -160,7 +160,7 @@ class Exporting:
         seed = self.recipe.train.seed
         samples = Sparing(self.source.train)
         first = order.epoch_order(len(samples), seed, 1)[:_PREVIEWED]
-        view = TrainView(self.plan.preprocess.steps, self.recipe.data.augment, seed)
+        view = feeding.view(self.recipe, self.plan)
         evaluated = _packed(samples, self._eval_view, 0, first)
         trained = [_packed(samples, view, epoch, first) for epoch in range(1, _VARIANTS + 1)]
         labels = [self.plan.data.classes[samples.labels[index]] for index in first]

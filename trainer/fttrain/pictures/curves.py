@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fttrain.events import EpochEnded
@@ -85,6 +86,16 @@ def draw(bodies: Sequence[Body], look: Look) -> bytes:
     return ink.png(drawn)
 
 
+def edges(epochs: Sequence[Epoch]) -> list[tuple[int, int]]:
+    """Return the first epoch of each stage after the first, of each repeat, and its number."""
+    return [
+        (now["epoch"], now["stage"])
+        for before, now in pairwise(epochs)
+        # Runs of an older version say none.
+        if 0 < before.get("stage", 0) < now.get("stage", 0)
+    ]
+
+
 def _panel(axes: "Axes", name: str, bodies: Sequence[Body], look: Look) -> None:
     if name == RATE:
         _rates(axes, bodies, look)
@@ -94,6 +105,8 @@ def _panel(axes: "Axes", name: str, bodies: Sequence[Body], look: Look) -> None:
         for run, color in zip(bodies, RUNS, strict=False):
             _compared(axes, METRICS[name], run["epochs"], color, look)
         axes.set_title(METRICS[name].title, loc="left", fontsize=11, color=INK)
+    if len(bodies) == 1:
+        _divide(axes, bodies[0]["epochs"], look)
     _dress(axes, [epoch["epoch"] for run in bodies for epoch in run["epochs"]], look)
     if name != RATE and look.y != "log":
         _limit(axes, METRICS[name])
@@ -148,6 +161,18 @@ def _mark(axes: "Axes", points: Sequence[tuple[int, float]]) -> None:
         axes.plot([x], [y], "o", zorder=5, **style)
 
 
+def _divide(axes: "Axes", epochs: Sequence[Epoch], look: Look) -> None:
+    """Draw a line where a stage of the training ends and the next one begins."""
+    edge: dict[str, Any] = {"color": TRAIN, "lw": 0.9, "ls": (0, (1, 2)), "zorder": 0.5}
+    told: dict[str, Any] = {"color": TRAIN, "fontsize": 8, "va": "top", "rotation": 90}
+    for epoch, number in edges(epochs):
+        between = epoch - 0.5
+        if look.x != "log" or between > 0:
+            axes.axvline(between, **edge)
+            place = axes.get_xaxis_transform()
+            axes.text(between, 0.98, f" stage {number}", transform=place, ha="right", **told)
+
+
 # --- several runs -----------------------------------------------------------------------------
 
 
@@ -185,7 +210,12 @@ def _rates(axes: "Axes", bodies: Sequence[Body], look: Look) -> None:
     for run, color in zip(bodies, RUNS, strict=False):
         epochs = [epoch for epoch in run["epochs"] if epoch["lrs"]]
         for group in range(max((len(epoch["lrs"]) for epoch in epochs), default=0)):
-            points = [(epoch["epoch"], epoch["lrs"][group]) for epoch in epochs]
+            # Stages have tables of their own: a group is not in each of them.
+            points = [
+                (epoch["epoch"], epoch["lrs"][group])
+                for epoch in epochs
+                if group < len(epoch["lrs"])
+            ]
             own = color if len(bodies) > 1 else RUNS[group % len(RUNS)]
             _line(axes, _shown(points, look), own, f"group {group + 1}")
     handles, labels = axes.get_legend_handles_labels()
