@@ -173,8 +173,8 @@ def _side_of(steps: Preprocess, field: str) -> str:
 
 def _rates(train: Train) -> list[float]:
     options, images = train.optimizer.plain.value, train.batch_size * train.accumulate
-    stated = [group.lr or options.lr for group in train.groups] or [options.lr]
-    return [_rate(each, images) for each in stated]
+    stated = [(group.lr or options.lr, group.lr_factor or 1.0) for group in train.groups]
+    return [_rate(lr, images) * factor for lr, factor in stated or [(options.lr, 1.0)]]
 
 
 def _rate(stated: float | ScaledRate, images: int) -> float:

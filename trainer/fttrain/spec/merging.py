@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from fttrain.spec.choice import OneOf
 from fttrain.spec.images import SOURCES, Data
 from fttrain.spec.network import NETS, Model
+from fttrain.spec.optimization import Group
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.schedules import Warmup
 from fttrain.spec.training import Train
@@ -30,6 +31,7 @@ _DRIVES_OUT: Mapping[type[BaseModel], Mapping[str, frozenset[str]]] = {
     Data: _alone(*SOURCES),
     Model: _alone(*NETS),
     Warmup: _alone("epochs", "steps"),
+    Group: _alone("lr", "lr_factor"),
     Train: {"stages": frozenset({"epochs"})},
 }
 

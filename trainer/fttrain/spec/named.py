@@ -14,11 +14,9 @@ from typing import Any
 from fttrain import yamltext
 
 NAMES = (
-    "tutorial",
-    "feature-extractor",
-    "torchvision-v1",
-    "torchvision-v2",
-)
+    "tutorial", "feature-extractor", "separate-lr", "separate-lr-as-run", "bias-only", "lp-ft",
+    "gradual-unfreezing", "layer-decay", "torchvision-v1", "torchvision-v2",
+)  # fmt: skip
 """All of them, in the order in which they are best read."""
 _HEAD = ("title", "purpose", "source")
 _WIDTH = 100

@@ -146,8 +146,13 @@ class Optimizer(PlainOptimizer):
 class Group(Strict):
     """Parameters with a learning rate or decay of their own."""
 
-    select: Selectors = Field(description="Which of the trained parameters.")
+    select: Selectors = Field(
+        description="Which of the trained parameters; `rest`: those that no other group selects."
+    )
     lr: LearningRate | None = Field(None, description="Not stated: the optimizer's.")
+    lr_factor: Positive | None = Field(
+        None, description="So many times the optimizer's learning rate, in the place of `lr`."
+    )
     weight_decay: NonNegative | None = Field(None, description="Not stated: the optimizer's.")
 
     @model_validator(mode="before")
@@ -156,3 +161,11 @@ class Group(Strict):
         if isinstance(value, dict) and isinstance(value.get("select"), str):
             return {**value, "select": [value["select"]]}
         return value
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if self.lr is not None and self.lr_factor is not None:
+            raise ValueError(
+                "say lr or lr_factor, not both: the rate, or so many times the optimizer's"
+            )
+        return self
