@@ -1,10 +1,11 @@
-"""Run the gallery's job files for real and keep what they reach.
+"""Run the gallery's job files for real, keep what they reach, and write its page.
 
 Run as `python -m benchmarks.gallery [--again] [--state DIR] [NAME...]`: pushes the photos, runs the
-jobs through a daemon, two at a time, each on half the cores, and keeps each result in
-docs/gallery/results.json as it comes. A run that broke off goes on where it was: only jobs that
-have no result yet, or whose recipe has changed since, are run. NAME... runs those in any case,
-`--again` all; `--state` keeps the daemon's state there, with all that the jobs have made.
+jobs through a daemon, two at a time, each on half the cores, keeps each result in
+docs/gallery/results.json as it comes, and writes examples/README.md. A run that broke off goes on
+where it was: only jobs that have no result yet, or whose recipe has changed since, are run. NAME...
+runs those in any case, `--again` all; `--state` keeps the daemon's state there, with all that the
+jobs have made. About an hour on 2 cores.
 """
 
 import argparse
@@ -14,13 +15,13 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.gallery import kept
+from benchmarks.gallery import kept, page
 from benchmarks.gallery.kept import Result
 from benchmarks.gallery.runs import ARCHIVES, Run, runs
 from benchmarks.material import material
@@ -72,13 +73,18 @@ async def _keep(run: Run, handle: AsyncJobHandle) -> bool:
         print(failure, file=sys.stderr)
         return True
     result = Result.of(run, job, machine=_machine(), processor_s=_processor_seconds(job))
-    kept.keep({**kept.kept(runs()), run.name: result})
+    _write({**kept.kept(runs()), run.name: result})
     print(
         f"{run.name}: {result.accuracy:.4f} ({result.correct} of {result.val}), epoch "
         f"{result.best_epoch} of {result.epochs}, {result.seconds:.0f} s, share {result.share}",
         flush=True,
     )
     return False
+
+
+def _write(results: Mapping[str, Result]) -> None:
+    kept.keep(results)
+    page.PAGE.write_text(page.page(results))
 
 
 async def _push(client: AsyncClient) -> None:
@@ -97,12 +103,12 @@ async def _complete(client: AsyncClient) -> None:
         if result.macs is None:
             plan = (await client.validate(every[name].job_file())).plan
             assert plan is not None
-            kept.keep({**kept.kept(every), name: replace(result, macs=plan.get("macs"))})
+            _write({**kept.kept(every), name: replace(result, macs=plan.get("macs"))})
         if not result.right:
             with contextlib.suppress(JobNotFound):
                 ran = await client.get(name)
                 right = kept.bits(Path(ran.run_dir, *kept.VERDICTS))
-                kept.keep({**kept.kept(every), name: replace(kept.kept(every)[name], right=right)})
+                _write({**kept.kept(every), name: replace(kept.kept(every)[name], right=right)})
 
 
 def _processor_seconds(job: Job) -> float:

@@ -131,8 +131,8 @@ def _figures(result: Result, against: str) -> Iterator[str]:
     yield f"{result.seconds:.0f} s"
     yield f"{result.seconds * result.share:.0f} s"
     yield f"{_short(result.parameters_trained)} of {_short(result.parameters)}"
-    yield f"{result.activation_bytes / 2**20:.1f} MiB"
-    yield f"{result.memory_bytes / 2**20:.0f} MiB"
+    yield _bytes(result.activation_bytes)
+    yield _bytes(result.memory_bytes)
     yield f"{result.macs / 1e6:.0f} M" if result.macs is not None else _NOTHING
 
 
@@ -157,6 +157,10 @@ def _verdict(difference: float, counts: tuple[int, int], p: float) -> str:
     shown = "< 0.001" if p < 0.001 else f"{p:.2f}" if p >= 0.01 else f"{p:.3f}"
     p_text = f"p {shown}" if shown.startswith("<") else f"p = {shown}"
     return f"{word}: {difference:+.3f}, {counts[1]} : {counts[0]}, {p_text}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
 
 
 def _short(count: int) -> str:

@@ -13,10 +13,10 @@ from fttrain.spec import basing
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted(
     page
-    for folder in (".", "docs", "docs/adr", "deploy", "examples/*")
+    for folder in (".", "docs", "docs/adr", "docs/gallery", "deploy", "examples", "examples/*")
     for page in CHECKOUT.glob(f"{folder}/*.md")
 )
-EXAMPLES = sorted(CHECKOUT.glob("examples/*/*.yaml"))
+EXAMPLES = sorted(CHECKOUT.glob("examples/**/*.yaml"))
 WELL_KNOWN_TARGETS = {"help", "demo", "test", "test-all", "check", "fmt", "proto", "bench"}
 
 
