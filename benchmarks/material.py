@@ -24,16 +24,26 @@ class Material:
 
 def material(folder: Path) -> Material:
     """Unpack the photos and lay out the weights, from the folder with test material."""
-    shared = Path(os.environ.get("FINETUNED_TEST_DATA", CHECKOUT.parent / "shared"))
-    archive = shared / "data/hymenoptera_data.tar"
-    if not archive.exists():
-        raise SystemExit(f"no photos at {archive}; set FINETUNED_TEST_DATA")
-    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+    photos = unpacked("hymenoptera_data", folder)
     cache = folder / "torch/hub/checkpoints"
     cache.mkdir(parents=True)
-    for weights in (shared / "weights").iterdir():
+    for weights in (shared() / "weights").iterdir():
         (cache / weights.name).symlink_to(weights.absolute())
-    return Material(photos=folder / "hymenoptera_data", torch_home=folder / "torch")
+    return Material(photos=photos, torch_home=folder / "torch")
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    """Unpack a set of images of the test material into a folder; return where it lies."""
+    archive = shared() / "data" / f"{name}.tar"
+    if not archive.exists():
+        raise SystemExit(f"no images at {archive}; set FINETUNED_TEST_DATA")
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+    return folder / name
+
+
+def shared() -> Path:
+    """Return the folder with test material."""
+    return Path(os.environ.get("FINETUNED_TEST_DATA", CHECKOUT.parent / "shared"))
 
 
 def job(photos: Path, *, seed: int) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Whether the engine learns what a plain loop learns: ants and bees, full fine-tuning, 3 seeds.
 
 Run as `python -m benchmarks.photos`: six runs, about a quarter of an hour on 2 cores. The job is
-examples/ants-bees/full.yaml, the plain loop benchmarks/tutorial.py with the same settings.
+examples/ants-bees/full.yaml, the plain loop benchmarks/peers/loops.py with the same settings.
 """
 
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.material import Material, material
+from benchmarks.peers.task import Answer, Task
 from benchmarks.table import CHECKOUT, Row, finish, markdown
 from ftctl import JobFile
 from fttrain import events
@@ -30,7 +30,9 @@ def measure() -> list[Row]:
     """Train with both, seed by seed."""
     with TemporaryDirectory() as folder:
         given = material(Path(folder))
-        pairs = [(engine(given, seed, Path(folder)), plain(given, seed)) for seed in SEEDS]
+        pairs = [
+            (engine(given, seed, Path(folder)), plain(given, seed, Path(folder))) for seed in SEEDS
+        ]
     rows = [
         row
         for seed, (ours, theirs) in zip(SEEDS, pairs, strict=True)
@@ -64,28 +66,25 @@ def engine(given: Material, seed: int, folder: Path) -> float:
     return max(epoch.val.accuracy for epoch in epochs if epoch.val is not None)
 
 
-def plain(given: Material, seed: int) -> float:
+def plain(given: Material, seed: int, folder: Path) -> float:
     """Return the best validation accuracy of the plain loop with the job's settings."""
     settings = json.loads(JobFile.read(JOB).request.recipe_json)["train"]
-    options = {
-        "--seed": seed,
-        "--epochs": settings["epochs"],
-        "--batch-size": settings["batch_size"],
-        "--lr": settings["optimizer"]["sgd"]["lr"],
-    }
-    words = [str(word) for option in options.items() for word in option]
-    program = [sys.executable, str(CHECKOUT / "benchmarks/tutorial.py")]
-    said = run([*program, str(given.photos), "--flip", *words], given)
-    right, count = re.findall(r"best (\d+) of (\d+)", said)[-1]
-    return int(right) / int(count)
+    task, answer = folder / "task.json", folder / "answer.json"
+    Task(
+        peer="tutorial", photos=str(given.photos), augment="flip", seed=seed, workers=0,
+        epochs=settings["epochs"], batch=settings["batch_size"],
+        lr=settings["optimizer"]["sgd"]["lr"],
+    ).write(task)  # fmt: skip
+    run([sys.executable, "-m", "benchmarks.peers", str(task), str(answer)], given)
+    told = Answer.read(answer)
+    return max(told.correct) / told.count
 
 
-def run(command: list[str], given: Material) -> str:
-    """Run a command with the weights at hand; return what it prints."""
+def run(command: list[str], given: Material) -> None:
+    """Run a command with the weights at hand."""
     print(f"  {' '.join(command)}", file=sys.stderr)
-    return subprocess.run(
-        command, env=given.environment(), check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    environment = given.environment()
+    subprocess.run(command, env=environment, check=True, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
 
 
 def _best(what: str, accuracy: float) -> Row:

@@ -10,11 +10,13 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.material import Material, first_step, job, material
+from benchmarks.peers.task import Task
 from benchmarks.table import CHECKOUT, Row, finish, spread
 from examples.demo.daemon import Running, running
 
@@ -34,10 +36,11 @@ async def _measure(folder: Path) -> list[Row]:
     async with running(folder / "state", environment=given.environment()) as daemon:
         # Another job first: the zygote is warm, the photos and both programs in the page cache.
         await ours(daemon, job(given.photos, seed=1))
-        await script(given)
+        task = plain(given.photos)
+        await script(given, task)
         first = await ours(daemon, job(given.photos, seed=0))
         pairs = [
-            (await ours(daemon, job(given.photos, seed=0)), await script(given))
+            (await ours(daemon, job(given.photos, seed=0)), await script(given, task))
             for _ in range(RUNS)
         ]
         typed = [await command(daemon, folder, job(given.photos, seed=0)) for _ in range(RUNS)]
@@ -85,21 +88,30 @@ async def command(daemon: Running, folder: Path, wanted: Mapping[str, Any]) -> f
     return seconds
 
 
-async def script(given: Material) -> float:
+async def script(given: Material, task: Task, python: Path = Path(sys.executable)) -> float:
     """Return the seconds from exec to the first finished step of the plain script."""
-    begin = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(CHECKOUT / "benchmarks/tutorial.py"), str(given.photos)),
-        *("--flip", "--first-step"),
-        env=given.environment(), stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    seconds = time.perf_counter() - begin
-    await process.communicate()
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "task.json")
+        replace(task, ends_at_first_step=True).write(file)
+        begin = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(
+            *(str(python), "-m", "benchmarks.peers", str(file), str(file)),
+            cwd=CHECKOUT, env=given.environment(), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        seconds = time.perf_counter() - begin
+        await process.communicate()
     if line != b"step 1\n":
         raise SystemExit(f"the script ended with {process.returncode}")
     return seconds
+
+
+def plain(photos: Path) -> Task:
+    """Return the measured job as the plain script's task."""
+    return Task(
+        peer="tutorial", photos=str(photos), augment="flip", epochs=25, batch=8, workers=0
+    )  # fmt: skip
 
 
 async def _end(daemon: Running, name: str) -> None:
