@@ -13,7 +13,7 @@ from tests import examples
 from tests.e2e.serving import Serving, serving
 from tests.examples import Material
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.asyncio(loop_scope="module")]
 
 # Nobody listens there: what is not on this machine cannot be had.
 NOWHERE = "http://127.0.0.1:9"
