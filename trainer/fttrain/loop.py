@@ -122,8 +122,7 @@ def train(
         NonFiniteLoss: before the step that it would spoil.
     """
     _enter_training(training)
-    mixed = _mixed(training, iter(batches), first_step, first=-lead.batches)
-    inputs = _inputs(training, mixed, lead)
+    inputs = _inputs(training, iter(batches), first_step, lead)
     for step in itertools.count(first_step):
         group = list(itertools.islice(inputs, training.accumulate))
         if not group:
@@ -137,18 +136,25 @@ def evaluate(judge: Judging, batches: Iterable[Batch]) -> Verdicts:
     parts = []
     with torch.inference_mode():
         for batch in batches:
-            logits = _chunkwise(judge, batch.images, len(judge.net.blocks)).float()
+            logits = _chunkwise(judge, batch.images, first=batch.depth).float()
             labels = batch.labels.to(judge.device)
             loss = judge.loss(logits, labels).item()
             parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
     return verdicts.joined(parts)
 
 
+def passed(training: Training, images: Tensor) -> Tensor:
+    """Return what the prefix makes of at most `chunk` images."""
+    _rest_prefix(training)
+    with torch.no_grad():
+        return _chunkwise(training, images, last=training.prefix)
+
+
 def recalibrate(training: Training, batches: Iterable[Batch]) -> None:
     """Take the statistics of all BatchNorm layers anew, as the mean over these batches."""
     with torch.no_grad(), norms.measuring(training.net.module):
         for batch in batches:
-            _run(training, _prepared(training, batch.images), last=len(training.net.blocks))
+            _run(training, _prepared(training, batch.images))
 
 
 def _step(training: Training, group: list[Input], step: int) -> Step:
@@ -223,19 +229,31 @@ def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, 
 
 def _enter_training(training: Training) -> None:
     training.net.module.train()
-    for block in training.net.blocks[: training.prefix]:
-        for module in block.modules:
-            module.eval()
+    _rest_prefix(training)
     for norm in training.frozen_norms:
         norm.eval()
 
 
-def _inputs(training: Training, batches: Iterator[Input], lead: Lead) -> Iterator[Input]:
-    if training.prefix == 0:
-        for images, targets in batches:
-            yield _prepared(training, images), targets
+def _rest_prefix(training: Training) -> None:
+    for block in training.net.blocks[: training.prefix]:
+        for module in block.modules:
+            module.eval()
+
+
+def _inputs(
+    training: Training, batches: Iterator[Batch], first_step: int, lead: Lead
+) -> Iterator[Input]:
+    beginning = list(itertools.islice(batches, 1))
+    is_passed = any(batch.depth for batch in beginning)
+    whole = itertools.chain(beginning, batches)
+    mixed = _mixed(training, whole, first_step, first=-lead.batches)
+    if is_passed:
+        yield from mixed
+    elif training.prefix > 0:
+        yield from _features(training, mixed, lead)
     else:
-        yield from _features(training, batches, lead)
+        for images, targets in mixed:
+            yield _prepared(training, images), targets
 
 
 def _mixed(
@@ -268,7 +286,7 @@ def _features(training: Training, batches: Iterator[Input], lead: Lead) -> Itera
     done = lead.made
     for chunk in _cut(images(), training.chunk):
         with torch.no_grad():
-            features = _chunkwise(training, chunk, training.prefix)[done:]
+            features = _chunkwise(training, chunk, last=training.prefix)[done:]
         done = 0
         made = features if made is None else torch.cat([made, features])
         while labels and len(made) >= len(labels[0]):
@@ -289,18 +307,23 @@ def _cut(rows: Iterator[Tensor], size: int) -> Iterator[Tensor]:
         yield waiting
 
 
-def _chunkwise(judge: Judging, images: Tensor, blocks: int) -> Tensor:
-    """Run the first blocks on at most `chunk` images, filled up with black to the full chunk."""
-    count = len(images)
+def _chunkwise(judge: Judging, seen: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
+    """Run blocks on at most `chunk` images, or on what the blocks before the first made of them.
+
+    They are filled up with zeros to the full chunk: what a row comes to depends on the shape of
+    all, but not on its place or on other rows.
+    """
+    count = len(seen)
     if count < judge.chunk:
-        black = images.new_zeros((judge.chunk - count, *images.shape[1:]))
-        images = torch.cat([images, black])
-    return _run(judge, _prepared(judge, images), last=blocks)[:count]
+        none = seen.new_zeros((judge.chunk - count, *seen.shape[1:]))
+        seen = torch.cat([seen, none])
+    seen = seen.to(judge.device) if first else _prepared(judge, seen)
+    return _run(judge, seen, first=first, last=last)[:count]
 
 
-def _run(judge: Judging, seen: Tensor, *, last: int) -> Tensor:
+def _run(judge: Judging, seen: Tensor, *, first: int = 0, last: int | None = None) -> Tensor:
     with judge.precision.cast():
-        for block in judge.net.blocks[:last]:
+        for block in judge.net.blocks[first:last]:
             seen = block.run(seen)
     return seen
 

@@ -50,7 +50,18 @@ def test_what_was_added_is_found_by_its_key_in_its_shape_and_type(tmp_path: Path
         assert (again.dtype, again.shape) == (array.dtype, array.shape)
         np.testing.assert_array_equal(again, array)
     assert found(tmp_path, 77) == [None]
-    assert Shelf(tmp_path).lacks([key(1), key(77)]).tolist() == [False, True]
+
+
+def test_a_writer_finds_what_it_has_added_itself(tmp_path: Path) -> None:
+    arrays: dict[int, Rows] = {n: np.full((n, 7), n, np.float32) for n in range(40)}
+    with Shelf(tmp_path).writer(np.dtype(np.float32), most_bytes=ROOM) as writer:
+        for number, array in arrays.items():
+            writer.add(key(number), array)
+            for place, own in enumerate(writer.find([key(n) for n in range(number + 1)])):
+                assert own is not None
+                np.testing.assert_array_equal(own, arrays[place])
+        assert writer.find([key(77)]) == [None]
+    assert [array is not None for array in found(tmp_path, *range(40))] == [True] * 40
 
 
 def test_an_empty_shelf_has_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
+import mmap
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -105,25 +107,9 @@ class Shelf:
                     found[number] = segment.array(place)
         return found
 
-    def lacks(self, keys: Sequence[Key]) -> NDArray[np.bool_]:
-        """Return which of the keys have no array, (len(keys),)."""
-        wanted = np.array(keys, dtype=f"S{KEY_BYTES}")
-        missing = np.ones(len(keys), np.bool_)
-        for segment in self._segments:
-            missing &= segment.places(wanted) < 0
-        return missing
-
-    @contextmanager
-    def writer(self, dtype: np.dtype[Any], *, most_bytes: int) -> Iterator["Writer"]:
-        """Add to the shelf. What was added is seen by shelves that are made afterwards.
-
-        However the block ends, what was added so far is kept.
-        """
-        writer = Writer(self.folder, dtype, most_bytes)
-        try:
-            yield writer
-        finally:
-            writer.close()
+    def writer(self, dtype: np.dtype[Any], *, most_bytes: int) -> "Writer":
+        """Return what adds arrays of a type. Shelves that are made later find what it added."""
+        return Writer(self.folder, dtype, most_bytes)
 
     def _touch(self) -> None:
         """Note that it is used now: what was not for longest goes first."""
@@ -137,11 +123,18 @@ class Writer:
         self._dtype = dtype
         self._left = most_bytes
         self._file, self._place = _locked(folder)
-        self._entries: list[tuple[Key, int, tuple[int, ...]]] = []
+        self._entries: dict[Key, tuple[int, tuple[int, ...]]] = {}
+        self._map: mmap.mmap | None = None
         self._end = 0
         """Of what was added, in bytes."""
         self._indexed = 0
         """Of what the index names."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def add(self, key: Key, array: Rows) -> None:
         """Add an array of at most four dimensions.
@@ -156,14 +149,15 @@ class Writer:
             raise Full("the caches take all that they may")
         with _room():
             _write(self._file, data.reshape(-1).view(np.uint8).data, self._end)
-        # By 1 more: so a side of 0 is told from a dimension that is not there.
-        shape = tuple(size + 1 for size in array.shape)
-        shape += (0,) * (_MOST_DIMENSIONS - len(shape))
-        self._entries.append((key, self._end, shape))
+        self._entries[key] = self._end, array.shape
         self._end += taken
         self._left -= taken
         if self._end - self._indexed >= _INDEXED_BYTES:
             self._index()
+
+    def find(self, keys: Sequence[Key]) -> list[Rows | None]:
+        """Return those of the arrays that were added here, not copied."""
+        return [self._array(*self._entries[key]) if key in self._entries else None for key in keys]
 
     def close(self) -> None:
         """Have what was added be found. May be called again."""
@@ -176,11 +170,22 @@ class Writer:
             self._place.unlink(missing_ok=True)
         self._file.close()
 
+    def _array(self, begin: int, shape: tuple[int, ...]) -> Rows:
+        size = math.prod(shape) * self._dtype.itemsize
+        if size == 0:
+            return np.empty(shape, self._dtype)
+        if self._map is None or begin + size > len(self._map):
+            # Ahead of its end: so it is not mapped anew for each array.
+            os.ftruncate(self._file.fileno(), 2 * self._end)
+            self._map = mmap.mmap(self._file.fileno(), 2 * self._end, prot=mmap.PROT_READ)
+        return np.ndarray(shape, self._dtype, self._map, begin)
+
     def _index(self) -> None:
         with _room():
             os.ftruncate(self._file.fileno(), self._end)
             os.fsync(self._file.fileno())
-            entries = np.array(self._entries, _ENTRY)
+            listed = [(key, begin, _sides(shape)) for key, (begin, shape) in self._entries.items()]
+            entries = np.array(listed, _ENTRY)
             entries.sort(order="key")
             body = entries.tobytes()
             card = {
@@ -192,6 +197,12 @@ class Writer:
             content = json.dumps(card).encode() + b"\n" + body
             rundir.write_aside(self._place.with_suffix(".index"), content)
         self._indexed = self._end
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape as entries have it: a side of 0 is told from a dimension that is not there."""
+    sides = tuple(size + 1 for size in shape)
+    return sides + (0,) * (_MOST_DIMENSIONS - len(sides))
 
 
 def make_room(root: Path, *, most_bytes: int, keep: Path) -> int:
@@ -250,7 +261,7 @@ def _locked(folder: Path) -> tuple[FileIO, Path]:
     """Make a file for rows, and lock it."""
     while True:
         place = folder / f"{uuid.uuid4().hex}.rows"
-        file = FileIO(place, "xb")
+        file = FileIO(place, "x+b")
         fcntl.flock(file, fcntl.LOCK_EX)
         if place.exists():
             return file, place

@@ -47,6 +47,11 @@ class Noise:
         """Return what one image is called."""
         return f"made image {self.numbers[index]}"
 
+    def digest(self, index: int) -> bytes:
+        """Return a digest of what one image is made of."""
+        made_of = (self.spec.seed, self.spec.side, self.spec.channels, int(self.numbers[index]))
+        return hashlib.blake2b(repr(made_of).encode()).digest()
+
     def chosen(self, indices: Indices) -> "Noise":
         """Return some of the images."""
         return Noise(spec=self.spec, numbers=self.numbers[indices])

@@ -1,5 +1,6 @@
 """Labelled images that a trained model is evaluated on: its classes by name, no splits."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,10 @@ class Grey:
     def name(self, index: int) -> str:
         """Return what a user knows the image by."""
         return self._samples.name(index)
+
+    def digest(self, index: int) -> bytes:
+        """Return what tells an image from every other, and from itself in colour."""
+        return hashlib.blake2b(b"grey" + self._samples.digest(index)).digest()
 
     def chosen(self, indices: Indices) -> "Grey":
         """Return some of the images."""

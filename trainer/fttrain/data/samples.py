@@ -1,5 +1,6 @@
 """What a source of images turned out to hold."""
 
+import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,14 @@ class Samples(Protocol):
 
     def name(self, index: int) -> str:
         """Return what a user knows the image by."""
+        ...
+
+    def digest(self, index: int) -> bytes:
+        """Return what tells an image from every other, wherever it lies.
+
+        Raises:
+            OSError: where its file is gone.
+        """
         ...
 
     def chosen(self, indices: Indices) -> Self:
@@ -126,6 +135,12 @@ class Files:
         """Return a file's path relative to the root."""
         return printable(self._relative(index))
 
+    def digest(self, index: int) -> bytes:
+        """Return a digest of one file's bytes, and of how they become pixels."""
+        digest = hashlib.blake2b(repr(self.how).encode())
+        digest.update(self.path(index).read_bytes())
+        return digest.digest()
+
     def chosen(self, indices: Indices) -> "Files":
         """Return some of the files."""
         paths = [self._relative(index) for index in indices.tolist()]
@@ -167,6 +182,11 @@ class Arrays:
     def name(self, index: int) -> str:
         """Return what one image is called, with its number."""
         return f"{self.what} {self.origins[index]}"
+
+    def digest(self, index: int) -> bytes:
+        """Return a digest of one image's pixels."""
+        pixels = self.pixels[index]
+        return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes()).digest()
 
     def chosen(self, indices: Indices) -> "Arrays":
         """Return some of the images."""

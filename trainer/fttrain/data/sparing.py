@@ -64,6 +64,14 @@ class Sparing:
         """Return what a user knows the image by."""
         return self._samples.name(index)
 
+    def digest(self, index: int) -> bytes:
+        """Return what tells an image, though another may take its place, from every other."""
+        return self._samples.digest(index)
+
+    def is_spared(self, index: int) -> bool:
+        """Return whether another image takes the place of this one, as far as is known."""
+        return bool(self._marks[index])
+
     def chosen(self, indices: Indices) -> "Sparing":
         """Return some of the images."""
         return Sparing(self._samples.chosen(indices))

@@ -38,6 +38,8 @@ class Batch:
     """Bytes, (N, C, H, W)."""
     labels: Tensor
     """(N,), int64."""
+    depth: int = 0
+    """So many blocks of the net have run already: instead of images there is what they made."""
 
 
 class Stream:

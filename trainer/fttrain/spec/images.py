@@ -124,6 +124,12 @@ class Data(Strict):
         "least so many pixels: faster on large photos; the pixels differ a little.",
     )
     augment: list[Augmentation] = Field([], description="Applied to training images, in order.")
+    views: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None,
+        description="Draw the random changes of an image so many times only; epochs take turns. "
+        "What a frozen part of the net makes of them is then made once, and kept. Not stated: they "
+        "are drawn anew in each epoch.",
+    )
     mix: list[Mix] = Field(
         [],
         description="Ways of mixing the images of a training batch; one of the list, drawn evenly, "

@@ -1,0 +1,269 @@
+"""Training on kept features is training on images, bit for bit, wherever the features come from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from fttrain import agenda, assembly, loop
+from fttrain.cache import shelf
+from fttrain.cache.features import Features, Passing, Place
+from fttrain.data import sources
+from fttrain.data.sparing import Sparing
+from fttrain.data.stream import Batch, Stream
+from fttrain.data.view import EvalView, TrainView
+from fttrain.data.ways import Ways
+from fttrain.loop import Training
+from fttrain.results.verdicts import Verdicts
+from fttrain.spec.plan import Plan
+from fttrain.spec.recipe import Recipe
+from tests import engine
+from tests.photos import make_photo_folder
+
+EPOCHS = 3
+FLIP = ["horizontal_flip"]
+BOTH = [{"horizontal_flip": {"p": 0.3}}, "vertical_flip", {"autocontrast": {"p": 1}}]
+CROP = [{"random_resized_crop": {"size": 32}}, "color_jitter"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_photo_folder(
+        tmp_path_factory.mktemp("features") / "photos", per_class=9, val_per_class=3
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    net = torchvision.models.mobilenet_v2()
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.pt"
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def recipe(
+    photos: Path, weights: Path, *, data: Any = None, model: Any = None, **train: Any
+) -> Recipe:
+    whole = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED, "workers": 0}
+    net = {"name": "mobilenet_v2", "weights": f"file:{weights}"}
+    said = {"epochs": EPOCHS, "trains": "head", **train}
+    return engine.parsed({**whole, **(data or {})}, model or net, said)
+
+
+class Run:
+    """A run of the engine's loop, on images or on features."""
+
+    def __init__(self, chosen: Recipe) -> None:
+        self.recipe = chosen
+        self.plan: Plan = engine.planned(chosen)
+        self.source = sources.load(chosen.data)
+        self.training: Training = assembly.training(chosen, self.plan)
+        steps = self.plan.preprocess.steps
+        data, seed = chosen.data, chosen.train.seed
+        self.view = TrainView(steps, data.augment, seed, data.views)
+        self.eval_view = EvalView(steps)
+        self.made = 0
+
+    def on_images(self) -> tuple[dict[str, Tensor], Verdicts]:
+        train = Stream(self.source.train, self.view, 0)
+        return self._trained(train, Stream(self.source.val, self.eval_view, 0))
+
+    def on_features(self, root: Path, most_bytes: int = 1 << 30) -> tuple[dict[str, Tensor], Any]:
+        with self.passing(root, most_bytes) as passing:
+            train, val = self.features(passing, "train"), self.features(passing, "val")
+            return self._trained(train, val)
+
+    def passing(self, root: Path, most_bytes: int = 1 << 30) -> Passing:
+        place = Place(root=root, most_bytes=most_bytes)
+        found = Passing.begin(self.training, self.plan, place, shape=(3, 32, 32))
+        assert found is not None
+        return found
+
+    def features(self, passing: Passing, split: str) -> Features:
+        ways = Ways.of(self.view if split == "train" else self.eval_view)
+        assert ways is not None
+        return passing.features(getattr(self.source, split), ways, self._counted)
+
+    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.made += len(batch.indices)
+            yield batch
+
+    def _trained(self, train: Any, val: Any) -> tuple[dict[str, Tensor], Verdicts]:
+        labels = self.source.train.labels
+        tasks = agenda.training(self.recipe, self.plan, labels)
+        for _step in loop.train(self.training, train.run(tasks), first_step=0):
+            pass
+        judged = agenda.evaluation(self.plan, len(self.source.val), EPOCHS)
+        found = loop.evaluate(self.training, val.run(judged))
+        return self.training.net.module.state_dict(), found
+
+
+def same(
+    one: tuple[dict[str, Tensor], Verdicts], other: tuple[dict[str, Tensor], Verdicts]
+) -> bool:
+    is_same_net = all(torch.equal(tensor, other[0][name]) for name, tensor in one[0].items())
+    return is_same_net and one[1].loss == other[1].loss
+
+
+TAILS = {"head": ["head"], "pictures": ["last:2", "head"]}
+
+
+@pytest.mark.parametrize("augment", [[], FLIP, BOTH], ids=["still", "flip", "both"])
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_features_once_are_features_each_time(
+    photos: Path, weights: Path, tmp_path: Path, augment: Any, tail: str, precision: str
+) -> None:
+    chosen = recipe(
+        photos, weights, data={"augment": augment}, trains=TAILS[tail], precision=precision
+    )
+    images, first, again = Run(chosen).on_images(), Run(chosen), Run(chosen)
+    assert same(images, first.on_features(tmp_path))
+    assert same(images, again.on_features(tmp_path))
+    ways = 1 if not augment else 2 ** sum("flip" in str(each) for each in augment)
+    assert 18 + 6 <= first.made <= 18 * ways + 6
+    assert again.made == 0
+
+
+def views(photos: Path, weights: Path, **data: Any) -> Recipe:
+    return recipe(photos, weights, data={"augment": CROP, "views": 2, **data})
+
+
+@pytest.mark.word("data.views")
+def test_views_are_the_changes_of_as_many_epochs_taken_in_turns(
+    photos: Path, weights: Path
+) -> None:
+    run = Run(views(photos, weights))
+    free = TrainView(run.view.preprocess, run.recipe.data.augment, run.recipe.train.seed)
+    for index in range(len(run.source.train)):
+        picture = run.source.train.picture(index)
+        seen = [run.view.pixels(picture, epoch=epoch, index=index) for epoch in range(1, 7)]
+        drawn = [free.pixels(picture, epoch=number, index=index) for number in (0, 1)]
+        turns = [[np.array_equal(each, own) for own in drawn] for each in seen]
+        assert turns in ([[True, False], [False, True]] * 3, [[False, True], [True, False]] * 3)
+    firsts = {run.view.turn(epoch=1, index=index, repeat=0) for index in range(18)}
+    assert firsts == {0, 1}
+
+
+def test_views_of_random_crops_are_kept(photos: Path, weights: Path, tmp_path: Path) -> None:
+    chosen = views(photos, weights)
+    images, first, again = Run(chosen).on_images(), Run(chosen), Run(chosen)
+    assert same(images, first.on_features(tmp_path))
+    assert same(images, again.on_features(tmp_path))
+    assert (first.made, again.made) == (2 * 18 + 6, 0)
+
+
+def test_loader_processes_make_the_same(photos: Path, weights: Path, tmp_path: Path) -> None:
+    chosen = views(photos, weights, workers=2)
+    run = Run(chosen)
+    assert same(Run(chosen).on_images(), run.on_features(tmp_path))
+    assert run.made == 2 * 18 + 6
+
+
+@pytest.mark.parametrize("most_bytes", [0, 60_000])
+def test_without_room_features_are_made_each_time(
+    photos: Path, weights: Path, tmp_path: Path, most_bytes: int
+) -> None:
+    chosen = recipe(photos, weights, data={"augment": FLIP, "repeats": 2})
+    roomy, run = Run(chosen), Run(chosen)
+    expected = roomy.on_features(tmp_path / "roomy")
+    assert same(expected, run.on_features(tmp_path / "cramped", most_bytes))
+    assert run.made > roomy.made
+    tmp_path /= "cramped"
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.rows")) <= most_bytes
+
+
+def test_what_is_removed_amid_a_run_is_not_missed(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    chosen = recipe(photos, weights)
+    images = Run(chosen).on_images()
+    Run(chosen).on_features(tmp_path)
+    run = Run(chosen)
+    with run.passing(tmp_path) as passing:
+        train, val = run.features(passing, "train"), run.features(passing, "val")
+        shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path)
+        assert [*tmp_path.rglob("*.rows")] == []
+        assert same(images, run._trained(train, val))
+    assert run.made == 0
+
+
+def test_a_changed_image_is_made_anew(
+    weights: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    photos = make_photo_folder(tmp_path / "photos", per_class=3)
+    Run(recipe(photos, weights)).on_features(tmp_path / "cache")
+    changed, other = sorted((photos / "train" / "circles").iterdir())[:2]
+    changed.write_bytes(other.read_bytes() + b"another")
+    elsewhere = photos.rename(tmp_path / "moved")  # Where images lie does not matter.
+
+    chosen = recipe(elsewhere, weights)
+    run = Run(chosen)
+    assert same(Run(chosen).on_images(), run.on_features(tmp_path / "cache"))
+    assert run.made == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "bf16"},
+        {"trains": ["last:1", "head"]},
+        {"model": {"name": "mobilenet_v2", "weights": "none"}},
+        {"data": {"preprocess": {**engine.FRAMED, "mean": [0.4, 0.5, 0.5]}}},
+    ],
+    ids=["precision", "prefix", "weights", "preprocess"],
+)
+def test_what_decides_about_features_keeps_them_apart(
+    photos: Path, weights: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    Run(recipe(photos, weights)).on_features(tmp_path)
+    run = Run(recipe(photos, weights, **change))
+    run.on_features(tmp_path)
+    assert run.made == 18 + 6
+
+
+def test_what_takes_the_place_of_a_bad_image_is_not_kept_as_its_own(
+    weights: Path, tmp_path: Path
+) -> None:
+    photos = make_photo_folder(tmp_path / "photos", per_class=4)
+    chosen = recipe(photos, weights)
+    runs = [Run(chosen) for _ in range(3)]
+    bad = sorted((photos / "train" / "circles").iterdir())[1]
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2])
+    for run in runs:
+        run.source = run.source.with_splits(
+            {"train": Sparing(run.source.train), "val": run.source.val}
+        )
+
+    images, first, again = runs
+    expected = images.on_images()
+    assert same(expected, first.on_features(tmp_path / "cache"))
+    assert same(expected, again.on_features(tmp_path / "cache"))
+    assert first.source.train.is_spared(1)  # type: ignore[attr-defined]
+    # Once more each time that it is wanted, by chance of the order once with what comes next.
+    assert 1 <= again.made <= EPOCHS
+
+
+def test_a_prefix_that_looks_at_its_neighbours_is_not_kept(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = Run(recipe(photos, weights))
+    layer = run.training.net.module.get_submodule("features.2")
+
+    def mixed(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        weight = torch.arange(len(output)).view(-1, 1, 1, 1)
+        return output + weight * output.mean()
+
+    layer.register_forward_hook(mixed)
+    place = Place(root=tmp_path, most_bytes=1 << 30)
+    begun = Passing.begin(run.training, run.plan, place, shape=(3, 32, 32))
+    assert begun is None
+    assert [*tmp_path.rglob("*.rows")] == []

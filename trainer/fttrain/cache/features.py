@@ -1,0 +1,343 @@
+"""What the frozen prefix of a net makes of images: made once, kept on a shelf, used by all epochs
+and by every job that would make the same.
+
+The prefix always runs on chunks of one shape, in which a row depends neither on its place nor on
+its neighbours; that is tried before anything is kept. So a row from the shelf is, bit for bit, the
+row that would be made now.
+"""
+
+import hashlib
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fttrain import environment, loop
+from fttrain.cache import shelf
+from fttrain.cache.shelf import KEY_BYTES, Full, Key, Rows, Shelf, Writer
+from fttrain.data.samples import Samples
+from fttrain.data.sparing import Sparing
+from fttrain.data.stream import Batch, Stream, Task
+from fttrain.data.ways import Ways
+from fttrain.loop import Training
+from fttrain.spec.plan import Plan
+
+FOLDER = "features"
+_TRIED = "alike"
+Pair = tuple[int, int]
+"""An image, by index, and a way of seeing it, by number."""
+Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
+"""Yields batches as they are, and may do something besides."""
+# numpy knows no bfloat16.
+_KEPT_AS = {torch.bfloat16: torch.int16}
+_MEANT_BY = {np.dtype(np.int16): torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where caches are, and how much room all of them may take."""
+
+    root: Path
+    most_bytes: int
+
+
+@dataclass(slots=True)
+class Kept:
+    """Features on a shelf, and those that are added to it."""
+
+    folder: Path
+    left_bytes: int
+    is_full: bool = False
+    """True if there was no room for some."""
+    _shelf: Shelf = field(init=False)
+    _writer: Writer | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._shelf = Shelf(self.folder)
+
+    def find(self, keys: Sequence[Key]) -> list[Rows | None]:
+        """Return the features of each key; None where there are none yet."""
+        found = self._shelf.find(keys)
+        if self._writer is None:
+            return found
+        added = self._writer.find(keys)
+        return [own if own is not None else row for own, row in zip(added, found, strict=True)]
+
+    def add(self, key: Key, row: Rows) -> bool:
+        """Keep features; False where there is no room."""
+        if self._writer is None:
+            self._writer = self._shelf.writer(row.dtype, most_bytes=self.left_bytes)
+        try:
+            self._writer.add(key, row)
+        except Full:
+            self.is_full = True
+            return False
+        return True
+
+    def close(self) -> None:
+        """Have others find what was added. May be called again."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passing:
+    """The frozen prefix of a net, and what is kept of it. A context: it ends what it has begun."""
+
+    training: Training
+    is_turned: bool
+    """True if features that are pictures lie in memory with channels last."""
+    workers: int
+    kept: Kept
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def begin(
+        cls, training: Training, plan: Plan, place: Place, *, shape: Sequence[int]
+    ) -> Self | None:
+        """Return it; None where what it makes of an image depends on where in a chunk it lies.
+
+        Args:
+            training: of which the prefix is taken.
+            plan: of the run.
+            place: where to keep what it makes.
+            shape: of an image, (C, H, W).
+        """
+        folder = place.root / FOLDER / _digest(training, plan)
+        left_bytes = shelf.make_room(place.root, most_bytes=place.most_bytes, keep=folder)
+        kept = Kept(folder, left_bytes)
+        if not (folder / _TRIED).exists():
+            if not _is_alike(training, shape):
+                return None
+            (folder / _TRIED).touch()
+        is_turned = plan.layout == "channels_last"
+        return cls(training=training, is_turned=is_turned, workers=plan.loader_workers, kept=kept)
+
+    def __enter__(self) -> Self:
+        self.stack.callback(self.kept.close)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stack.close()
+
+    def features(self, samples: Samples, ways: Ways, watched: Watched) -> "Features":
+        """Return the features of some images; `watched` sees the images that are read for them."""
+        return Features(self, samples, ways, watched)
+
+
+class Features:
+    """The features of some images, in the ways in which they are seen. Stands for a Stream."""
+
+    def __init__(self, passing: Passing, samples: Samples, ways: Ways, watched: Watched) -> None:
+        self._passing = passing
+        self._samples = samples
+        self._ways = ways
+        self._watched = watched
+        self._seen_as = json.dumps(ways.card, sort_keys=True).encode()
+        self._digests: list[bytes | None] = [None] * len(samples)
+        self._known: set[Pair] = set()
+        """Pairs that are kept, or will be."""
+        self._on_way: set[Pair] = set()
+        """Pairs that are to be made ahead."""
+        self._scanned = 0
+        """So many tasks of the run were looked through for what is to be made."""
+        self._passed: dict[Pair, Rows] = {}
+        """What is made, and not kept."""
+
+    def run(self, plan: Iterable[Task]) -> Iterator[Batch]:
+        """Yield the batches of a plan: features in the place of images."""
+        tasks, ahead = itertools.tee(plan)
+        making = self._making(ahead)
+        self._scanned = 0
+        for number, task in enumerate(tasks):
+            pairs = self._pairs(task)
+            rows = self._find(pairs)
+            while lacking := [pair for pair, row in zip(pairs, rows, strict=True) if row is None]:
+                if number >= self._scanned or not self._on_way.isdisjoint(lacking):
+                    next(making)
+                else:
+                    self._make(lacking)
+                rows = self._find(pairs)
+            for pair in pairs:
+                self._passed.pop(pair, None)
+            yield self._batch(task, np.stack([row for row in rows if row is not None]))
+
+    def _pairs(self, task: Task) -> list[Pair]:
+        repeats = task.repeats.tolist() if task.repeats is not None else itertools.repeat(0)
+        return [
+            (index, self._ways.number(epoch=task.epoch, index=index, repeat=repeat))
+            for index, repeat in zip(task.indices.tolist(), repeats, strict=False)
+        ]
+
+    def _find(self, pairs: Sequence[Pair]) -> list[Rows | None]:
+        kept = self._passing.kept.find([self._key(pair) for pair in pairs])
+        return [
+            row if row is not None else self._passed.get(pair)
+            for pair, row in zip(pairs, kept, strict=True)
+        ]
+
+    def _batch(self, task: Task, rows: Rows) -> Batch:
+        return Batch(
+            epoch=task.epoch,
+            indices=task.indices,
+            images=_meant(rows, is_turned=self._passing.is_turned),
+            labels=torch.from_numpy(self._samples.labels[task.indices]),
+            depth=self._passing.training.prefix,
+        )
+
+    def _key(self, pair: Pair) -> Key:
+        index, number = pair
+        digest = self._digests[index]
+        if digest is None:
+            digest = self._digests[index] = self._samples.digest(index)
+        name = self._ways.name(number=number, index=index)
+        return hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
+
+    # --- making -------------------------------------------------------------------------------
+
+    def _making(self, tasks: Iterable[Task]) -> Iterator[None]:
+        """Make features, chunk by chunk, in the order in which tasks will want them."""
+        chunks = self._chunks(tasks)
+        for first in itertools.islice(chunks, 1):
+            # Only now: where all is kept, no loader process is begun.
+            stream = Stream(self._samples, self._ways, self._passing.workers)
+            self._passing.stack.enter_context(stream)
+            numbers: list[Task] = []
+            chosen = _noting(itertools.chain([first], chunks), numbers)
+            for batch in self._watched(stream.run(chosen)):
+                self._take(numbers.pop(0), batch)
+                yield
+
+    def _make(self, pairs: Sequence[Pair]) -> None:
+        """Make features again that could not be kept, and are wanted now."""
+        size = self._passing.training.chunk
+        chunks = [_chunk(pairs[begin : begin + size]) for begin in range(0, len(pairs), size)]
+        stream = Stream(self._samples, self._ways, 0)
+        made = self._watched(stream.run(chunks))
+        for task, batch in zip(chunks, made, strict=True):
+            self._take(task, batch)
+
+    def _chunks(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Yield what is to be made at once: of each image the way stands as its repeat."""
+        missing: list[Pair] = []
+        size, most = self._passing.training.chunk, len(self._samples) * self._ways.count
+        for task in tasks:
+            missing += self._missing(task)
+            while len(missing) >= size:
+                yield _chunk(missing[:size])
+                missing = missing[size:]
+            if len(self._known) == most:
+                self._scanned = sys.maxsize
+                break
+        if missing:
+            yield _chunk(missing)
+
+    def _missing(self, task: Task) -> list[Pair]:
+        """Return what has to be made for a task, and is not on the way."""
+        self._scanned += 1
+        new = [pair for pair in dict.fromkeys(self._pairs(task)) if pair not in self._known]
+        self._known.update(new)
+        missing = [pair for pair, row in zip(new, self._find(new), strict=True) if row is None]
+        self._on_way.update(missing)
+        return missing
+
+    def _take(self, task: Task, batch: Batch) -> None:
+        passing, samples = self._passing, self._samples
+        assert task.repeats is not None
+        rows = _kept(loop.passed(passing.training, batch.images), is_turned=passing.is_turned)
+        pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
+        for pair, row in zip(pairs, rows, strict=True):
+            self._on_way.discard(pair)
+            # What another image made in its place is not the image's own.
+            is_own = not (isinstance(samples, Sparing) and samples.is_spared(pair[0]))
+            if not is_own or not passing.kept.add(self._key(pair), row):
+                self._passed[pair] = row
+                self._known.discard(pair)
+
+
+def _noting(tasks: Iterable[Task], notes: list[Task]) -> Iterator[Task]:
+    for task in tasks:
+        notes.append(task)
+        yield task
+
+
+def _chunk(pairs: Sequence[Pair]) -> Task:
+    indices, numbers = np.array(pairs, np.int64).T
+    return Task(0, indices, numbers)
+
+
+def _is_alike(training: Training, shape: Sequence[int]) -> bool:
+    """Try whether images come to the same wherever in a chunk they lie."""
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(0, 256, (training.chunk, *shape), np.uint8)
+    images = torch.from_numpy(pixels)
+    features = loop.passed(training, images)
+    return all(
+        torch.equal(features, loop.passed(training, images.roll(by, 0)).roll(-by, 0))
+        for by in (1, training.chunk // 2)
+    )
+
+
+def _digest(training: Training, plan: Plan) -> str:
+    """Return a digest of all that decides about the bits of features, beside the images."""
+    blocks = training.net.blocks[: training.prefix]
+    whole: dict[str, Any] = {
+        "net": training.net.name,
+        "blocks": [block.name for block in blocks],
+        "tensors": _digest_of_prefix(training),
+        "preprocess": plan.preprocess.steps.model_dump(mode="json"),
+        "chunk": training.chunk,
+        "environment": environment.now(environment.accelerator(plan.device)).model_dump(),
+        "instructions": environment.instructions(),
+        **{name: getattr(plan, name) for name in ("device", "threads", "layout", "precision")},
+    }
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _digest_of_prefix(training: Training) -> str:
+    """Return a digest of all tensors of the prefix."""
+    digest = hashlib.sha256()
+    for block in training.net.blocks[: training.prefix]:
+        for part in block.parts:
+            loose = {name: training.net.module.get_parameter(name) for name in part.loose}
+            for name, tensor in {**part.module.state_dict(), **loose}.items():
+                digest.update(f"{part.name}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+                digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    pixels: Rows = flat.view(torch.uint8).numpy()
+    return pixels.data
+
+
+def _kept(features: Tensor, *, is_turned: bool) -> Rows:
+    """Return features as they lie in memory."""
+    here = features.cpu()
+    if is_turned and here.ndim == 4:
+        here = here.permute(0, 2, 3, 1)
+    here = here.contiguous()
+    kept: Rows = here.view(_KEPT_AS.get(here.dtype, here.dtype)).numpy()
+    return kept
+
+
+def _meant(rows: Rows, *, is_turned: bool) -> Tensor:
+    """Return the features that rows hold."""
+    kept = torch.from_numpy(rows)
+    features = kept.view(_MEANT_BY.get(rows.dtype, kept.dtype))
+    return features.permute(0, 3, 1, 2) if is_turned and features.ndim == 4 else features

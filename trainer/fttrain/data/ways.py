@@ -1,0 +1,95 @@
+"""The ways in which a view sees an image, where there are finitely many.
+
+An image that is not changed is seen in one way, one that may be flipped in two; `data.views` lets
+random changes be drawn so many times only. What a way makes of an image can be worked out once
+and kept.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from fttrain.data.augment.apply import applied
+from fttrain.data.augment.picture import Picture, array
+from fttrain.data.chance import Draws
+from fttrain.data.decode import Pixels
+from fttrain.data.view import EvalView, TrainView, framed
+
+# Done or not: chance has no other part in them.
+_PLAIN = frozenset(
+    {
+        "resize", "center_crop", "grayscale", "adjust_sharpness", "autocontrast", "equalize",
+        "invert", "posterize", "solarize", "horizontal_flip", "vertical_flip",
+    }
+)  # fmt: skip
+_MOST_DRAWN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways of one view, by number from 0."""
+
+    view: TrainView
+    drawn: tuple[int, ...]
+    """The places in its list of what is done, or not, by chance."""
+
+    @classmethod
+    def of(cls, view: TrainView | EvalView) -> Self | None:
+        """Return the ways of a view; None where they have no end."""
+        if isinstance(view, EvalView):
+            return cls(TrainView(view.preprocess, (), 0), ())
+        if view.views is not None:
+            return cls(view, ())
+        if any(choice.kind not in _PLAIN for choice in view.augment):
+            return None
+        drawn = [place for place, choice in enumerate(view.augment) if choice.value.p < 1]
+        return cls(view, tuple(drawn)) if len(drawn) <= _MOST_DRAWN else None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.view.views or 2 ** len(self.drawn)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What decides about the pixels of a way."""
+        is_drawn = self.view.views is not None
+        return {
+            "preprocess": self.view.preprocess.model_dump(mode="json"),
+            "augment": [choice.model_dump(mode="json") for choice in self.view.augment],
+            "drawn": self.drawn,
+            "seed": self.view.seed if is_drawn else None,
+        }
+
+    def name(self, *, number: int, index: int) -> bytes:
+        """Return what tells the pixels of an image in one way from those in another."""
+        # What is drawn for an image depends on its number in the set.
+        return b"%d/%d" % (number, index) if self.view.views is not None else b"%d" % number
+
+    def number(self, *, epoch: int, index: int, repeat: int) -> int:
+        """Return in which way the view sees an image."""
+        if self.view.views is not None:
+            return self.view.turn(epoch=epoch, index=index, repeat=repeat)
+        bits = (
+            self._is_done(place, epoch=epoch, index=index, repeat=repeat) << bit
+            for bit, place in enumerate(self.drawn)
+        )
+        return sum(bits)
+
+    def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return an image in one way, whose number stands in the place of the repeat."""
+        number = repeat
+        if self.view.views is not None:
+            return self.view.drawn(picture, epoch=number, index=index, repeat=0)
+        seen = framed(picture, self.view.preprocess, self.view.augment)
+        for place, choice in enumerate(self.view.augment):
+            if place not in self.drawn or number >> self.drawn.index(place) & 1:
+                always = choice.model_copy(
+                    update={choice.kind: choice.value.model_copy(update={"p": 1.0})}
+                )
+                seen = applied(seen, always, Draws(), self.view.preprocess)
+        return array(seen)
+
+    def _is_done(self, place: int, *, epoch: int, index: int, repeat: int) -> bool:
+        draws = Draws(self.view.seed, epoch, index, place, repeat)
+        share: float = self.view.augment[place].value.p
+        return draws.uniform() < share
