@@ -15,6 +15,12 @@ if TYPE_CHECKING:
         Client,
         JobHandle,
     )
+    from ftctl.comparison.comparison import (
+        Comparison,
+    )
+    from ftctl.comparison.run import (
+        Run,
+    )
     from ftctl.daemon import (
         Daemon,
         UserUsage,
@@ -139,6 +145,7 @@ _HOME_OF = {
     "CheckpointSaved": "ftctl.models",
     "ClassScore": "ftctl.scores",
     "Client": "ftctl._sync.client",
+    "Comparison": "ftctl.comparison.comparison",
     "Daemon": "ftctl.daemon",
     "DaemonError": "ftctl.errors",
     "DaemonUnreachable": "ftctl.errors",
@@ -201,6 +208,7 @@ _HOME_OF = {
     "PushPhase": "ftctl.datasets",
     "PushProgress": "ftctl.datasets",
     "QueueFull": "ftctl.errors",
+    "Run": "ftctl.comparison.run",
     "Score": "ftctl.scores",
     "Spread": "ftctl.scores",
     "StateChanged": "ftctl.models",
@@ -227,6 +235,7 @@ __all__ = [
     "CheckpointSaved",
     "ClassScore",
     "Client",
+    "Comparison",
     "Daemon",
     "DaemonError",
     "DaemonUnreachable",
@@ -289,6 +298,7 @@ __all__ = [
     "PushPhase",
     "PushProgress",
     "QueueFull",
+    "Run",
     "Score",
     "Spread",
     "StateChanged",

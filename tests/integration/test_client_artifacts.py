@@ -44,7 +44,7 @@ async def test_what_a_job_made_is_listed_with_sizes(trained: ftctl.JobHandle, ca
     assert code == 0
     assert out.split()[:3] == ["kind", "size", "file"]
     assert [line.split()[0] for line in out.splitlines()[1:]] == [
-        "checkpoint/last", "checkpoint/best", "model", "picture/curves",
+        "checkpoint/last", "checkpoint/best", "model", "picture/curves", "table/verdicts",
     ]  # fmt: skip
     assert json.loads(told)[2]["size_bytes"] == len(content(trained, "model"))
 
@@ -56,10 +56,10 @@ async def test_pull_puts_model_and_pictures_into_a_folder_of_the_job_s_name(
 
     code, out, _ = await call("artifacts", "pull", "ants")
 
-    assert (code, out) == (0, "ants/model.safetensors\nants/curves.png\n")
+    assert (code, out) == (0, "ants/model.safetensors\nants/curves.png\nants/verdicts.csv\n")
     assert (tmp_path / "ants/model.safetensors").read_bytes() == content(trained, "model")
     assert sorted(path.name for path in (tmp_path / "ants").iterdir()) == [
-        "curves.png", "model.safetensors",
+        "curves.png", "model.safetensors", "verdicts.csv",
     ]  # fmt: skip
     assert await call("artifacts", "pull", "ants", "model") == (
         2, "", "ftctl: ants/model.safetensors: is there already; --force replaces it\n",
@@ -83,7 +83,7 @@ async def test_what_is_not_there_is_bad_input(
         2,
         "",
         "ftctl: job ants has no artifact `modle`; it has checkpoint/last, checkpoint/best, model, "
-        "picture/curves\n",
+        "picture/curves, table/verdicts\n",
     )
     client.submit({**JOB, "name": "bees"})
     assert await call("artifacts", "pull", "bees") == (

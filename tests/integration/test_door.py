@@ -25,6 +25,7 @@ from finetuned.v1 import job_service_pb2 as jobs
 from finetuned.v1 import model_service_pb2 as models
 from finetuned.v1 import plot_service_pb2 as plots
 from finetuned.v1 import recipe_service_pb2 as recipes
+from finetuned.v1 import similarity_service_pb2 as similarities
 from ftd import tls
 from ftd.errors import BadConfig, Unauthenticated
 from ftd.jobs.callers import Caller
@@ -38,8 +39,11 @@ J, R, D, M = (f"/finetuned.v1.{name}Service/" for name in ("Job", "Recipe", "Dev
 S = "/finetuned.v1.DatasetService/"
 PREDICT = "/finetuned.v1.ModelService/PredictImages"
 PLOT = "/finetuned.v1.PlotService/PlotJob"
+PLOT_RUNS = "/finetuned.v1.PlotService/PlotRuns"
+CURVE = plots.Curve(title="ants", epochs=[plots.CurveEpoch(epoch=1)])
 DRAW = "/finetuned.v1.BlueprintService/DrawBlueprint"
 EVALUATE = "/finetuned.v1.EvaluationService/EvaluateJob"
+LIKE = "/finetuned.v1.SimilarityService/MeasureSimilarity"
 REQUESTS = {
     J + "SubmitJob": lambda name: jobs.SubmitJobRequest(spec=spec("new")),
     J + "GetJob": lambda name: jobs.GetJobRequest(job=name),
@@ -58,8 +62,12 @@ REQUESTS = {
     M + "GetDaemon": lambda name: daemon.GetDaemonRequest(),
     M + "ListUsage": lambda name: daemon.ListUsageRequest(),
     PLOT: lambda name: plots.PlotJobRequest(jobs=[name]),
+    PLOT_RUNS: lambda name: plots.PlotRunsRequest(runs=[CURVE]),
     DRAW: lambda name: blueprints.DrawBlueprintRequest(job=name),
     EVALUATE: lambda name: evaluations.EvaluateJobRequest(job=name),
+    LIKE: lambda name: similarities.MeasureSimilarityRequest(
+        first=similarities.CheckpointRef(job=name), second=similarities.CheckpointRef(job=name)
+    ),
     PREDICT: lambda name: models.PredictImagesRequest(job=name),
     D + "ListDevices": lambda name: devices.ListDevicesRequest(),
     D + "DrainDevice": lambda name: devices.DrainDeviceRequest(device="sim0", reason="x"),
@@ -78,7 +86,7 @@ OF_A_JOB = {
         "ListArtifacts", "PullArtifact",
     )
 }  # fmt: skip
-OF_A_JOB |= {PREDICT, PLOT, EVALUATE, DRAW}
+OF_A_JOB |= {PREDICT, PLOT, EVALUATE, DRAW, LIKE}
 # What a waiting job without artefacts answers to those who may see it.
 FOR_IT = {
     J + "DeleteJob": ("FAILED_PRECONDITION", "JOB_NOT_ENDED"),
@@ -86,6 +94,7 @@ FOR_IT = {
     PREDICT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     PLOT: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     EVALUATE: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
+    LIKE: ("NOT_FOUND", "ARTIFACT_NOT_FOUND"),
     S + "DeleteDataset": ("FAILED_PRECONDITION", "DATASET_IN_USE"),
 }
 # Not even for an admin: whoever sends a file has it.

@@ -133,6 +133,77 @@ async def test_a_job_without_an_epoch_has_no_curves_yet(line: Line) -> None:
     assert error.value.details() == "job ants has no curves yet: no epoch of it has ended"
 
 
+# --- runs that come with the request -----------------------------------------------------------
+
+
+def curve(title: str = "ants", *, epochs: int = 2) -> pb.Curve:
+    return pb.Curve(
+        title=title,
+        stage_ends=[1],
+        epochs=[
+            pb.CurveEpoch(
+                epoch=number, train_loss=0.5, train_accuracy=0.25, val_loss=0.75, val_accuracy=0.0
+            )
+            for number in range(1, epochs + 1)
+        ],
+    )
+
+
+async def drawn_runs(line: Line, request: pb.PlotRunsRequest) -> bytes:
+    plots = plot_service_pb2_grpc.PlotServiceStub(line.channel)
+    return bytes((await plots.PlotRuns(request, timeout=20)).png)
+
+
+async def test_runs_are_drawn_of_what_comes_with_the_request(line: Line) -> None:
+    bare = pb.Curve(title="bees", epochs=[pb.CurveEpoch(epoch=0, val_loss=1, val_accuracy=0.5)])
+    asked = pb.PlotRunsRequest(runs=[curve(), bare], y=LOG, metrics=["loss"])
+
+    request = json.loads(await drawn_runs(line, asked))
+
+    assert (request["kind"], request["y"], request["metrics"]) == ("runs", "log", ["loss"])
+    first, second = request["numbers"]
+    assert (first["title"], first["stage_ends"], len(first["epochs"])) == ("ants", [1], 2)
+    assert first["epochs"][0] == {
+        "epoch": 1, "repeat": 0,
+        "train": {"loss": 0.5, "accuracy": 0.25}, "val": {"loss": 0.75, "accuracy": 0.0},
+    }  # fmt: skip
+    assert (second["epochs"][0]["train"], second["epochs"][0]["val"]) == (
+        None, {"loss": 1.0, "accuracy": 0.5}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (pb.PlotRunsRequest(), "runs: 1 to 8 in one picture, not 0"),
+        (pb.PlotRunsRequest(runs=[curve()] * 9), "runs: 1 to 8 in one picture, not 9"),
+        (pb.PlotRunsRequest(runs=[curve("")]), "runs[0].title: 1 to 200 characters"),
+        (
+            pb.PlotRunsRequest(runs=[curve(), curve("bees", epochs=0)]),
+            "runs[1]: bees has no curves yet: no epoch of it has ended",
+        ),
+        (
+            pb.PlotRunsRequest(runs=[curve(epochs=20_001)]),
+            "runs[0].epochs: at most 20,000, not 20,001",
+        ),
+        (
+            pb.PlotRunsRequest(runs=[curve()], metrics=["loss"] * 17),
+            "metrics: at most 16, not 17",
+        ),
+    ],
+)
+async def test_runs_that_cannot_be_drawn_are_told(
+    line: Line, request_: pb.PlotRunsRequest, message: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await drawn_runs(line, request_)
+
+    assert (error.value.code().name, reason(error.value)) == (
+        "INVALID_ARGUMENT", "INVALID_ARGUMENT"
+    )  # fmt: skip
+    assert error.value.details() == message
+
+
 def asked(folder: Path, **changes: object) -> None:
     request = {"kind": "curves", "x": None, "y": None, "metrics": [], "numbers": [], **changes}
     (folder / "request.json").write_text(json.dumps(request))

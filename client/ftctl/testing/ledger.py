@@ -11,6 +11,7 @@ from finetuned.v1 import dataset_pb2, device_pb2, event_pb2, job_pb2, job_servic
 from ftctl.errors import Fault
 from ftctl.nearest import hint
 from ftctl.testing import checks
+from ftctl.testing import made as made_up
 from ftctl.testing.refusal import Refusal, invalid_job
 from ftctl.testing.story import Step, Story, ended, moved, summary
 
@@ -43,7 +44,7 @@ class Entry:
         """Return what it has made up, by kind, with the content."""
         made = {}
         for artifact in self.job.artifacts:
-            content = f"{artifact.kind} of {self.job.id}\n".encode() * 100
+            content = made_up.content(artifact.kind, self.job)
             told = job_service_pb2.ArtifactFile(
                 kind=artifact.kind, name=artifact.path.rpartition("/")[2],
                 size_bytes=len(content), path=artifact.path,

@@ -9,6 +9,9 @@ from finetuned.v1 import event_pb2, job_pb2
 from ftctl.testing.checks import epochs_of
 
 TRAIN_IMAGES, VAL_IMAGES = 240, 60
+MADE = {
+    "model": "model.safetensors", "picture/curves": "curves.png", "table/verdicts": "verdicts.csv",
+}  # fmt: skip
 Step = Mapping[str, Any]
 """The one field of a JobEvent that says what happened."""
 
@@ -71,7 +74,7 @@ class Story:
                 last = number
                 break
         yield {"evaluation": evaluation(last)}
-        for kind, name in (("model", "model.safetensors"), ("picture/curves", "curves.png")):
+        for kind, name in MADE.items():
             path = f"{self.run_dir}/artifacts/{name}"
             yield {"artifact": job_pb2.Artifact(kind=kind, path=path)}
         yield self._good_end(last)

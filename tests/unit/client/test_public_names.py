@@ -9,15 +9,15 @@ import ftctl
 
 NAMES = """
 AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound AsyncClient
-AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore Client Daemon
-DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
+AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore Client Comparison
+Daemon DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
 DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
 Evaluated Evaluation EvaluationProgress EvaluationReport Event Fault ForeignProcess FtctlError
 ImagesLocked InvalidDataset InvalidJob InvalidRequest
 Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
 JobState Jobs Metrics NameTaken NamedRecipe NotEnded Notice Outcome OutcomeReason PermissionDenied
 Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
-PushPhase PushProgress QueueFull Score Spread StateChanged StoreFailed Summary Unauthenticated
+PushPhase PushProgress QueueFull Run Score Spread StateChanged StoreFailed Summary Unauthenticated
 UserUsage WatchInterrupted
 """
 
