@@ -109,3 +109,45 @@ def test_the_table_is_printed_in_columns() -> None:
         "group  tensors  parameters     lr  weight decay",
         "all         22       5,826  0.004           0.5",
     ]
+
+
+def test_a_group_of_the_rest_takes_what_no_other_selects() -> None:
+    head, last, rest = table(
+        groups=[{"select": "head"}, {"select": "last:1", "lr_factor": 0.6},
+                {"select": "rest", "lr_factor": 0.4}],
+    )  # fmt: skip
+
+    assert (rest.name, rest.lr, rest.lr_origin) == ("rest", 0.1 * 0.4, "0.1 x 0.4")
+    assert (last.lr, last.lr_origin) == (0.1 * 0.6, "0.1 x 0.6")
+    whole = [name for name, _ in NET.module.named_parameters()]
+    assert sorted([*head.names, *last.names, *rest.names]) == sorted(whole)
+    assert rest.names == [n for n in whole if n not in {*head.names, *last.names}]
+    # Wherever it stands among them.
+    first, *_ = table(groups=[{"select": "rest"}, {"select": "head"}])
+    assert first.names == [name for name in whole if name not in head.names]
+
+
+def test_a_share_of_a_rate_that_follows_the_batch_says_both() -> None:
+    scaled = {"sgd": {"lr": {"base": 0.5, "at_batch": 1024}}}
+
+    (card,) = table(batch_size=128, optimizer=scaled, groups=[{"select": "all", "lr_factor": 0.5}])
+
+    assert card.lr == pytest.approx(0.5 * 128 / 1024 * 0.5, rel=1e-15)
+    assert card.lr_origin == "0.5 x 128/1024 x 0.5"
+
+
+def test_a_rest_of_nothing_and_two_rests_are_faults() -> None:
+    assert faults(groups=[{"select": "all"}, {"select": "rest"}]) == {
+        "train.groups[1].select": "`rest` is what no other group selects, and they select all that "
+        "trains"
+    }
+    (twice,) = faults(groups=[{"select": "head"}, *[{"select": "rest"}] * 2]).items()
+    assert twice[0] == "train.groups[2].select"
+    assert "already in train.groups[1]" in twice[1]
+
+
+def test_a_rate_and_a_share_of_one_are_not_both_said() -> None:
+    assert faults(groups=[{"select": "all", "lr": 0.1, "lr_factor": 0.5}]) == {
+        "train.groups[0]": "say lr or lr_factor, not both: the rate, or so many times the "
+        "optimizer's"
+    }

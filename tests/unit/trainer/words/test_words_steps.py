@@ -174,6 +174,25 @@ def test_groups_have_rates_and_decays_of_their_own() -> None:
     trial.assert_same_net()
 
 
+@pytest.mark.word("train.groups.lr_factor")
+def test_a_group_has_so_many_times_the_rate_of_the_optimizer() -> None:
+    trial = byhand.trial(
+        groups=[{"select": "param:bias"}, {"select": "rest", "lr_factor": 0.4}],
+        optimizer={"sgd": {"lr": 0.05, "momentum": 0.9}},
+    )
+    named = list(trial.net.named_parameters())
+    tables: list[dict[str, Any]] = [
+        {"params": [p for n, p in named if n.endswith("bias")]},
+        {"params": [p for n, p in named if not n.endswith("bias")], "lr": 0.05 * 0.4},
+    ]
+    optimizer = SGD(tables, lr=0.05, momentum=0.9, foreach=True)
+
+    steps = trial.ours()
+
+    assert [step.loss for step in steps] == byhand.plain(trial, optimizer)
+    trial.assert_same_net()
+
+
 # --- decay of norms and biases ------------------------------------------------------------
 
 
