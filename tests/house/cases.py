@@ -1,4 +1,5 @@
-"""What trainers in use have suffered from (R1 to R35), and the tests that show it cannot be here.
+"""What trainers in use have suffered from (R1 to R35), what reports had wrong (B1 to B11: see
+blunders.py), and the tests that show it cannot be here.
 
 `python -m tests.house.cases` prints the count and writes the tables of docs/reliability.md;
 `--check` compares. A test is named FILE::NAME; `unproven` says what no test here can show.
@@ -12,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from tests.chaos import account
+from tests.house import blunders
+from tests.house.blunders import BLUNDERS, Blunder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = CHECKOUT / "docs/reliability.md"
@@ -260,6 +263,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write or check the table of the page; return 1 where something is amiss."""
     amiss = list(faults())
     page = _filled(_filled(PAGE.read_text(), "cases", table()), "figures", account.table())
+    page = _filled(page, "faults of reports", blunder_table())
     if "--check" in arguments and page != PAGE.read_text():
         amiss.append(f"{PAGE.relative_to(CHECKOUT)} is stale: make fmt")
     elif "--check" not in arguments:
@@ -291,6 +295,7 @@ def faults() -> list[str]:
     named = {test: number for number, case in CASES.items() for test in case.tests}
     gone = [f"R{number}: no test {test}" for test, number in named.items() if not _is_there(test)]
     unproven = [number for number, case in CASES.items() if not case.tests]
+    gone += [f"B{n}: no test {b.test}" for n, b in BLUNDERS.items() if not _is_shown(b)]
     many = [f"without a test: R{number}" for number in unproven if len(unproven) > MOST_UNPROVEN]
     return missing + gone + many
 
@@ -302,6 +307,22 @@ def table() -> str:
         tests = "<br>".join(_link(test) for test in case.tests) or f"no test: {case.unproven}"
         lines.append(f"| R{number} | {case.pain} | {case.here} | {tests} |")
     return "\n".join(lines) + f"\n\n{count()}.\n"
+
+
+def blunder_table() -> str:
+    """Return the faults of reports as Markdown."""
+    lines = ["| | what a report had wrong | is | here | shown by |", "|---|---|---|---|---|"]
+    for number, each in BLUNDERS.items():
+        test = _link(f"{blunders.FILE}::{each.test}") if each.test else "–"
+        lines.append(f"| B{number} | {each.fault} | {each.fate} | {each.here} | {test} |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_shown(blunder: Blunder) -> bool:
+    """Tell whether a blunder has its test, or a fate that needs none."""
+    if not blunder.test:
+        return blunder.fate == "absent"
+    return _is_there(f"{blunders.FILE}::{blunder.test}")
 
 
 def _link(test: str) -> str:
