@@ -22,7 +22,7 @@ def test_each_of_eleven_faults_has_its_test_or_a_fate_that_needs_none() -> None:
 def test_a_fault_without_its_test_is_found(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
 ) -> None:
-    monkeypatch.setitem(BLUNDERS, 1, replace(BLUNDERS[1], **change))  # type: ignore[arg-type]
+    monkeypatch.setitem(BLUNDERS, 1, replace(BLUNDERS[1], **change))
 
     assert cases.faults() == [f"B1: no test {change['test']}"]
 
