@@ -171,5 +171,6 @@ if __name__ == "__main__":
     mains = zygote.Mains(
         worker=lambda: worker, planner=faults.planner,
         predictor=faults.predictor, plotter=faults.predictor, evaluator=faults.evaluator,
+        comparer=faults.comparer,
     )  # fmt: skip
     zygote.serve(connection, mains)

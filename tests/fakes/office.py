@@ -19,6 +19,7 @@ from ftd.jobs.model import Event, Job, JobRequest, JobState, NewEvent, Outcome, 
 from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import EVERYWHERE
+from ftd.jobs.similarity import Similarity
 from ftd.jobs.states import advance
 from ftd.jobs.store import HOUSE, Store
 from fttrain.spec import faults, rundir
@@ -27,6 +28,7 @@ from tests.fakes.assessor import Assessor
 from tests.fakes.devices import make_devices
 from tests.fakes.draughtsman import Draughtsman
 from tests.fakes.jobs import NOW, at
+from tests.fakes.likener import Likener
 from tests.fakes.oracle import Oracle
 
 PLAN = '{"format":1}'
@@ -55,6 +57,8 @@ class FakeOffice:
         self.predicting = Predicting(self.oracle, folder=predictions)
         self.plotting = Plotting(Draughtsman(), folder=predictions)
         self.evaluating = Evaluating(Assessor(), folder=predictions)
+        self.likener = Likener()
+        self.similarity = Similarity(self.likener, folder=predictions)
         self.datasets = Depot(datasets, store.datasets)
         self.blueprints = Blueprints(
             Draughtsman(), folder=predictions, store=store, versions=self.datasets.versions

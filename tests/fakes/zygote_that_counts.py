@@ -69,7 +69,7 @@ def _working(ahead: Callable[[], Callable[[Path], int]]) -> Callable[[Path], int
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[2]))
     openmp.settle()
-    from fttrain import evaluator, planner, plotter, predictor, run, warm
+    from fttrain import evaluator, planner, plotter, predictor, run, similarity, warm
 
     warm.preload()
     _counting(Path(sys.argv[1]))
@@ -79,6 +79,7 @@ def main() -> None:
         predictor=_as("predictor", predictor.main),
         plotter=_as("plotter", plotter.main),
         evaluator=_as("evaluator", evaluator.main),
+        comparer=_as("comparer", similarity.main),
     )
     zygote.serve(connection, mains)
 

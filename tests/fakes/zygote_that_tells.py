@@ -41,7 +41,7 @@ def main() -> None:
     repeats.complete = look
     mains = zygote.Mains(
         worker=partial(run.ahead, 0), planner=planner, predictor=planner, plotter=planner,
-        evaluator=planner,
+        evaluator=planner, comparer=planner,
     )  # fmt: skip
     zygote.serve(connection, mains)
 

@@ -19,6 +19,7 @@ from finetuned.v1 import (
     model_service_pb2_grpc,
     plot_service_pb2_grpc,
     recipe_service_pb2_grpc,
+    similarity_service_pb2_grpc,
 )
 from finetuned.v1.job_service_pb2 import (
     CancelJobRequest,
@@ -176,6 +177,7 @@ def test_every_method_of_the_api_is_known() -> None:
         plot_service_pb2_grpc.PlotServiceServicer,
         blueprint_service_pb2_grpc.BlueprintServiceServicer,
         evaluation_service_pb2_grpc.EvaluationServiceServicer,
+        similarity_service_pb2_grpc.SimilarityServiceServicer,
     )
     written = {name for stub in stubs for name in vars(stub) if not name.startswith("_")}
 

@@ -6,7 +6,7 @@ never runs a torch operator: after one parallel operator in the parent, the firs
 forked child hangs for good. It must have one thread at each fork.
 
 Requests are JSON datagrams: `{"id": 1, "op": "start", "run_dir": ..., "grace_s": 2.0}` or
-`{"id": 2, "op": "plan", "dir": ...}`, or `predict`, `plot` or `evaluate` instead of `plan`. The
+`{"id": 2, "op": "plan", "dir": ...}`, or `predict`, `plot`, `evaluate` or `compare` instead. The
 answer brings a pidfd along: `{"id": 1, "op": "start", "pid": 4711, "warm": true}`, warm if a worker
 waited. It ends when the daemon's end of the socket closes; shims live on.
 """
@@ -44,6 +44,8 @@ class Mains:
     plotter: Callable[[Path], int]
     """Directory with numbers in, exit code out."""
     evaluator: Callable[[Path], int]
+    """Directory with a request in, exit code out."""
+    comparer: Callable[[Path], int]
     """Directory with a request in, exit code out."""
 
 
@@ -129,6 +131,7 @@ class _Zygote:
             "predict": ("predictor", self._mains.predictor),
             "plot": ("plotter", self._mains.plotter),
             "evaluate": ("evaluator", self._mains.evaluator),
+            "compare": ("comparer", self._mains.comparer),
         }[request["op"]]
         return _fork(lambda: _run_errand(folder, name, main, zygote))
 
@@ -184,7 +187,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     reserve = None if sys.argv[2] == "auto" else int(sys.argv[2])
     openmp.settle()
-    from fttrain import evaluator, planner, plotter, predictor, run, warm
+    from fttrain import evaluator, planner, plotter, predictor, run, similarity, warm
 
     warm.preload()
     mains = Mains(
@@ -193,6 +196,7 @@ def main() -> None:
         predictor=predictor.main,
         plotter=plotter.main,
         evaluator=evaluator.main,
+        comparer=similarity.main,
     )
     serve(connection, mains)
 

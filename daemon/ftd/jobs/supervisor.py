@@ -36,6 +36,7 @@ from ftd.jobs.predicting import Predicting
 from ftd.jobs.room import Watch
 from ftd.jobs.roots import EVERYWHERE, Roots
 from ftd.jobs.silence import STALL_S
+from ftd.jobs.similarity import Similarity
 from ftd.jobs.store import HOUSE, NO_LIMITS, Store
 from ftd.jobs.store.writes import QueueLimits
 from ftd.jobs.sweep import Sweep
@@ -81,6 +82,7 @@ class Supervisor:
         self.predicting = Predicting(zygote, folder=state_dir / "predictions")
         self.plotting = Plotting(zygote, folder=state_dir / "plots")
         self.evaluating = Evaluating(zygote, folder=state_dir / "evaluations")
+        self.similarity = Similarity(zygote, folder=state_dir / "similarities")
         self.datasets = Depot(
             state_dir / "datasets", store.datasets, limit_bytes=dataset_limit_bytes
         )
@@ -336,6 +338,7 @@ class Supervisor:
         self.predicting.clear()
         self.plotting.clear()
         self.evaluating.clear()
+        self.similarity.clear()
         estate = Estate(
             ledger=self.ledger, fleet=self._fleet, crew=self._crew, pausing=self.pausing,
             begin=self._begin, runs=self.state_dir / "runs",

@@ -165,6 +165,14 @@ class Zygote:
         """
         return await self._ask({"op": "evaluate", "dir": str(folder)})
 
+    async def compare(self, folder: Path) -> Process:
+        """Fork a comparer for a folder with a request.
+
+        Raises:
+            ZygoteGone: where the zygote ended meanwhile.
+        """
+        return await self._ask({"op": "compare", "dir": str(folder)})
+
     async def _ask(self, request: dict[str, Any]) -> Process:
         await self.until_ready()
         number = next(self._numbers)

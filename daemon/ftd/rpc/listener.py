@@ -24,6 +24,7 @@ from finetuned.v1 import (
     model_service_pb2_grpc,
     plot_service_pb2_grpc,
     recipe_service_pb2_grpc,
+    similarity_service_pb2_grpc,
 )
 from ftd.errors import BadConfig
 from ftd.jobs.callers import owner
@@ -39,6 +40,7 @@ from ftd.rpc.model_service import ModelService
 from ftd.rpc.office import Office
 from ftd.rpc.plot_service import PlotService
 from ftd.rpc.recipe_service import RecipeService
+from ftd.rpc.similarity_service import SimilarityService
 from ftd.tls import Identity
 
 # What calls that are under way get before they are ended.
@@ -54,6 +56,7 @@ SERVICES = (
     "finetuned.v1.PlotService",
     "finetuned.v1.BlueprintService",
     "finetuned.v1.EvaluationService",
+    "finetuned.v1.SimilarityService",
 )
 REFLECTION = reflection.SERVICE_NAME
 _OPTIONS = (
@@ -105,6 +108,9 @@ class Listener:
         plot_service_pb2_grpc.add_PlotServiceServicer_to_server(PlotService(self._office), server)
         evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(
             EvaluationService(self._office), server
+        )
+        similarity_service_pb2_grpc.add_SimilarityServiceServicer_to_server(
+            SimilarityService(self._office), server
         )
         blueprint_service_pb2_grpc.add_BlueprintServiceServicer_to_server(
             BlueprintService(self._office), server

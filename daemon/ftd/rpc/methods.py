@@ -13,6 +13,7 @@ from finetuned.v1 import (
     model_service_pb2,
     plot_service_pb2,
     recipe_service_pb2,
+    similarity_service_pb2,
 )
 from ftd.metrics.tally import Call, Tally
 from ftd.rpc import errors
@@ -28,6 +29,7 @@ _FILES: tuple[FileDescriptor, ...] = (
     plot_service_pb2.DESCRIPTOR,
     blueprint_service_pb2.DESCRIPTOR,
     evaluation_service_pb2.DESCRIPTOR,
+    similarity_service_pb2.DESCRIPTOR,
 )
 _Code = grpc.StatusCode
 _OWN_CODES = (_Code.OK, _Code.CANCELLED, _Code.INTERNAL)

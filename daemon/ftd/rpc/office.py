@@ -16,6 +16,7 @@ from ftd.jobs.model import Job, JobRequest
 from ftd.jobs.plotting import Plotting
 from ftd.jobs.predicting import Predicting
 from ftd.jobs.roots import Roots
+from ftd.jobs.similarity import Similarity
 from ftd.jobs.store import Store
 
 
@@ -61,6 +62,10 @@ class Office(Protocol):
     @property
     def evaluating(self) -> Evaluating:
         """Evaluates the nets of jobs again."""
+
+    @property
+    def similarity(self) -> Similarity:
+        """Says how alike the nets of two jobs are."""
 
     @property
     def blueprints(self) -> Blueprints:
