@@ -1,7 +1,7 @@
 """Run the gallery's job files for real, keep what they reach, and write its page.
 
 Run as `python -m benchmarks.gallery [--again] [--state DIR] [NAME...]`: pushes the photos, runs the
-jobs through a daemon, two at a time, each on half the cores, keeps each result in
+jobs through a daemon, two at a time or more, each on one core, keeps each result in
 docs/gallery/results.json as it comes, and writes examples/README.md. A run that broke off goes on
 where it was: only jobs that have no result yet, or whose recipe has changed since, are run. NAME...
 runs those in any case, `--again` all; `--state` keeps the daemon's state there, with all that the
@@ -30,7 +30,7 @@ from examples.demo import daemon
 from ftctl import AsyncClient, AsyncJobHandle, Job, JobFailed, JobNotFound
 from fttrain.spec import rundir
 
-AT_ONCE = 2
+DEVICES = 2
 
 
 def main() -> int:
@@ -49,9 +49,9 @@ def main() -> int:
 
 
 async def _run(chosen: Sequence[Run], folder: Path, state: Path) -> int:
-    """Run jobs, two at a time; keep what each has reached. Return how many have failed."""
+    """Run jobs; keep what each has reached. Return how many have failed."""
     given = material(folder)
-    environment = {**given.environment(), "FTD_DEVICES": f"cpu:{AT_ONCE}"}
+    environment = {**given.environment(), "FTD_DEVICES": f"cpu:{DEVICES}"}
     state.parent.mkdir(parents=True, exist_ok=True)
     async with daemon.running(state, environment=environment) as own:
         await _push(own.client)

@@ -124,9 +124,9 @@ MobileNetV2 on six sets, strategies compared on CIFAR-10 and CUB-200; its curves
 are not with the report, its rates and epochs are not told. All figures stand in a column called
 validation; the one called test is empty. TinyTL comes later.
 
-Run here on 1,000 training and 1,000 test images of CIFAR-10, kept as JPEG files and enlarged to 96
+Run here on 1,000 training and 1,000 test images of CIFAR-10, kept as JPEG files and enlarged to 64
 pixels, for 6 epochs; and on ten of the 196 models of cars, 397 photos to train on and 94 to
-validate on, at 128 pixels for 8 epochs. Its own sets are 50 and 20 times as large: **what we
+validate on, at 128 pixels for 6 epochs. Its own sets are 50 and 20 times as large: **what we
 get cannot reach its figures, and need not rank as they would**.""",
     baseline="whole-layer",
     sets=("cifar", "cars"),
