@@ -15,6 +15,9 @@ if TYPE_CHECKING:
         Client,
         JobHandle,
     )
+    from ftctl.blueprints import (
+        Blueprint,
+    )
     from ftctl.comparison.comparison import (
         Comparison,
     )
@@ -142,6 +145,7 @@ _HOME_OF = {
     "BadImage": "ftctl.errors",
     "BadInput": "ftctl.errors",
     "BadJobFile": "ftctl.errors",
+    "Blueprint": "ftctl.blueprints",
     "CheckpointSaved": "ftctl.models",
     "ClassScore": "ftctl.scores",
     "Client": "ftctl._sync.client",
@@ -232,6 +236,7 @@ __all__ = [
     "BadImage",
     "BadInput",
     "BadJobFile",
+    "Blueprint",
     "CheckpointSaved",
     "ClassScore",
     "Client",

@@ -22,6 +22,7 @@ _WORDS = {
     "_async": "_sync",
     "aio": "blocking",
     "AsyncArtifacts": "Artifacts",
+    "AsyncBlueprints": "Blueprints",
     "AsyncClient": "Client",
     "AsyncComparisons": "Comparisons",
     "AsyncConnection": "Connection",

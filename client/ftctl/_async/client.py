@@ -13,6 +13,7 @@ from ftctl._async import following
 from ftctl._async.comparing import AsyncComparisons
 from ftctl._async.connection import AsyncConnection
 from ftctl._async.datasets import AsyncDatasets
+from ftctl._async.drawing import AsyncBlueprints
 from ftctl._async.evaluating import AsyncEvaluations, OnEvaluated
 from ftctl._async.listing import AsyncListing
 from ftctl._async.machine import AsyncMachine
@@ -33,8 +34,8 @@ PATIENCE_S = 30.0
 
 
 class AsyncClient(
-    AsyncComparisons, AsyncDatasets, AsyncEvaluations, AsyncListing, AsyncMachine, AsyncModels,
-    AsyncPlots,
+    AsyncBlueprints, AsyncComparisons, AsyncDatasets, AsyncEvaluations, AsyncListing,
+    AsyncMachine, AsyncModels, AsyncPlots,
 ):  # fmt: skip
     """A connection to a daemon.
 

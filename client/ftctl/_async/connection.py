@@ -51,6 +51,11 @@ class AsyncConnection:
         return STANDS_AFTER_S + (door.CONNECT_MS / 1000 if far else 0)
 
     @property
+    def blueprints(self) -> "transport.BlueprintService":
+        """The service of blueprints at its other end."""
+        return self.line().blueprints
+
+    @property
     def daemon(self) -> "transport.DaemonService":
         """The service of the daemon itself at its other end."""
         return self.line().daemon

@@ -14,6 +14,7 @@ from ftctl._sync import following
 from ftctl._sync.comparing import Comparisons
 from ftctl._sync.connection import Connection
 from ftctl._sync.datasets import SyncDatasets
+from ftctl._sync.drawing import Blueprints
 from ftctl._sync.evaluating import Evaluations, OnEvaluated
 from ftctl._sync.listing import Listing
 from ftctl._sync.machine import Machine
@@ -34,8 +35,8 @@ PATIENCE_S = 30.0
 
 
 class Client(
-    Comparisons, SyncDatasets, Evaluations, Listing, Machine, Models,
-    Plots,
+    Blueprints, Comparisons, SyncDatasets, Evaluations, Listing,
+    Machine, Models, Plots,
 ):  # fmt: skip
     """A connection to a daemon.
 

@@ -31,6 +31,7 @@ VERBS = {
     "devices": "show the devices; drain and resume them",
     "top": "watch devices, jobs and queue on one screen",
     "usage": "show what each user has of the machine",
+    "model": "show what a net is made of: shapes, parameters, MACs, what trains",
     "recipes": "list the recipes that jobs can be based on",
     "schema": "print the JSON Schema of a job file, for editors",
     "context": "keep daemons of other machines by name, and choose one",

@@ -38,6 +38,7 @@ LIVE = {
             "plot",
             "evaluate",
             "compare",
+            "model",
         ),
         "jobs",
     ),
@@ -123,6 +124,8 @@ async def _all(before: list[str], begun: str) -> list[str]:
         return list(SCRIPTS)
     if verb == "predict" and any(not word.startswith("-") for word in rest):
         return []  # behind the job stand files
+    if verb == "model" and rest[-1:] != ["--job"]:
+        return []  # a job file
     if verb == "context":
         return _contexts(rest[-1])
     if verb == "dataset" and not _wants_dataset(rest):

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import grpc
 
 from finetuned.v1 import device_pb2, job_pb2
+from finetuned.v1.blueprint_service_pb2_grpc import add_BlueprintServiceServicer_to_server
 from finetuned.v1.daemon_service_pb2_grpc import add_DaemonServiceServicer_to_server
 from finetuned.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from finetuned.v1.device_service_pb2_grpc import add_DeviceServiceServicer_to_server
@@ -22,6 +23,7 @@ from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_serv
 from finetuned.v1.plot_service_pb2_grpc import add_PlotServiceServicer_to_server
 from finetuned.v1.recipe_service_pb2_grpc import add_RecipeServiceServicer_to_server
 from ftctl.models import OutcomeReason
+from ftctl.testing.blueprint_service import Blueprints
 from ftctl.testing.daemon_service import Daemon
 from ftctl.testing.datasets import Datasets
 from ftctl.testing.evaluation_service import Evaluations
@@ -84,6 +86,7 @@ class FakeDaemon:
         self._devices = Devices(self._ledger, resumed=self._play)
         self._models = Models(self._ledger)
         self._plots = Plots(self._ledger)
+        self._blueprints = Blueprints(self._ledger)
         self._evaluations = Evaluations(self._ledger)
         self._daemon = Daemon(self._ledger, user=USER, folder=self.socket.parent)
         self._server: grpc.Server | None = None
@@ -126,6 +129,7 @@ class FakeDaemon:
         add_DeviceServiceServicer_to_server(self._devices, self._server)
         add_ModelServiceServicer_to_server(self._models, self._server)
         add_PlotServiceServicer_to_server(self._plots, self._server)
+        add_BlueprintServiceServicer_to_server(self._blueprints, self._server)
         add_RecipeServiceServicer_to_server(Recipes(), self._server)
         add_EvaluationServiceServicer_to_server(self._evaluations, self._server)
         add_DaemonServiceServicer_to_server(self._daemon, self._server)

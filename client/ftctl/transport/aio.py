@@ -14,6 +14,7 @@ from grpc.aio import AioRpcError as RpcError
 from grpc.aio import StreamUnaryMultiCallable as SendingMethod
 from grpc.aio import UnaryUnaryMultiCallable as Method
 
+from finetuned.v1.blueprint_service_pb2_grpc import BlueprintServiceStub
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub
 from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub
@@ -26,6 +27,7 @@ from ftctl import channel, door
 from ftctl.address import Address, Server, Socket
 
 if TYPE_CHECKING:
+    from finetuned.v1.blueprint_service_pb2_grpc import BlueprintServiceAsyncStub
     from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceAsyncStub
     from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceAsyncStub
     from finetuned.v1.device_service_pb2_grpc import DeviceServiceAsyncStub
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     Q = TypeVar("Q")
     T = TypeVar("T")
+    BlueprintService = BlueprintServiceAsyncStub
     DaemonService = DaemonServiceAsyncStub
     DatasetService = DatasetServiceAsyncStub
     DeviceService = DeviceServiceAsyncStub
@@ -62,6 +65,7 @@ class Line:
     """A connection, and the services at its other end."""
 
     channel: grpc.aio.Channel
+    blueprints: "BlueprintService"
     daemon: "DaemonService"
     datasets: "DatasetService"
     devices: "DeviceService"
@@ -81,6 +85,7 @@ def connect(address: Address) -> Line:
     opened = _channel(address)
     return Line(
         channel=opened,
+        blueprints=BlueprintServiceStub(opened),
         daemon=DaemonServiceStub(opened),
         datasets=DatasetServiceStub(opened),
         devices=DeviceServiceStub(opened),

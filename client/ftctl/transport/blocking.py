@@ -14,6 +14,7 @@ from grpc import RpcError
 from grpc import StreamUnaryMultiCallable as SendingMethod
 from grpc import UnaryUnaryMultiCallable as Method
 
+from finetuned.v1.blueprint_service_pb2_grpc import BlueprintServiceStub as BlueprintService
 from finetuned.v1.daemon_service_pb2_grpc import DaemonServiceStub as DaemonService
 from finetuned.v1.dataset_service_pb2_grpc import DatasetServiceStub as DatasetService
 from finetuned.v1.device_service_pb2_grpc import DeviceServiceStub as DeviceService
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     Stream = grpc._CallIterator[R]
 
 __all__ = [
-    "DaemonService", "DatasetService", "DeviceService", "Ending", "EvaluationService", "JobService",
-    "Line", "Method", "ModelService", "PlotService", "RecipeService", "RpcError", "SendingMethod", "Timer", "aside",
-    "call_later", "closing", "connect", "opened", "sent", "sleep",
+    "BlueprintService", "DaemonService", "DatasetService", "DeviceService", "Ending",
+    "EvaluationService", "JobService", "Line", "Method", "ModelService", "PlotService",
+    "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later", "closing",
+    "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -43,6 +45,7 @@ class Line:
     """A connection, and the services at its other end. Threads may share it."""
 
     channel: grpc.Channel
+    blueprints: BlueprintService
     daemon: DaemonService
     datasets: DatasetService
     devices: DeviceService
@@ -62,6 +65,7 @@ def connect(address: Address) -> Line:
     opened = _channel(address)
     return Line(
         channel=opened,
+        blueprints=BlueprintService(opened),
         daemon=DaemonService(opened),
         datasets=DatasetService(opened),
         devices=DeviceService(opened),

@@ -9,9 +9,10 @@ import ftctl
 
 NAMES = """
 AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound AsyncClient
-AsyncJobHandle Attempt BadImage BadInput BadJobFile CheckpointSaved ClassScore Client Comparison
-Daemon DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound Datasets Device
-DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull Epoch EpochEnded
+AsyncJobHandle Attempt BadImage BadInput BadJobFile Blueprint CheckpointSaved ClassScore Client
+Comparison Daemon DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound
+Datasets Device DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull
+Epoch EpochEnded
 Evaluated Evaluation EvaluationProgress EvaluationReport Event Fault ForeignProcess FtctlError
 ImagesLocked InvalidDataset InvalidJob InvalidRequest
 Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
