@@ -53,9 +53,9 @@ class Material:
         """Yield what to change of a recipe's `data`, so that it is found."""
         match data:
             case {"folder": {"split": _}}:
-                yield "data.folder.path", str(self._photos("folder") / "train")
+                yield "data.folder.path", str(self._photos("folder", per_class=8) / "train")
             case {"folder": _}:
-                yield "data.folder.path", str(self._photos("folder"))
+                yield "data.folder.path", str(self._photos("folder", per_class=8))
             case {"torchvision": {"name": name}}:
                 yield "data.torchvision.path", str(self._once(f"{name}", _MAKERS[name]))
             case {"cub200": _}:
@@ -70,10 +70,12 @@ class Material:
             export.write_model(path, net.module.state_dict(), _card(model))
         return path
 
-    def _photos(self, name: str, *, val: str = "val") -> Path:
+    def _photos(self, name: str, *, val: str = "val", per_class: int = 36) -> Path:
+        """Make as many photos as the largest batch of a file that names a data set, and more."""
+
         def make(root: Path) -> Path:
-            # More than the largest batch of a file that names a data set.
-            make_photo_folder(root, _CLASSES, per_class=36, size=(SIDE, SIDE), val_per_class=4)
+            size = (SIDE, SIDE)
+            make_photo_folder(root, _CLASSES, per_class=per_class, size=size, val_per_class=4)
             return root if val == "val" else _renamed(root, val)
 
         return self._once(name, make)
@@ -119,7 +121,7 @@ def _shorter(train: Mapping[str, Any]) -> dict[str, int]:
     if "warmup" in train or "early_stopping" in train:
         return {"train.batch_size": 4, "train.max_steps": 2}
     # A run that goes on from another has to be longer.
-    return {"train.batch_size": 32, "train.epochs": 2 if "continue" in train else 1}
+    return {"train.batch_size": 8, "train.epochs": 2 if "continue" in train else 1}
 
 
 def missing(path: Path) -> dict[str, str]:
