@@ -1,6 +1,6 @@
 """What few numbers can tell: intervals of shares, tests of pairs, noise of curves.
 
-Pure functions on plain numbers. The formulas stand in docs/cli.md, under `ftctl compare`.
+Pure functions on plain numbers. The formulas stand in docs/comparing.md.
 """
 
 import math

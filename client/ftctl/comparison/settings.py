@@ -1,7 +1,7 @@
 """Which settings of runs differ, and which of them count.
 
 The recipes are compared with their defaults filled in. What counts as one setting is decided
-here; docs/cli.md says it in words.
+here; docs/comparing.md says it in words.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
