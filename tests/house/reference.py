@@ -148,6 +148,7 @@ A fault of what the file does not say itself ends with `(from recipe NAME)`.
 Selectors say what trains, in `train.trains` and `train.groups`: `head`, `all`, `first:k`, \
 `last:k`, `block:features[-5:]`, `type:BatchNorm2d`, `param:bias`, and globs over parameter names.
 A selector that matches nothing is an error.
+Of groups, one may `select: rest`: what no other selects.
 What is frozen is frozen whole: its BatchNorm layers keep their statistics.
 
 Weights come from torchvision (`IMAGENET1K_V1`), from timm (`timm`), from a file \
