@@ -277,3 +277,26 @@ def test_a_file_that_is_no_text_says_so(tmp_path):
 
 
 # --- --set ----------------------------------------------------------------------------------
+
+
+def test_a_fault_of_what_only_the_recipe_says_is_placed_where_the_recipe_is_named():
+    file = ftctl.JobFile.parse("name: a\nrecipe: tutorial\ntrain: {epochs: 3}\n", label="job.yaml")
+    fields = ("model.weights", "train.trains[0]", "train.epochs", "data")
+
+    told = file.located([ftctl.Fault(field=field, description="bad") for field in fields])
+
+    # In the file's order; of a section that the file has, at that.
+    assert [str(fault) for fault in told] == [
+        "job.yaml:2:1: model.weights: bad",
+        "job.yaml:2:1: data: bad",
+        "job.yaml:3:1: train.trains[0]: bad",
+        "job.yaml:3:9: train.epochs: bad",
+    ]
+
+
+def test_a_key_that_is_mistyped_is_none_of_the_recipe():
+    text = "recipe: tutorial\nnam: a\n"
+
+    (fault,) = ftctl.JobFile.parse(text, label="job.yaml").faults
+
+    assert str(fault) == "job.yaml:2:1: nam: unknown key `nam`; did you mean `name`?"

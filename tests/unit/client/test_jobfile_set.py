@@ -118,3 +118,46 @@ def test_set_of_another_form_is_refused(text, message):
         parse_override(text)
 
     assert str(caught.value) == message
+
+
+def test_set_reaches_into_lists_that_only_the_recipe_has_which_a_job_is_based_on():
+    file = ftctl.JobFile.parse(
+        "recipe: lp-ft\ntrain: {batch_size: 8}\n",
+        overrides={
+            "train.stages[0].epochs": 3,
+            "train.stages[1].trains": "last:2",
+            "train.stages[0].optimizer.sgd.lr": 0.1,
+            "data.augment[1]": "vertical_flip",
+        },
+    )
+
+    assert recipe(file) == {
+        "recipe": "lp-ft",
+        "train": {
+            "batch_size": 8,
+            "stages": {
+                "[0]": {"epochs": 3, "optimizer": {"sgd": {"lr": 0.1}}},
+                "[1]": {"trains": "last:2"},
+            },
+        },
+        "data": {"augment": {"[1]": "vertical_flip"}},
+    }
+    (told,) = file.located([ftctl.Fault(field="train.stages[0].epochs", description="bad")])
+    assert str(told) == "--set train.stages[0].epochs: bad"
+
+
+def test_set_reaches_into_the_files_own_lists_where_it_is_based_on_a_recipe():
+    text = "recipe: lp-ft\ntrain: {stages: [{epochs: 1}]}\n"
+
+    file = ftctl.JobFile.parse(text, overrides={"train.stages[0].epochs": 3})
+
+    assert recipe(file)["train"] == {"stages": [{"epochs": 3}]}
+    with pytest.raises(ftctl.BadInput, match="has 1 entries, counted from 0"):
+        ftctl.JobFile.parse(text, overrides={"train.stages[1].epochs": 3})
+
+
+def test_set_makes_no_list_where_a_job_is_based_on_nothing():
+    with pytest.raises(ftctl.BadInput) as bad:
+        ftctl.JobFile.parse("train: {}\n", overrides={"train.stages[0].epochs": 3})
+
+    assert str(bad.value) == "--set train.stages[0].epochs: `train.stages` is not a list"
