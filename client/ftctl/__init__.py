@@ -122,6 +122,11 @@ if TYPE_CHECKING:
         Spread,
         Summary,
     )
+    from ftctl.similarities import (
+        CheckpointUsed,
+        LayerSimilarity,
+        Similarity,
+    )
     from ftctl.source import (
         JobSource,
     )
@@ -147,6 +152,7 @@ _HOME_OF = {
     "BadJobFile": "ftctl.errors",
     "Blueprint": "ftctl.blueprints",
     "CheckpointSaved": "ftctl.models",
+    "CheckpointUsed": "ftctl.similarities",
     "ClassScore": "ftctl.scores",
     "Client": "ftctl._sync.client",
     "Comparison": "ftctl.comparison.comparison",
@@ -190,6 +196,8 @@ _HOME_OF = {
     "JobNotFound": "ftctl.errors",
     "JobNotRunning": "ftctl.errors",
     "JobSource": "ftctl.source",
+    "LayerSimilarity": "ftctl.similarities",
+    "Similarity": "ftctl.similarities",
     "JobState": "ftctl.models",
     "Jobs": "ftctl.tables",
     "Metrics": "ftctl.tables",
@@ -238,6 +246,7 @@ __all__ = [
     "BadJobFile",
     "Blueprint",
     "CheckpointSaved",
+    "CheckpointUsed",
     "ClassScore",
     "Client",
     "Comparison",
@@ -283,6 +292,7 @@ __all__ = [
     "JobSource",
     "JobState",
     "Jobs",
+    "LayerSimilarity",
     "Metrics",
     "NameTaken",
     "NamedRecipe",
@@ -305,6 +315,7 @@ __all__ = [
     "QueueFull",
     "Run",
     "Score",
+    "Similarity",
     "Spread",
     "StateChanged",
     "StoreFailed",

@@ -33,6 +33,7 @@ _WORDS = {
     "AsyncMachine": "Machine",
     "AsyncModels": "Models",
     "AsyncPlots": "Plots",
+    "AsyncSimilarities": "Similarities",
 }
 # In texts, which unasync leaves alone.
 _IN_TEXTS = ((r"\basync (with|for|def)\b", r"\1"), (r"\bawait ", ""))

@@ -19,6 +19,7 @@ from ftctl._async.listing import AsyncListing
 from ftctl._async.machine import AsyncMachine
 from ftctl._async.plotting import AsyncPlots
 from ftctl._async.predicting import AsyncModels
+from ftctl._async.similarity import AsyncSimilarities
 from ftctl._async.stream import OnGap
 from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
@@ -35,7 +36,7 @@ PATIENCE_S = 30.0
 
 class AsyncClient(
     AsyncBlueprints, AsyncComparisons, AsyncDatasets, AsyncEvaluations, AsyncListing,
-    AsyncMachine, AsyncModels, AsyncPlots,
+    AsyncMachine, AsyncModels, AsyncPlots, AsyncSimilarities,
 ):  # fmt: skip
     """A connection to a daemon.
 

@@ -20,6 +20,7 @@ from ftctl._sync.listing import Listing
 from ftctl._sync.machine import Machine
 from ftctl._sync.plotting import Plots
 from ftctl._sync.predicting import Models
+from ftctl._sync.similarity import Similarities
 from ftctl._sync.stream import OnGap
 from ftctl.address import Server, Socket
 from ftctl.errors import Fault, FtctlError, InvalidJob, NotEnded
@@ -36,7 +37,7 @@ PATIENCE_S = 30.0
 
 class Client(
     Blueprints, Comparisons, SyncDatasets, Evaluations, Listing,
-    Machine, Models, Plots,
+    Machine, Models, Plots, Similarities,
 ):  # fmt: skip
     """A connection to a daemon.
 

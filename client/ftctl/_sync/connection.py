@@ -96,6 +96,11 @@ class Connection:
         """The service of recipes at its other end."""
         return self.line().recipes
 
+    @property
+    def similarities(self) -> "transport.SimilarityService":
+        """The service of similarities at its other end."""
+        return self.line().similarities
+
     def close(self) -> None:
         """End the line, and whatever is still asked over it."""
         with self._opening:

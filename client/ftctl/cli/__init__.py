@@ -25,6 +25,7 @@ VERBS = {
     "compare": "compare jobs: what differs, what came of it, and what that says",
     "predict": "ask a job's model what images show",
     "evaluate": "evaluate a job again, on its own images or on others",
+    "similarity": "say how alike the nets of two jobs are, layer by layer",
     "artifacts": "list what a job has made, and fetch it",
     "delete": "delete jobs that have ended",
     "dataset": "push photos to the daemon's machine; list, show and remove them",

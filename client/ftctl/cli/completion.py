@@ -38,6 +38,7 @@ LIVE = {
             "plot",
             "evaluate",
             "compare",
+            "similarity",
             "model",
         ),
         "jobs",

@@ -22,6 +22,7 @@ from finetuned.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from finetuned.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from finetuned.v1.plot_service_pb2_grpc import add_PlotServiceServicer_to_server
 from finetuned.v1.recipe_service_pb2_grpc import add_RecipeServiceServicer_to_server
+from finetuned.v1.similarity_service_pb2_grpc import add_SimilarityServiceServicer_to_server
 from ftctl.models import OutcomeReason
 from ftctl.testing.blueprint_service import Blueprints
 from ftctl.testing.daemon_service import Daemon
@@ -33,6 +34,7 @@ from ftctl.testing.plot_service import Plots
 from ftctl.testing.recipes import Recipes
 from ftctl.testing.refusal import CODES, Refusal
 from ftctl.testing.services import Answers, Devices, Jobs
+from ftctl.testing.similarity_service import Similarities
 from ftctl.testing.story import ended
 
 # Each stream that is followed holds a thread.
@@ -88,6 +90,7 @@ class FakeDaemon:
         self._plots = Plots(self._ledger)
         self._blueprints = Blueprints(self._ledger)
         self._evaluations = Evaluations(self._ledger)
+        self._similarities = Similarities(self._ledger)
         self._daemon = Daemon(self._ledger, user=USER, folder=self.socket.parent)
         self._server: grpc.Server | None = None
         self._pacer: threading.Thread | None = None
@@ -132,6 +135,7 @@ class FakeDaemon:
         add_BlueprintServiceServicer_to_server(self._blueprints, self._server)
         add_RecipeServiceServicer_to_server(Recipes(), self._server)
         add_EvaluationServiceServicer_to_server(self._evaluations, self._server)
+        add_SimilarityServiceServicer_to_server(self._similarities, self._server)
         add_DaemonServiceServicer_to_server(self._daemon, self._server)
         self._server.add_insecure_port(f"unix:{self.socket}")
         self._server.start()

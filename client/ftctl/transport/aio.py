@@ -23,6 +23,7 @@ from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub
 from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub
+from finetuned.v1.similarity_service_pb2_grpc import SimilarityServiceStub
 from ftctl import channel, door
 from ftctl.address import Address, Server, Socket
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from finetuned.v1.model_service_pb2_grpc import ModelServiceAsyncStub
     from finetuned.v1.plot_service_pb2_grpc import PlotServiceAsyncStub
     from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceAsyncStub
+    from finetuned.v1.similarity_service_pb2_grpc import SimilarityServiceAsyncStub
 
     R = TypeVar("R")
     Q = TypeVar("Q")
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     ModelService = ModelServiceAsyncStub
     PlotService = PlotServiceAsyncStub
     RecipeService = RecipeServiceAsyncStub
+    SimilarityService = SimilarityServiceAsyncStub
     Stream = grpc.aio.UnaryStreamCall[Any, R] | grpc.aio.StreamStreamCall[Any, R]
 
 __all__ = [
@@ -74,6 +77,7 @@ class Line:
     models: "ModelService"
     plots: "PlotService"
     recipes: "RecipeService"
+    similarities: "SimilarityService"
 
     async def close(self) -> None:
         """End it, and every call on it."""
@@ -94,6 +98,7 @@ def connect(address: Address) -> Line:
         models=ModelServiceStub(opened),
         plots=PlotServiceStub(opened),
         recipes=RecipeServiceStub(opened),
+        similarities=SimilarityServiceStub(opened),
     )
 
 

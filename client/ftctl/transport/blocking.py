@@ -23,6 +23,7 @@ from finetuned.v1.job_service_pb2_grpc import JobServiceStub as JobService
 from finetuned.v1.model_service_pb2_grpc import ModelServiceStub as ModelService
 from finetuned.v1.plot_service_pb2_grpc import PlotServiceStub as PlotService
 from finetuned.v1.recipe_service_pb2_grpc import RecipeServiceStub as RecipeService
+from finetuned.v1.similarity_service_pb2_grpc import SimilarityServiceStub as SimilarityService
 from ftctl import channel, door
 from ftctl.address import Address, Server, Socket
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BlueprintService", "DaemonService", "DatasetService", "DeviceService", "Ending",
     "EvaluationService", "JobService", "Line", "Method", "ModelService", "PlotService",
-    "RecipeService", "RpcError", "SendingMethod", "Timer", "aside", "call_later", "closing",
-    "connect", "opened", "sent", "sleep",
+    "RecipeService", "RpcError", "SendingMethod", "SimilarityService", "Timer", "aside",
+    "call_later", "closing", "connect", "opened", "sent", "sleep",
 ]  # fmt: skip
 
 
@@ -54,6 +55,7 @@ class Line:
     models: ModelService
     plots: PlotService
     recipes: RecipeService
+    similarities: SimilarityService
 
     def close(self) -> None:
         """End it, and every call on it."""
@@ -74,6 +76,7 @@ def connect(address: Address) -> Line:
         models=ModelService(opened),
         plots=PlotService(opened),
         recipes=RecipeService(opened),
+        similarities=SimilarityService(opened),
     )
 
 

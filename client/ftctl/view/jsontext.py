@@ -13,6 +13,7 @@ from ftctl.devices import Device
 from ftctl.evaluations import EvaluationReport
 from ftctl.models import Event, Job
 from ftctl.recipes import NamedRecipe
+from ftctl.similarities import Similarity
 
 
 def job(standing: Job) -> str:
@@ -92,6 +93,13 @@ def evaluation(job_name: str, report: EvaluationReport) -> str:
     for each, one in zip(told["evaluation"]["classes"], report.classes, strict=True):
         each |= {"recall": one.recall, "precision": one.precision}
     return json.dumps({"job": job_name, **told}, indent=2, ensure_ascii=False)
+
+
+def similarity(found: Similarity) -> str:
+    """Return how alike two nets are; the picture has a place of its own."""
+    told: dict[str, Any] = _plain(dataclasses.asdict(found))
+    del told["png"]
+    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
