@@ -4,6 +4,7 @@ import datetime
 import sys
 
 from benchmarks import decide, history, idle, scrape, start, thin
+from benchmarks.speed import comparison
 from benchmarks.table import CHECKOUT, Row, finish, machine, markdown
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
@@ -30,7 +31,10 @@ def main() -> int:
     ):
         sections.append((title, measure()))
         codes.append(finish(*sections[-1]))
-    PAGE.write_text("\n".join([head, *(markdown(title, rows) for title, rows in sections)]))
+    kept = comparison.measure()
+    codes.append(comparison.finish(kept))
+    plain = [markdown(title, rows) for title, rows in sections]
+    PAGE.write_text("\n".join([head, *plain, comparison.section(kept)]))
     return max(codes)
 
 

@@ -58,7 +58,7 @@ class Start:
     """To the first step: a script from exec, or a job of ours from SubmitJob, all warm."""
 
     what: Literal["script", "job", "job, cached"]
-    times: int = 5
+    times: int = 3
 
 
 Turn = Peer | Ours | Alone | Loader | Start
@@ -71,6 +71,8 @@ class Contest:
     photos: SetName
     work: Work
     turns: Mapping[str, Turn]
+    rounds: int = 3
+    """At most so many."""
 
 
 def _peers(peers: Sequence[PeerName], epochs: int = 3) -> dict[str, Turn]:
@@ -104,20 +106,21 @@ CONTESTS: Mapping[str, Contest] = {
         photos="ants-bees", work=_FLIP, turns=_peers(["tutorial"]) | {OURS: Ours(epochs=25)}
     ),
     "frozen-crop": Contest(
-        photos="ants-bees", work=_CROP, turns=_peers(["tutorial"]) | {OURS: Ours(epochs=25)}
+        photos="ants-bees", work=_CROP, turns=_peers(["tutorial"]) | {OURS: Ours(epochs=25)},
+        rounds=2,
     ),
     "full": Contest(
         photos="ants-bees", work=_FULL,
-        turns=_peers(QUICK_STARTS) | {
+        turns=_peers(QUICK_STARTS, epochs=2) | {
             OURS: Ours(epochs=3),
             FP32: Ours(epochs=3, precision="fp32"),
             ALONE: Alone(epochs=3, precision="fp32"),
-            "tutorial, 2 workers": Peer(peer="tutorial", workers=2),
+            "tutorial, 2 workers": Peer(peer="tutorial", workers=2, epochs=1),
         } | _tuned(QUICK_STARTS, epochs=2),
     ),
     "blocks": Contest(
         photos="ants-bees", work=_BLOCKS,
-        turns=_peers(QUICK_STARTS, epochs=2) | {OURS: Ours(epochs=3)},
+        turns=_peers(QUICK_STARTS, epochs=2) | {OURS: Ours(epochs=3)}, rounds=2,
     ),
     "loader": Contest(
         photos="cifar", work=_SMALL,
@@ -128,13 +131,14 @@ CONTESTS: Mapping[str, Contest] = {
     ),
     "rn16": Contest(
         photos="cifar", work=_SMALL,
-        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)},
+        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)}, rounds=2,
     ),
     "large": Contest(
         photos="large", work=_FLIP, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=4)}
     ),
     "large-full": Contest(
-        photos="large", work=_FULL, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=3)}
+        photos="large", work=_FULL, rounds=1,
+        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=3)},
     ),
     "start": Contest(
         photos="ants-bees", work=_START,
@@ -145,16 +149,20 @@ CONTESTS: Mapping[str, Contest] = {
         turns={"tutorial": Start(what="script"), CACHED: Start(what="job, cached")},
     ),
     "cars-frozen": Contest(
-        photos="cars", work=_FROZEN, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=25)}
+        photos="cars", work=_FROZEN, rounds=1,
+        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=25)},
     ),
     "cars-full": Contest(
-        photos="cars", work=_FULL, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)}
+        photos="cars", work=_FULL, rounds=1,
+        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)},
     ),
     "flowers5-frozen": Contest(
         photos="flowers5", work=_FROZEN,
         turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=25)},
+        rounds=1,
     ),
     "flowers5-full": Contest(
-        photos="flowers5", work=_FULL, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)}
+        photos="flowers5", work=_FULL, rounds=1,
+        turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)},
     ),
 }  # fmt: skip

@@ -60,9 +60,9 @@ class _Sum:
 
 def floor(probes: Probes, name: str, figure: Figure) -> Floor | None:
     """Return the floor of a row; None where there is none, or nothing was probed."""
-    if name not in _FORMULAS or not probes:
+    if name not in ROWS or not probes:
         return None
-    made_of, formula = _FORMULAS[name]
+    made_of, formula = ROWS[name]
     contest = CONTESTS[GOALS[name].contest]
     numbers = _Sum(
         probes=probes, photos=contest.photos, images=figure.images, count=figure.count,
@@ -92,7 +92,7 @@ def _fp32(of: _Sum) -> float:
 
 _ONCE = "each image decoded and seen by the net once, a head on features"
 _IN_MEMORY = "the net on images in memory"
-_FORMULAS: Mapping[str, tuple[str, Callable[[_Sum], float]]] = {
+ROWS: Mapping[str, tuple[str, Callable[[_Sum], float]]] = {
     "frozen-cold": (_ONCE, _frozen),
     "frozen-cached": ("a head on features", lambda of: of.epochs * of.heads),
     "frozen-flip": ("each image decoded once and seen twice, a head on features", _flip),

@@ -85,7 +85,7 @@ def _sample(run_dir: Path, *, is_cached: bool = False, **measured: float) -> Sam
     return Sample(
         version=f"finetuned, torch {plan['environment']['torch']}",
         workers=plan["loader_workers"],
-        precision=plan["precision"] + (", cached" if is_cached else ""),
+        precision=computed_in(plan, is_cached=is_cached),
         layout=plan["layout"],
         images=plan["data"]["train"]["images"],
         epochs_s=intervals(first_epoch(entries), [when for when, _ in ended]),
@@ -93,6 +93,14 @@ def _sample(run_dir: Path, *, is_cached: bool = False, **measured: float) -> Sam
         count=scores[0].count,
         **measured,
     )
+
+
+def computed_in(plan: Mapping[str, Any], *, is_cached: bool) -> str:
+    """Return a plan's precision, and whether features were kept, by this job or one before."""
+    features = plan.get("features") or {}
+    if not features.get("views"):
+        return str(plan["precision"])
+    return f"{plan['precision']}, {'cached before' if is_cached else 'cached'}"
 
 
 def first_epoch(entries: list[events.Entry]) -> float:

@@ -16,7 +16,7 @@ class Sample:
     version: str = ""
     workers: int = 0
     precision: str = ""
-    """Computed in; `cached` is added where a cache of an earlier job was used."""
+    """Computed in, and whether features were cached: by this job, or `cached before` it."""
     layout: str = ""
     images: int = 0
     """Trained on in an epoch."""
@@ -52,11 +52,13 @@ class Kept:
         self.about = about
         self.date = ""
         self.probes: dict[str, float] = {}
+        self.whole: list[str] = []
+        """Contests in which all turns have been taken."""
         self._samples: dict[str, dict[str, list[dict[str, Any]]]] = {}
         known = json.loads(path.read_text()) if path.exists() else {}
         if known.get("about") == about:
             self.date, self.probes = known["date"], known["probes"]
-            self._samples = known["samples"]
+            self._samples, self.whole = known["samples"], known["whole"]
 
     def of(self, contest: str, contestant: str) -> list[Sample]:
         """Return the samples of a contestant, in order."""
@@ -76,9 +78,15 @@ class Kept:
         self.probes = probes
         self._write()
 
+    def ended(self, contest: str) -> None:
+        """Note that a contest is over."""
+        self.whole.append(contest)
+        self._write()
+
     def drop(self, contest: str) -> None:
         """Forget a contest."""
         self._samples.pop(contest, None)
+        self.whole.remove(contest)
         self._write()
 
     def _write(self) -> None:
@@ -87,7 +95,7 @@ class Kept:
         aside = self._path.with_suffix(".new")
         told = {
             "about": self.about, "date": self.date, "probes": self.probes,
-            "samples": self._samples,
+            "whole": self.whole, "samples": self._samples,
         }  # fmt: skip
         aside.write_text(json.dumps(told, indent=1) + "\n")
         aside.replace(self._path)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,27 +29,23 @@ class Session:
     """Interpreter of the peers' environment."""
     kept: Kept
     repeats: int
+    until: float
+    """By the monotonic clock: later than that no contest begins another round."""
     is_quick: bool
 
 
 def contest(session: Session, name: str) -> None:
     """Take all turns that are missing, in rounds: a busy moment of the machine meets all."""
-    for repeat in range(session.repeats):
+    for repeat in range(min(session.repeats, CONTESTS[name].rounds)):
+        if repeat and time.monotonic() > session.until:
+            break
         for contestant in taking_part(session.kept, name, repeat, is_quick=session.is_quick):
             if len(session.kept.of(name, contestant)) > repeat:
                 continue
             for whose, sample in _taken(session, CONTESTS[name], contestant, repeat).items():
                 session.kept.add(name, whose, sample)
                 print(f"  {name}, {whose}: {_said(sample)}", file=sys.stderr, flush=True)
-
-
-def is_whole(session: Session, name: str) -> bool:
-    """Return whether no turn is missing."""
-    return all(
-        len(session.kept.of(name, contestant)) > repeat
-        for repeat in range(session.repeats)
-        for contestant in taking_part(session.kept, name, repeat, is_quick=session.is_quick)
-    )
+    session.kept.ended(name)
 
 
 def taking_part(kept: Kept, name: str, repeat: int, *, is_quick: bool = False) -> list[str]:
