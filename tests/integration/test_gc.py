@@ -106,7 +106,7 @@ async def test_plans_that_are_old_and_answers_that_nobody_fetched_go_too(
         pass
     age = datetime.now(UTC).timestamp() - timedelta(days=40).total_seconds()
     for name, is_old in (("old", True), ("new", False)):
-        for folder in ("plans/cache", "predictions", "plots"):
+        for folder in ("plans/cache", "predictions", "plots", "evaluations"):
             path = tmp_path / folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -115,8 +115,8 @@ async def test_plans_that_are_old_and_answers_that_nobody_fetched_go_too(
 
     assert gc(tmp_path) == 0
 
-    assert "removed 0 jobs, 0.0 MiB; 3 left-over files\n" in capsys.readouterr().out
-    for folder in ("plans/cache", "predictions", "plots"):
+    assert "removed 0 jobs, 0.0 MiB; 4 left-over files\n" in capsys.readouterr().out
+    for folder in ("plans/cache", "predictions", "plots", "evaluations"):
         assert [path.name for path in (tmp_path / folder).iterdir()] == ["new"]
 
 

@@ -94,7 +94,7 @@ def remove(writer: Engine, runs: Path, jobs: list[Doomed]) -> Iterator[Doomed]:
 def litter(state: Path, now: datetime) -> list[Path]:
     """Return what else has piled up: plans that are old, answers that nobody fetched."""
     found = [p for p in (state / "plans" / "cache").glob("*") if _is_older(p, now, STALE)]
-    for folder in ("predictions", "plots"):
+    for folder in ("predictions", "plots", "evaluations"):
         found += [p for p in (state / folder).glob("*") if _is_older(p, now, ABANDONED)]
     return sorted(found)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fttrain import evaluator
 from fttrain.events import EpochEnded, Evaluated
-from fttrain.spec import rundir
+from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
 from tests import engine
 from tests.photos import make_photo_folder
@@ -112,6 +112,21 @@ def test_whatever_a_run_is_judged_by_is_what_is_evaluated_again(
         model_ = str(tmp_path / "run" / name)
         folder = evaluated(tmp_path / "run", tmp_path / Path(name).parent.name, model=model_)
         assert result(folder)["score"] == asdict(told.score)
+
+
+def test_a_run_in_stages_is_evaluated_again_exactly(photos: Path, tmp_path: Path) -> None:
+    data = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED, "workers": 0}
+    stages = [
+        {"epochs": 1, "trains": "head", "optimizer": engine.SGD},
+        {"epochs": 2, "trains": "all", "optimizer": engine.SGD},
+    ]
+    train = {"batch_size": 4, "stages": stages}
+    body = {"data": data, "model": {"cnn": {"channels": [4, 8]}}, "train": train}
+    recipe = faults.parse(json.dumps(body))
+    engine.trained(tmp_path / "run", recipe)
+    (told,) = of(tmp_path / "run", Evaluated)
+
+    assert result(evaluated(tmp_path / "run", tmp_path / "x"))["score"] == asdict(told.score)
 
 
 def test_training_images_are_seen_as_evaluation_sees_them(
