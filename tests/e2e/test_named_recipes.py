@@ -98,3 +98,40 @@ async def test_the_daemon_lists_its_recipes(daemon: Serving) -> None:
     told = await daemon.client.recipes()
 
     assert [each.name for each in told] == list(named.NAMES)
+
+
+async def test_stages_of_a_recipe_are_reached_one_by_one(
+    daemon: Serving, photos: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(
+        JOB.format(name="staged", photos=photos)
+        .replace("recipe: tutorial", "recipe: lp-ft")
+        .replace("lr: 0.05", "nesterov: true")
+    )
+    epochs = [("--set", f"train.stages[{place}].epochs=1") for place in (0, 1)]
+
+    code, out, err = await daemon.ftctl(
+        "submit", file, "--watch", "--set", "train.batch_size=8", *epochs[0], *epochs[1]
+    )
+
+    assert code == 0, (out, err)
+    job = await daemon.client.get("staged")
+    assert [epoch.epoch for epoch in job.epochs] == [1, 2]
+    probing, tuning = job.recipe["train"]["stages"]
+    assert (probing["epochs"], probing["trains"]) == (1, ["head"])
+    assert (tuning["epochs"], tuning["trains"]) == (1, ["all"])
+    sgd = job.recipe["train"]["optimizer"]["sgd"]
+    assert (sgd["lr"], sgd["nesterov"]) == (0.01, True)
+
+
+async def test_epochs_of_a_recipe_in_stages_are_asked_for_by_stage(
+    daemon: Serving, photos: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(JOB.format(name="x", photos=photos).replace("tutorial", "lp-ft"))
+
+    assert await daemon.ftctl("submit", file, "--set", "train.epochs=3") == (
+        2, "", "--set train.epochs: belongs to the stages: say train.stages[i].epochs, with i from "
+        "0 to 1; together they are the epochs of the run\nftctl: 1 fault; nothing was submitted\n",
+    )  # fmt: skip
