@@ -1,11 +1,12 @@
 """Run the gallery's job files for real, keep what they reach, and write its page.
 
-Run as `python -m benchmarks.gallery [--again] [--state DIR] [NAME...]`: pushes the photos, runs the
-jobs through a daemon, two at a time or more, each on one core, keeps each result in
-docs/gallery/results.json as it comes, and writes examples/README.md. A run that broke off goes on
-where it was: only jobs that have no result yet, or whose recipe has changed since, are run. NAME...
-runs those in any case, `--again` all; `--state` keeps the daemon's state there, with all that the
-jobs have made. About an hour on 2 cores.
+Run as `python -m benchmarks.gallery [--again] [--state DIR] [--compare] [NAME...]`: pushes the
+photos, runs the jobs through a daemon, two at a time or more, each on one core, keeps each result
+in docs/gallery/results.json as it comes, and writes examples/README.md. A run that broke off goes
+on where it was: only jobs that have no result yet, or whose recipe has changed since, are run.
+NAME... runs those in any case, `--again` all; `--state` keeps the daemon's state there, with all
+that the jobs have made; with `--compare` eight of them are then compared for docs/gallery. About an
+hour on 2 cores.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.gallery import kept, page
+from benchmarks.gallery import comparing, kept, page
 from benchmarks.gallery.kept import Result
 from benchmarks.gallery.runs import ARCHIVES, Run, runs
 from benchmarks.material import material
@@ -38,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gallery")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--compare", action="store_true")
     parser.add_argument("--state", type=Path)
     told = parser.parse_args()
     every = runs()
@@ -45,10 +47,11 @@ def main() -> int:
     names = told.names or [name for name in every if name not in known]
     with TemporaryDirectory() as folder:
         state = told.state or Path(folder, "state")
-        return asyncio.run(_run([every[name] for name in names], Path(folder), state))
+        chosen = [every[name] for name in names]
+        return asyncio.run(_run(chosen, Path(folder), state, compare=told.compare))
 
 
-async def _run(chosen: Sequence[Run], folder: Path, state: Path) -> int:
+async def _run(chosen: Sequence[Run], folder: Path, state: Path, *, compare: bool) -> int:
     """Run jobs; keep what each has reached. Return how many have failed."""
     given = material(folder)
     environment = {**given.environment(), "FTD_DEVICES": f"cpu:{DEVICES}"}
@@ -58,7 +61,10 @@ async def _run(chosen: Sequence[Run], folder: Path, state: Path) -> int:
         await _complete(own.client)
         handles = [(run, await own.client.submit(run.job_file())) for run in chosen]
         try:
-            return sum(await asyncio.gather(*(_keep(*one) for one in handles)))
+            failed = sum(await asyncio.gather(*(_keep(*one) for one in handles)))
+            if compare and not failed:
+                await comparing.write(own.socket)
+            return failed
         finally:
             # Workers outlive their daemon: what still runs would go on without end.
             for _, handle in handles:
