@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from fttrain import pretraining
 from fttrain.models import known, zoo
 from fttrain.models.weights import Lineage
+from fttrain.optim.groups import rate_of
 from fttrain.pretraining import Pretraining, Training
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.images import Preprocess
-from fttrain.spec.optimization import Optimizer, ScaledRate
+from fttrain.spec.optimization import Group, Optimizer
 from fttrain.spec.plan import ConsistencyCard, ConsistencyRow
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.schedules import Warmup
@@ -101,7 +102,7 @@ def of_recipe(recipe: Recipe, steps: Preprocess) -> Training:
     own = [group.weight_decay for group in train.groups] or [None]
     return Training(
         optimizer=_optimizer(train.optimizer),
-        rate=_listed(_rates(train)),
+        rate=_rates(train),
         images=str(train.batch_size * train.accumulate),
         schedule=_choice(train.schedule),
         warmup=_warmup(train.warmup),
@@ -171,17 +172,11 @@ def _side_of(steps: Preprocess, field: str) -> str:
 # --- in words ---------------------------------------------------------------------------------
 
 
-def _rates(train: Train) -> list[float]:
-    options, images = train.optimizer.plain.value, train.batch_size * train.accumulate
-    stated = [(group.lr or options.lr, group.lr_factor or 1.0) for group in train.groups]
-    return [_rate(lr, images) * factor for lr, factor in stated or [(options.lr, 1.0)]]
-
-
-def _rate(stated: float | ScaledRate, images: int) -> float:
-    if not isinstance(stated, ScaledRate):
-        return stated
-    power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[stated.scale]
-    return float(stated.base * (images / stated.at_batch) ** power)
+def _rates(train: Train) -> str:
+    lr, images = train.optimizer.plain.value.lr, train.batch_size * train.accumulate
+    stated = train.groups or [Group(select=train.trains)]
+    told = _listed([rate_of(group, lr, images)[0] for group in stated])
+    return told if train.layer_decay is None else f"{told}, layer decay {train.layer_decay:g}"
 
 
 def _optimizer(optimizer: Optimizer) -> str:

@@ -173,6 +173,20 @@ def test_random_weights_have_no_card() -> None:
     assert engine.planned(engine.digits()).consistency is None
 
 
+@pytest.mark.parametrize(
+    ("train", "rate"),
+    [
+        ({"groups": [{"select": "head"}, {"select": "rest", "lr_factor": 0.4}]}, "0.1, 0.04"),
+        ({"groups": [{"select": "head", "lr": 0.2}, {"select": "rest"}]}, "0.2, 0.1"),
+        ({"layer_decay": 0.9}, "0.1, layer decay 0.9"),
+    ],
+    ids=["factor", "own", "layer decay"],
+)
+def test_all_rates_of_a_recipe_are_told(train: Mapping[str, Any], rate: str) -> None:
+    found = rows(made(lineage("resnet50", "IMAGENET1K_V1"), recipe({**V1, **train})))
+    assert found["learning rate"] == ("0.1", rate, "different")
+
+
 # --- several stages ---------------------------------------------------------------------------
 
 

@@ -153,7 +153,7 @@ def _cards(
     """Write one row per depth that has a rate of its own, and kind that has a decay of its own."""
     options = train.optimizer.plain.value
     parameters = dict(net.module.named_parameters())
-    base = _stated(group, options.lr, train.batch_size * train.accumulate)
+    base = rate_of(group, options.lr, train.batch_size * train.accumulate)
     decay = group.weight_decay if group.weight_decay is not None else options.weight_decay
     layers = _layers(net, train, names)
     for depth, layer in layers.items():
@@ -214,7 +214,7 @@ def _kinds(
     return {kind: (decay, members) for kind, (decay, members) in kinds.items() if members}
 
 
-def _stated(
+def rate_of(
     group: optimization.Group, lr: float | optimization.ScaledRate, images: int
 ) -> tuple[float, str]:
     """Return the learning rate of a group, and how it came."""
