@@ -115,6 +115,20 @@ def _measured(study: Study, photos: str, results: Mapping[str, Result]) -> Itera
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for (row, result), told in zip(shown, against, strict=True):
         yield f"| {' | '.join([_linked(row), *_figures(result, told)])} |"
+    yield ""
+    yield _summed_up(against)
+
+
+def _summed_up(against: Sequence[str]) -> str:
+    """Say how many of the differences are more than chance."""
+    judged = [told for told in against if ": " in told]
+    shown = sum(not told.startswith("noise") for told in judged)
+    if not judged:
+        return "Nothing can be said of the differences."
+    are = "is" if shown == 1 else "are"
+    return (
+        f"Of {len(judged)} differences from the baseline {shown or 'none'} {are} more than noise."
+    )
 
 
 def _is_base(study: Study, row: Row) -> bool:
