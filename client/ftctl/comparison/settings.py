@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ftctl.comparison import sameness, wording
+from ftctl.comparison import sameness, staging, wording
 from ftctl.comparison.run import Run
 from ftctl.comparison.setting import Role, Setting
 from ftctl.comparison.wording import ABSENT
@@ -18,6 +18,7 @@ _IDLE = (
     "train.resume", "train.out_of_memory", "train.evaluate_first",
 )  # fmt: skip
 _SEEDS = ("train.seed", "train.repeats")
+_STAGES = "train.stages"
 _STEPS = ("data.augment", "data.mix")
 # The order of a recipe, as people write one; what else there is comes last.
 _SECTIONS = ("data", "model", "train")
@@ -105,7 +106,8 @@ def _setting(
 ) -> Setting:
     chosen = role or (Role.SEED if path in _SEEDS else Role.COUNTS)
     plain = tuple(None if value is ABSENT else value for value in values)
-    shown = tuple(map(wording.whole, values))
+    show = staging.shown if path == _STAGES else wording.whole
+    shown = tuple(map(show, values))
     return Setting(path=path, values=plain, shown=shown, role=chosen, weight=weight)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ftctl.comparison import wording
+from ftctl.view import text
+
 OWN = (
     "trains", "groups", "layer_decay", "optimizer", "schedule", "warmup", "norm_weight_decay",
     "bias_weight_decay",
@@ -28,6 +31,21 @@ def unified(recipes: Sequence[Recipe]) -> list[Recipe]:
     return [_told(recipe, stages, shared) for recipe, stages in zip(recipes, staged, strict=True)]
 
 
+def shown(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Return stages in a few words: `4 epochs head → 8 epochs all (schedule cosine)`."""
+    return " → ".join(map(_stage, stages)) or wording.NONE
+
+
+def _stage(stage: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in stage.items() if key not in ("epochs", "trains")}
+    parts = [
+        text.counted(stage.get("epochs") or 0, "epoch"),
+        wording.whole(stage["trains"]) if "trains" in stage else "",
+        f"({wording.whole(rest)})" if rest else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
 def _stages(recipe: Recipe) -> _Stages:
     """Return the stages, each with all that holds in it; of a training without, the one it is."""
     train = _train(recipe)
@@ -49,8 +67,14 @@ def _told(recipe: Recipe, stages: _Stages, shared: Sequence[str]) -> Recipe:
     rest = {
         key: value for key, value in _train(recipe).items() if key not in (*OWN, "stages", "epochs")
     }
-    own = [{key: value for key, value in stage.items() if key not in shared} for stage in stages]
+    left_out = {*shared, *(["optimizer_state"] if _begin_anew(stages) else [])}
+    own = [{key: value for key, value in stage.items() if key not in left_out} for stage in stages]
     return {**recipe, "data": data, "train": {**rest, **whole, "stages": own}}
+
+
+def _begin_anew(stages: _Stages) -> bool:
+    """Return whether optimizers begin anew with each stage, as they do where nothing is said."""
+    return all(stage.get("optimizer_state", "reset") == "reset" for stage in stages)
 
 
 def _train(recipe: Recipe) -> Mapping[str, Any]:

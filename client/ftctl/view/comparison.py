@@ -15,7 +15,7 @@ from ftctl.view import grid, text
 MOST_COLUMNS = 6
 """Of runs; more are rows."""
 # A setting is cut in a terminal; other formats have it whole.
-_CELL = 30
+_CELL = 40
 _INDENT = 2
 
 Cells = list[list[str | Text]]

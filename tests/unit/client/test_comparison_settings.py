@@ -180,9 +180,9 @@ STAGES = {
 
 
 def test_a_training_in_stages_beside_one_without_is_one_setting():
-    shown = ("trains all, epochs 3", "epochs 2, trains head; epochs 3, trains all")
+    shown = ("3 epochs all", "2 epochs head → 3 epochs all")
 
-    assert differing({}, STAGES) == [("train.stages", ("epochs 3, trains all", shown[1]), "counts")]
+    assert differing({}, STAGES) == [("train.stages", shown, "counts")]
 
 
 def test_what_all_stages_share_is_a_setting_beside_them():
@@ -193,6 +193,20 @@ def test_what_all_stages_share_is_a_setting_beside_them():
     assert paths == [
         "train.optimizer", "train.optimizer.lr", "train.optimizer.weight_decay", "train.stages"
     ]  # fmt: skip
+
+
+def test_what_a_stage_says_beside_stands_with_it():
+    stages = [
+        {"epochs": 2, "trains": ["all"], "optimizer_state": "reset"},
+        {"epochs": 1, "schedule": {"cosine": {"end": 0.1}}, "optimizer_state": "keep"},
+    ]
+
+    (found,) = differing({}, {"train.stages": stages})
+
+    assert found[1][1] == (
+        "2 epochs (schedule constant, optimizer_state reset) → "
+        "1 epoch (schedule cosine (end 0.1), optimizer_state keep)"
+    )
 
 
 def test_stages_of_the_same_number_are_compared_one_by_one():

@@ -23,7 +23,7 @@ def write(axes: "Axes", values: Sequence[Value]) -> None:
     for (_, told, color), height in zip(values, placed, strict=True):
         share = (height - box.y0) / box.height
         axes.text(
-            1.012, share, told, transform=axes.transAxes, color=color, fontsize=_SIZE,
+            1.02, share, told, transform=axes.transAxes, color=color, fontsize=_SIZE,
             va="center", ha="left",
         )  # fmt: skip
 

@@ -47,7 +47,7 @@ class Metric:
 
     def told(self, value: float) -> str:
         """Return a value as people read it."""
-        return f"{value:.4g}" if self.field == "loss" else f"{100 * value:.1f} %"
+        return f"{value:.3g}" if self.field == "loss" else f"{100 * value:.1f} %"
 
 
 METRICS = {
@@ -97,7 +97,8 @@ def _panel(axes: "Axes", metric: Metric, split: str, bodies: Sequence[Body], loo
     if split == "val":
         for epoch, value, color in _bests(metric, bodies, look):
             axes.axhline(value, color=color, lw=0.9, ls="-.", alpha=0.75, zorder=1)
-            axes.plot([epoch], [value], "o", ms=6, mfc="white", mec=color, mew=1.4, zorder=6)
+            ring: dict[str, Any] = {"ms": 6, "mfc": "white", "mec": color, "mew": 1.4}
+            axes.plot([epoch], [value], "o", zorder=6, clip_on=False, **ring)
     axes.grid(axis="both" if look.x == "log" else "y", color=FAINT, lw=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9, length=0, pad=5)
