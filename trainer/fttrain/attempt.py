@@ -12,19 +12,17 @@ from typing import Self
 
 from torch import Tensor
 
-from fttrain import agenda, events, feeding, judging, loop, process, report
+from fttrain import agenda, events, feeding, judging, loop, process, report, supply
 from fttrain.data import split
 from fttrain.data.samples import Samples, Source
-from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream
-from fttrain.data.view import EvalView
 from fttrain.events import EpochEnded, PhaseName, Score
-from fttrain.feeding import Feed
 from fttrain.journal import Journal, StepLog
 from fttrain.keeping import Keeping, Standing
 from fttrain.loop import Lead, NonFiniteLoss, Training
 from fttrain.progress import Progress
 from fttrain.reserve import Reserve
+from fttrain.results.verdicts import Verdicts
 from fttrain.resumption import Resumption
 from fttrain.score import Tally
 from fttrain.spec import faults, itinerary, rundir
@@ -33,6 +31,7 @@ from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
 from fttrain.staging import Staging
 from fttrain.state.checkpoint import Partial
+from fttrain.supply import Supply
 
 
 class Diverged(Exception):
@@ -64,6 +63,10 @@ class Attempt:
     """What the epoch under way had come to when it was taken up again."""
     begun: float = 0.0
     """When the epoch under way began, by the monotonic clock."""
+    judged: Verdicts | None = None
+    """What the last evaluation found."""
+    of_best: Verdicts | None = None
+    """What the evaluation of the best epoch found; None: another attempt has made it."""
     locked: Samples | None = None
     """The test images, if there are any, which nothing has read yet."""
     source: Source | None = None
@@ -114,50 +117,37 @@ class Attempt:
         # Repeats share it: of a million images it takes its time and room.
         source = self.source if self.source is not None else self._source()
         begin = agenda.place(self.recipe, self.plan, source.train.labels, self.progress)
-        lead = agenda.lead(self.recipe, self.plan, source.train.labels, begin)
         with ExitStack() as stack:
             # Loading begins here: when the net is built, the first batch is there.
-            feed = self._feed(source, stack, begin, lead)
+            feed = Supply(
+                recipe=self.recipe, plan=self.plan, source=source, begin=begin, stack=stack,
+                place=supply.place(self.run_dir, self.card), known=self.bad, tell=self.notice,
+            )  # fmt: skip
             if self.reserve is not None:
                 # Not earlier: a forked loader would share it.
                 self.reserve.release(keep=process.working_set_bytes(self.plan))
             if self.progress.repeat <= 1 or start is not None:
                 self._introduce(is_new=start is None or not self.card.earlier)
             staging = Staging.begun(self.recipe, self.plan, step=self.progress.step)
+            feed.staging = staging
             if start is not None:
                 start.restore(staging.training)
             elif feed.plain is not None:
                 self._recalibrate(staging.training, feed.plain)
             try:
-                self._fit(staging, feed, begin, lead)
+                self._fit(staging, feed, begin)
             except Paused:
                 self._keep_midway(staging.training)
                 raise
         self.locked, self.source = source.test, source
         return staging.training
 
-    def _feed(self, source: Source, stack: ExitStack, begin: agenda.Place, lead: Lead) -> Feed:
-        preprocess, workers = self.plan.preprocess.steps, self.plan.loader_workers
-        train_view = feeding.view(self.recipe, self.plan)
-        spared, eval_view = Sparing(source.train), EvalView(preprocess)
-        train_stream = stack.enter_context(Stream(spared, train_view, workers))
-        val_stream = stack.enter_context(Stream(source.val, eval_view, workers))
-        plain = Stream(spared, eval_view, workers) if self._recalibrates else None
-        if plain is not None:
-            stack.enter_context(plain)
-        labels = source.train.labels
-        tasks = agenda.training(self.recipe, self.plan, labels, begin, lead.batches)
-        batches = feeding.heeding(
-            train_stream.run(tasks), spared, self.recipe, self.plan,
-            known=self.bad, tell=self.notice,
-        )  # fmt: skip
-        return Feed(source=source, batches=batches, val=val_stream, plain=plain)
-
-    def _fit(self, staging: Staging, feed: Feed, begin: agenda.Place, lead: Lead) -> None:
+    def _fit(self, staging: Staging, feed: Supply, begin: agenda.Place) -> None:
         is_untouched = self.progress.step == 0 and not self.progress.epochs
         # Before the other repeats, 0 is no number that is free.
         if is_untouched and self.recipe.train.evaluate_first and self.progress.repeat <= 1:
             self._untrained(staging.training, feed)
+        lead = feed.lead
         while not self._is_over:
             self._epoch(staging, feed, begin.batches, lead)
             begin, lead = agenda.Place(), Lead()
@@ -213,7 +203,7 @@ class Attempt:
 
     # --- epochs ---------------------------------------------------------------------------
 
-    def _epoch(self, staging: Staging, feed: Feed, done: int, lead: Lead) -> None:
+    def _epoch(self, staging: Staging, feed: Supply, done: int, lead: Lead) -> None:
         """Train an epoch, of which so many batches are done, to its end; evaluate and keep it."""
         epoch, so_far, self.partial = self.progress.trained + 1, self.partial, None
         self.begun = time.monotonic() - (so_far.seconds if so_far is not None else 0.0)
@@ -232,7 +222,7 @@ class Attempt:
         self._train(staging.training, batches, epoch, lead)
         self._judge(staging.training, feed, epoch)
 
-    def _judge(self, training: Training, feed: Feed, epoch: int) -> None:
+    def _judge(self, training: Training, feed: Supply, epoch: int) -> None:
         train, train_s = self.log.tally, time.monotonic() - self.begun
         with judging.judged(training, self._recalibration(training, feed)) as live:
             val = self._evaluate(epoch, training, feed) if self._is_evaluated(epoch) else None
@@ -250,6 +240,8 @@ class Attempt:
                 stage=itinerary.told(self.plan, epoch),
             )
             self.progress.take(ended)
+            if ended.best:
+                self.of_best = self.judged
             # What is told is kept: nobody sees an epoch that could be lost.
             saved = []
             if self._is_kept(epoch, ended):
@@ -283,21 +275,22 @@ class Attempt:
         finally:
             self.log.flush()
 
-    def _evaluate(self, epoch: int, training: Training, feed: Feed) -> Score:
+    def _evaluate(self, epoch: int, training: Training, feed: Supply) -> Score:
         self.turn_to("evaluating", epoch=epoch)
         tasks = agenda.evaluation(self.plan, len(feed.source.val), epoch)
-        found = loop.evaluate(training, self._heeding_pause(feed.val.run(tasks)))
+        found = loop.evaluate(training, self._heeding_pause(feed.validation(tasks)))
         if not math.isfinite(found.loss):
             step = self.progress.step
             what = f"the validation loss is {found.loss} after step {step}"
             raise self.diverged(what, epoch, training.rates(max(step - 1, 0)))
+        self.judged = found
         return found.score()
 
     @property
     def _recalibrates(self) -> bool:
         return self.recipe.train.bn == "recalibrate"
 
-    def _recalibration(self, training: Training, feed: Feed) -> Callable[[], None] | None:
+    def _recalibration(self, training: Training, feed: Supply) -> Callable[[], None] | None:
         if feed.plain is None:
             return None
         return partial(self._recalibrate, training, feed.plain)
@@ -306,7 +299,7 @@ class Attempt:
         tasks = agenda.statistics(self.recipe, self.plan)
         loop.recalibrate(training, self.audible(plain.run(tasks)))
 
-    def _untrained(self, training: Training, feed: Feed) -> None:
+    def _untrained(self, training: Training, feed: Supply) -> None:
         begun = time.monotonic()
         val = self._evaluate(0, training, feed)
         ended = EpochEnded(

@@ -34,7 +34,7 @@ def close(attempt: Attempt, training: Training, best: Progress) -> None:
     exporting = Exporting(
         run_dir=attempt.run_dir, card=attempt.card, recipe=_recipe(attempt, best),
         plan=attempt.plan, training=training, source=attempt.source, best=best.best,
-        epochs=best.epochs, tested=tested,
+        epochs=best.epochs, found=attempt.of_best, tested=tested,
     )  # fmt: skip
     for made in exporting.all():
         attempt.journal.write(made)

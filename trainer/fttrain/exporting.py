@@ -50,6 +50,8 @@ class Exporting:
     source: Source
     best: EpochEnded
     epochs: Sequence[EpochEnded]
+    found: Verdicts | None = None
+    """What the best checkpoint made of the validation images; None: nobody remembers."""
     tested: Verdicts | None = None
     """What the best checkpoint made of the test images, where there are any."""
 
@@ -65,7 +67,7 @@ class Exporting:
             yield from self._curves()
         if "augmentations" in self.recipe.outputs:
             yield from self._picture("augmentations", self._augmentations())
-        found = self._evaluate(self.source.val)
+        found = self.found if self.found is not None else self._evaluate(self.source.val)
         told = tables.evaluated(found, self.plan.data.classes, split="val", epoch=self.best.epoch)
         yield told
         yield from self._tables(told, found, self.source.val)

@@ -1,32 +1,20 @@
 """Where the images of an attempt come from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fttrain.assembly import InputsChanged
 from fttrain.data import sources, split
+from fttrain.data import view as views
 from fttrain.data.samples import Source
 from fttrain.data.sparing import Sparing, watched
-from fttrain.data.stream import Batch, Stream
+from fttrain.data.stream import Batch
 from fttrain.data.view import StagedView, TrainView
 from fttrain.spec import stages
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """Streams of images."""
-
-    source: Source
-    batches: Iterator[Batch]
-    """All that will be trained on, in order."""
-    val: Stream
-    plain: Stream | None
-    """The training images as they are, where statistics are taken of them."""
 
 
 def source(recipe: Recipe, plan: Plan, card: AttemptCard) -> Source:
@@ -46,12 +34,11 @@ def source(recipe: Recipe, plan: Plan, card: AttemptCard) -> Source:
 
 def view(recipe: Recipe, plan: Plan) -> TrainView | StagedView:
     """Return how training images are seen, in each epoch of one repeat as its stage has it."""
-    steps, seed = plan.preprocess.steps, recipe.train.seed
+    steps = plan.preprocess.steps
     if not plan.stages:
-        return TrainView(steps, recipe.data.augment, seed)
-    flat = stages.of(recipe)
+        return views.of(recipe, steps)
     return StagedView(
-        views=[TrainView(steps, each.data.augment, seed) for each in flat],
+        views=[views.of(each, steps) for each in stages.of(recipe)],
         begins=[card.first_epoch for card in plan.stages],
     )
 

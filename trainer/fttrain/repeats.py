@@ -1,9 +1,10 @@
 """A recipe carried out once, or as often as it says, from one seed after the other."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from fttrain import closing, continuing, events, report, resumption, takeover
+from fttrain import closing, continuing, events, report, resumption, supply, takeover
 from fttrain.attempt import Attempt, Paused
 from fttrain.journal import Journal
 from fttrain.loop import Training
@@ -48,6 +49,8 @@ def complete(run_dir: Path, card: AttemptCard, journal: Journal, reserve: Reserv
     except Paused:
         journal.write(attempt.suspended)
         raise
+    finally:
+        shutil.rmtree(run_dir / supply.OWN, ignore_errors=True)
     journal.write(_finished(attempt, done, best))
 
 

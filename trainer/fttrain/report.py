@@ -21,7 +21,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"images     {_preprocess(plan)}",
         f"trains     {plan.parameters_trained:,} of {plan.parameters:,} parameters; BatchNorm: "
         f"{plan.batch_norm_train} train, {plan.batch_norm_eval} eval; "
-        f"{len(plan.prefix)} blocks run ahead",
+        f"{len(plan.prefix)} blocks run ahead{_kept(plan)}",
         f"steps      {plan.steps} ({per_epoch}, {_count(plan.epochs, 'epoch')}), "
         f"batch {plan.batch_size}"
         + (f" x {plan.accumulate}" if plan.accumulate > 1 else "")
@@ -114,3 +114,12 @@ def say(line: str) -> None:
     """Tell people a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _kept(plan: Plan) -> str:
+    card = plan.features
+    if card is None:
+        return ""
+    if not card.views:
+        return f" in each epoch ({card.why})"
+    return f" once{f', for each of {card.views} views' if card.views > 1 else ''}"

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fttrain import keepable
+from fttrain.data import view
 from fttrain.data.decode import BadImage
 from fttrain.data.order import batches
 from fttrain.data.samples import Source
@@ -87,8 +89,11 @@ class StageDraft:
     @cached_property
     def train_shape(self) -> tuple[int, int, int]:
         """The shape of one training image, (C, H, W)."""
-        augment, seed = self.recipe.data.augment, self.recipe.train.seed
-        return self._shape(TrainView(self.shared.preprocess.steps, augment, seed))
+        return self._shape(self._view)
+
+    @property
+    def _view(self) -> TrainView:
+        return view.of(self.recipe, self.shared.preprocess.steps)
 
     @cached_property
     def eval_shape(self) -> tuple[int, int, int]:
@@ -112,6 +117,9 @@ class StageDraft:
             ),
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
+            "features": keepable.card(
+                net, self.recipe, self._view, prefix=self.prefix, shape=self.train_shape
+            ),
         }
 
     def faults(self) -> Iterator[Fault]:

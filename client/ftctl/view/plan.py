@@ -186,9 +186,21 @@ def _still(stage: Card, chunk: int) -> list[str]:
         blocks = stage["prefix"]
         span = blocks[0] if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]}"
         told.append(f"{span} run ahead in eval mode, {chunk} images at a time")
+        told += _made(stage.get("features"))
     if stage["batch_norm_eval"]:
         told.append(f"{text.counted(stage['batch_norm_eval'], 'BatchNorm layer')} keep statistics")
     return told
+
+
+def _made(features: Card | None) -> list[str]:
+    """Say whether what frozen blocks make of images is kept. Older daemons do not tell."""
+    if not features:
+        return []
+    if not features["views"]:
+        return [f"in each epoch anew: {text.clean(features['why'])}"]
+    views = f", for {features['views']} views of it" if features["views"] > 1 else ""
+    size = text.size(features["bytes_per_view"])
+    return [f"once for each image{views}: what they make, {size} in fp32, is kept"]
 
 
 def _steps(plan: Card) -> list[str]:

@@ -20,6 +20,7 @@ from fttrain.data.decode import Pixels
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.faults import Fault
 from fttrain.spec.images import Data, Preprocess
+from fttrain.spec.recipe import Recipe
 
 _TURNS = 2  # Keeps the turns of views apart from other chance of the same seed.
 
@@ -86,6 +87,12 @@ class TrainView:
             draws = Draws(self.seed, epoch, index, place, repeat)
             picture = applied(picture, choice, draws, self.preprocess)
         return array(picture)
+
+
+def of(recipe: Recipe, preprocess: Preprocess) -> TrainView:
+    """Return how a recipe of one stage has its training images seen."""
+    data, seed = recipe.data, recipe.train.seed
+    return TrainView(preprocess, data.augment, seed, data.views)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,11 @@ class Data(Strict):
     preprocess: StatedPreprocess | None = Field(
         None, description="Stated where the weights do not bring it."
     )
+    cache: Literal["auto", "none"] = Field(
+        "auto",
+        description="auto: what is made of images and would be made again is kept on disk, for "
+        "later epochs and for other jobs. The result does not depend on it.",
+    )
     workers: Annotated[int, Field(ge=0, le=64)] | None = Field(
         None,
         description="Loader processes; the plan decides where it is not stated. "

@@ -100,6 +100,17 @@ class GroupCard(Card):
     """How lr came: `0.5 x 128/1024`. Empty: as the recipe says it."""
 
 
+class FeaturesCard(Card):
+    """What the frozen blocks that run ahead make of images: made once and kept, or each time."""
+
+    views: int
+    """In so many ways an image is seen, each of which is kept; 0: nothing is."""
+    bytes_per_view: int
+    """What one takes in fp32; half of that in bf16 and fp16."""
+    why: str = ""
+    """Why nothing is kept."""
+
+
 class StageCard(Card):
     """One stage of several: what it decides, and where it lies in the run."""
 
@@ -118,6 +129,7 @@ class StageCard(Card):
     batch_norm_eval: int
     batch_norm_train: int
     optimizer_state: Literal["reset", "keep"]
+    features: FeaturesCard | None = None
 
 
 class ContinuedCard(Card):
@@ -198,6 +210,8 @@ class Plan(Card):
     """Images per pass of the frozen prefix."""
     prefix: list[str]
     """Blocks that run ahead, frozen and in eval mode, in depth order. Empty: none."""
+    features: FeaturesCard | None = None
+    """None: no block runs ahead, or there are stages."""
     batch_size: int
     micro_batch: int = 0
     """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""

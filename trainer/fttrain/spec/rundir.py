@@ -63,6 +63,10 @@ class AttemptCard:
     earlier: list[str] = field(default_factory=list)
     """Run directories of this job's earlier attempts, the latest first: it goes on from the last
     good checkpoint among them."""
+    cache: str = ""
+    """Folder of what is made of images once, for all jobs; empty: it is the attempt's own."""
+    cache_bytes: int = 0
+    """What all of that may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

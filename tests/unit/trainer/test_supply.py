@@ -1,0 +1,166 @@
+"""A run that keeps what frozen blocks make of images is the run that makes it each time."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+
+from fttrain import events, run
+from fttrain.models import tensors
+from fttrain.spec import faults, rundir
+from fttrain.spec.recipe import Recipe
+from tests import engine
+from tests.photos import make_photo_folder
+
+STAGES = [
+    {"epochs": 2, "trains": "head"},
+    {"epochs": 1, "trains": "all"},
+    {"epochs": 2, "trains": ["last:1", "head"], "augment": ["horizontal_flip"]},
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("supply") / "photos"
+    return make_photo_folder(place, per_class=6, val_per_class=3)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "shufflenet.pt"
+    torch.save(torchvision.models.shufflenet_v2_x0_5().state_dict(), path)
+    return path
+
+
+def recipe(photos: Path, weights: Path, *, cache: str = "auto", **said: Any) -> Recipe:
+    data = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED, "workers": 0}
+    model = {"name": "shufflenet_v2_x0_5", "weights": f"file:{weights}"}
+    train = said.pop("train", {"epochs": 3, "trains": "head", "evaluate_first": True})
+    if "stages" in train:
+        body = {"data": {**data, "cache": cache, **said}, "model": model, "train": train}
+        return faults.parse(json.dumps({**body, "outputs": []}))
+    return engine.parsed({**data, "cache": cache, **said}, model, train, outputs=[])
+
+
+def ran(run_dir: Path, chosen: Recipe, cache: Path | None = None) -> Path:
+    engine.prepare(run_dir, chosen)
+    card = rundir.read_attempt(run_dir)
+    if cache is not None:
+        card = replace(card, cache=str(cache), cache_bytes=1 << 30)
+    rundir.write_card(run_dir / rundir.ATTEMPT, card)
+    assert run.run(run_dir) == 0
+    return run_dir
+
+
+def told(run_dir: Path) -> list[Any]:
+    """Return what a run found, without times and memory."""
+    return [
+        replace(each, images_per_second=0, memory_bytes=0, seconds=0)
+        if isinstance(each, events.EpochEnded)
+        else each
+        for each in engine.records(run_dir)
+        if isinstance(each, events.EpochEnded | events.Evaluated)
+    ]
+
+
+def same(one: Path, other: Path) -> bool:
+    """Compare digits and tensors; the recipes differ in `cache`."""
+    nets = [tensors.read(each / rundir.MODEL).tensors for each in (one, other)]
+    is_same_net = all(torch.equal(nets[0][name], nets[1][name]) for name in nets[0])
+    return is_same_net and told(one) == told(other)
+
+
+@pytest.mark.word("data.cache")
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"augment": ["horizontal_flip"]},
+        {"train": {"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}},
+        {"train": {"epochs": 2, "trains": "head", "repeats": 2, "ema": {"every": 1}}},
+        {"train": {"epochs": 3, "trains": "head", "batch_size": 5, "accumulate": 2}},
+    ],
+    ids=["head", "flip", "stages", "repeats", "accumulate"],
+)
+def test_a_run_by_the_cache_is_the_run_without(
+    photos: Path, weights: Path, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    without = ran(tmp_path / "without", recipe(photos, weights, cache="none", **said))
+    own = ran(tmp_path / "own", recipe(photos, weights, **said))
+    first = ran(tmp_path / "first", recipe(photos, weights, **said), tmp_path / "cache")
+    later = ran(tmp_path / "later", recipe(photos, weights, **said), tmp_path / "cache")
+
+    assert same(without, own)
+    assert same(without, first)
+    assert same(without, later)
+    assert not (own / "cache").exists()
+    assert [*(tmp_path / "cache").rglob("*.index")] != []
+
+
+def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: Path) -> None:
+    ran(tmp_path / "run", recipe(photos, weights, cache="none"), tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"cache": "none"}, "data.cache is none"),
+        ({"mix": [{"mixup": {}}]}, "data.mix makes new images of each batch"),
+        (
+            {"augment": [{"random_resized_crop": {"size": 32}}]},
+            "random changes show an image anew in each epoch; data.views draws them so often",
+        ),
+        (
+            {"augment": ["color_jitter"], "views": 4},
+            "an image has 4 views, and 3 epochs need fewer",
+        ),
+        (
+            {"train": {"epochs": 3, "trains": "head", "bn": "recalibrate"}},
+            "train.bn recalibrate changes the frozen blocks before each evaluation",
+        ),
+    ],
+)
+def test_the_plan_says_why_nothing_is_kept(
+    photos: Path, weights: Path, said: dict[str, Any], why: str
+) -> None:
+    card = engine.planned(recipe(photos, weights, **said)).features
+    assert card is not None
+    assert (card.views, card.why) == (0, why)
+
+
+@pytest.mark.parametrize(
+    ("said", "views"),
+    [
+        ({}, 1),
+        ({"augment": ["horizontal_flip"]}, 2),
+        ({"augment": [{"resize": {"size": 40}}, {"center_crop": {"size": 32}}]}, 1),
+        ({"augment": ["color_jitter"], "views": 3}, 3),
+    ],
+)
+def test_the_plan_says_what_is_kept(
+    photos: Path, weights: Path, said: dict[str, Any], views: int
+) -> None:
+    card = engine.planned(recipe(photos, weights, **said)).features
+    assert card is not None
+    # The last convolution of this net has 1,024 outputs; they are averaged.
+    assert (card.views, card.bytes_per_view, card.why) == (views, 1024 * 4, "")
+
+
+def test_where_all_trains_there_is_nothing_to_keep(photos: Path, weights: Path) -> None:
+    assert engine.planned(recipe(photos, weights, train={"epochs": 1})).features is None
+
+
+def test_stages_say_it_each(photos: Path, weights: Path) -> None:
+    chosen = recipe(
+        photos, weights, train={"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}
+    )
+    plan = engine.planned(chosen)
+    views = [card.features.views if card.features else None for card in plan.stages]
+    assert (plan.features, views) == (None, [1, None, 2])
+    assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None

@@ -1,0 +1,148 @@
+"""The batches of an attempt: images, or what frozen blocks have made of them once."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fttrain import agenda, feeding
+from fttrain.cache.features import Features, Passing, Place
+from fttrain.data.samples import Source
+from fttrain.data.sparing import Sparing
+from fttrain.data.stream import Batch, Stream, Task
+from fttrain.data.view import EvalView, StagedView
+from fttrain.data.ways import Ways
+from fttrain.loop import Lead
+from fttrain.spec import itinerary
+from fttrain.spec.plan import Plan
+from fttrain.spec.recipe import Recipe
+from fttrain.spec.rundir import AttemptCard
+from fttrain.staging import Staging
+
+OWN = "cache"
+"""Folder of a run directory, where there is none for all jobs."""
+
+
+def place(run_dir: Path, card: AttemptCard) -> Place:
+    """Return where an attempt keeps what it makes of images."""
+    if card.cache:
+        return Place(root=Path(card.cache), most_bytes=card.cache_bytes)
+    return Place(root=run_dir / OWN, most_bytes=shutil.disk_usage(run_dir).free // 4)
+
+
+@dataclass(slots=True, kw_only=True)
+class Supply:
+    """Streams of images, and features in their place. What it begins ends with the stack."""
+
+    recipe: Recipe
+    plan: Plan
+    source: Source
+    begin: agenda.Place
+    """Where the training goes on."""
+    place: Place
+    known: dict[str, str]
+    """Images that cannot be read, by name, and why; others join them."""
+    tell: Callable[[str], None]
+    stack: ExitStack
+    staging: Staging | None = None
+    """The training, once it is built."""
+    lead: Lead = field(init=False)
+    """What is made again before the first batch."""
+    batches: Iterator[Batch] = field(init=False)
+    """All that will be trained on, in order. Images begin to be loaded at once; features are made
+    when the first is asked for."""
+    plain: Stream | None = field(init=False, default=None)
+    """The training images as they are, where statistics are taken of them."""
+    _spared: Sparing = field(init=False)
+    _train: Stream = field(init=False)
+    _val: Stream = field(init=False)
+    _passings: dict[int, tuple[Passing, Features] | None] = field(init=False, default_factory=dict)
+    """By stage: what keeps features, and those of the images to validate on."""
+
+    def __post_init__(self) -> None:
+        workers = self.plan.loader_workers
+        self._spared = Sparing(self.source.train)
+        view = feeding.view(self.recipe, self.plan)
+        self._train = self.stack.enter_context(Stream(self._spared, view, workers))
+        self._val = self.stack.enter_context(Stream(self.source.val, self._eval_view, workers))
+        if self.recipe.train.bn == "recalibrate":
+            plain = Stream(self._spared, self._eval_view, workers)
+            self.plain = self.stack.enter_context(plain)
+        self.lead, self.batches = self._begun_at(self.begin)
+
+    def validation(self, tasks: Iterable[Task]) -> Iterator[Batch]:
+        """Return batches to validate on."""
+        assert self.staging is not None
+        passing = self._passing(self.staging.place)
+        return passing[1].run(tasks) if passing is not None else self._val.run(tasks)
+
+    def _begun_at(self, begin: agenda.Place) -> tuple[Lead, Iterator[Batch]]:
+        plan, labels, lead = self.plan, self.source.train.labels, Lead()
+        if not _is_kept(plan, begin.epoch):  # What is kept knows nothing of chunks.
+            lead = agenda.lead(self.recipe, plan, labels, begin)
+        tasks = agenda.training(self.recipe, plan, labels, begin, lead.batches)
+        if any(_is_kept(plan, epoch) for epoch in range(begin.epoch, plan.epochs + 1)):
+            return lead, self._legs(tasks)
+        return lead, self._images(tasks)
+
+    def _images(self, tasks: Iterable[Task]) -> Iterator[Batch]:
+        return self._heeding(self._train.run(tasks))
+
+    def _legs(self, tasks: Iterable[Task]) -> Iterator[Batch]:
+        """Yield batches stage by stage; each begins when its training is built."""
+        stages = itertools.groupby(tasks, lambda task: itinerary.of_epoch(self.plan, task.epoch))
+        for number, leg in stages:
+            passing = self._passing(number)
+            if passing is None:
+                yield from self._images(leg)
+            else:
+                features = passing[0].features(self._spared, self._ways(number), self._heeding)
+                yield from features.run(leg)
+
+    def _passing(self, number: int) -> tuple[Passing, Features] | None:
+        """Return what keeps the features of the stage under way; None where they are not kept."""
+        if number not in self._passings:
+            for earlier in self._passings.values():
+                if earlier is not None:
+                    earlier[0].stack.close()
+            self._passings[number] = self._begun(number)
+        return self._passings[number]
+
+    def _begun(self, number: int) -> tuple[Passing, Features] | None:
+        card = self.plan.stages[number] if self.plan.stages else self.plan
+        if card.features is None or card.features.views == 0:
+            return None
+        assert self.staging is not None
+        assert self.staging.place == number
+        side = self._spared.picture(0)
+        shape = self._eval_view(side).shape
+        begun = Passing.begin(self.staging.training, self.plan, self.place, shape=shape)
+        if begun is None:
+            return None
+        ways = Ways.of(self._eval_view)
+        assert ways is not None
+        passing = self.stack.enter_context(begun)
+        return passing, passing.features(self.source.val, ways, iter)
+
+    def _ways(self, number: int) -> Ways:
+        view = feeding.view(self.recipe, self.plan)
+        ways = Ways.of(view.views[number] if isinstance(view, StagedView) else view)
+        assert ways is not None, "the plan would say that none can be kept"
+        return ways
+
+    def _heeding(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        return feeding.heeding(
+            batches, self._spared, self.recipe, self.plan, known=self.known, tell=self.tell
+        )
+
+    @property
+    def _eval_view(self) -> EvalView:
+        return EvalView(self.plan.preprocess.steps)
+
+
+def _is_kept(plan: Plan, epoch: int) -> bool:
+    """Return whether what frozen blocks make in an epoch is kept."""
+    features = itinerary.card(plan, epoch).features
+    return features is not None and features.views > 0
