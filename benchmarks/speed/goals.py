@@ -91,19 +91,19 @@ GOALS: Mapping[str, Goal] = {
         contest="large-full", measure="second epoch",
     ),
     "start": Goal(
-        what="to the first step, all trains, batch 8; script cold, ours warm",
+        what="script cold, ours warm: first step, all trains, batch 8",
         contest="start", measure="start", bound=5,
     ),
     "start-cached": Goal(
-        what="to the first step, frozen and cached; script cold, ours warm",
+        what="script cold, ours warm: first step, frozen, cached",
         contest="start-frozen", measure="start", ours=CACHED, bound=12,
     ),
     "daemon": Goal(
-        what="an epoch under the daemon, of one by the engine alone",
+        what="an epoch under the daemon / by the engine alone",
         contest="full", measure="epoch", rivals=(ALONE,), ours=FP32, bound=1.01, is_at_most=True,
     ),
     "memory": Goal(
-        what="memory, all trains, of the tutorial's with 2 workers",
+        what="memory, all trains / the tutorial's, 2 workers",
         contest="full", measure="memory", rivals=("tutorial, 2 workers",), bound=0.8,
         is_at_most=True,
     ),

@@ -12,7 +12,7 @@ from benchmarks.speed.samples import Kept, Sample
 TITLE = "Speed beside other ways"
 PICTURE = "pictures/speed.svg"
 _HEAD = """\
-The same training by others and by us, in turns, on {machine}, {date}: {rounds} rounds.
+The same training by others and by us, in turns, on {machine}, {date}: {rounds} rounds at most.
 The others run in an environment of their own (benchmarks/peers/constraints.txt), {versions}.
 Figures are medians (least to greatest); a ratio's range is what both spreads allow.
 {quick}
@@ -32,14 +32,15 @@ _TAIL = """\
 - *goal*: holds where the ratio reaches it and accuracy is not below the others' interval.
 - *floor*: the ratio where ours took no longer than its parts measured alone, and by how much ours
   takes longer than they do. Parts: {parts}.
+- *img/s*, below: training images of an epoch by its whole time, evaluation included.
 - *accuracy*: best validation, others' with Wilson's 95 % and ours, both after so many epochs as the
   shorter of the two had; median over the runs.
 """
 _RUNS = """\
 ### Every contestant
 
-| contest | who | runs | epoch | whole run | computed in | workers | memory | CPU | correct |
-|---|---|---|---|---|---|---|---|---|---|"""
+| contest | who | runs | epoch | img/s | whole run | computed in | workers | memory | CPU | correct |
+|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def section(kept: Kept) -> str:
@@ -109,7 +110,7 @@ def said(spread: Spread, measure: str) -> str:
 
 
 def _digits(ratio: float) -> str:
-    return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+    return f"{ratio:.3f}" if ratio < 1.1 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def _beside(figure: Figure, floor: Floor | None) -> str:
@@ -166,6 +167,7 @@ def _contestant(name: str, who: str, samples: Sequence[Sample]) -> str:
         who,
         str(len(samples)),
         said(Spread.of(epochs), measure),
+        f"{first.images / Spread.of(epochs).median:,.0f}" if first.images else "",
         "" if measure == "start" else said(Spread.of([each.whole_s for each in samples]), "whole"),
         f"{first.precision}, {first.layout}" if first.precision else "",
         "" if measure == "start" else str(first.workers),

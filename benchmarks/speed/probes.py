@@ -36,14 +36,21 @@ _SMALL_STEPS = Preprocess(mean=[0.5] * 3, std=[0.25] * 3)
 def measure(folders: Mapping[str, Path]) -> dict[str, float]:
     """Measure everything; seconds per image where nothing else is said."""
     process.settle(threads=os.cpu_count() or 1, device="cpu")
-    found = {f"decode {name}": decoding(folder, name) for name, folder in folders.items()}
+    found = {"cores": float(os.cpu_count() or 1), "memory": memory()}
+    found |= {f"decode {name}": decoding(folder, name) for name, folder in folders.items()}
     for precision in ("fp32", "bf16"):
         found |= {f"{what} {precision}": seconds for what, seconds in passes(precision)}
     found["head step"] = head_step()
     found["gather"] = gathering()
-    found["memory"] = pss_mb(os.getpid())
-    found["cores"] = float(os.cpu_count() or 1)
     return found
+
+
+def memory() -> float:
+    """Return the megabytes of this process after a step of the whole net: the first to be asked,
+    as freed memory is kept."""
+    photos = torch.rand(FULL, 3, 224, 224).to(memory_format=torch.channels_last)
+    _step(_laid_out(models.mobilenet_v2(weights=None)), photos, "fp32")
+    return pss_mb(os.getpid())
 
 
 def decoding(folder: Path, name: str) -> float:

@@ -40,7 +40,7 @@ def test_a_row_tells_both_sides_ratio_goal_and_accuracy(kept: Kept) -> None:
         "| **39** (39 to 39) | ≥ 30 (stretch 45) |  "
         "| 0.922 (0.868 to 0.955), 0.915 after 3 epochs |"
     ) in told
-    assert "| frozen | tutorial | 1 | 6.00 s (5.00 to 7.00) | 25.0 s (25.0 to 25.0) |" in told
+    assert "| frozen | tutorial | 1 | 6.00 s (5.00 to 7.00) | 41 | 25.0 s (25.0 to 25.0) |" in told
 
 
 def test_a_missed_goal_is_told(kept: Kept) -> None:
