@@ -119,6 +119,18 @@ async def test_what_json_prints_is_a_file_to_compare_with(call: Call, tmp_path: 
 
 
 @pytest.mark.usefixtures("done")
+async def test_files_alone_need_no_daemon(call: Call, fake: FakeDaemon, tmp_path: Path) -> None:
+    _, both, _ = await call("compare", "ants", "bees", "-o", "json")
+    (tmp_path / "both.json").write_text(both)
+    fake.stop()
+
+    code, out, err = await call("compare", "both.json", "--baseline", "bees")
+
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["bees", "ants"]
+
+
+@pytest.mark.usefixtures("done")
 async def test_csv_has_a_line_per_job(call: Call) -> None:
     _, out, _ = await call("compare", "ants", "bees", "-o", "csv")
 

@@ -13,6 +13,7 @@ _MEANT = {
     **dict.fromkeys(("show", "describe", "inspect"), ("get", "show")),
     **dict.fromkeys(("run", "train", "start", "sbatch"), ("submit",)),
     **dict.fromkeys(("follow", "attach"), ("watch",)),
+    **dict.fromkeys(("diff", "vs", "versus"), ("compare",)),
     **dict.fromkeys(("download", "pull"), ("pull", "artifacts")),
     **dict.fromkeys(("upload", "push"), ("push", "dataset")),
     **dict.fromkeys(("gpus", "nvidia-smi"), ("devices",)),

@@ -57,7 +57,10 @@ def configure(parser: ArgumentParser) -> None:
 async def run(args: Namespace) -> int:
     """Run the verb."""
     picture = _picture(args)
-    out = console.out()
+    if picture is None and all(map(files.is_file, args.jobs)):
+        # Whoever has but files may be where no daemon is.
+        _print(args, [run for path in args.jobs for run in files.read(path)])
+        return codes.DONE
     async with reach.client(args) as client:
         with console.waiting(console.err(), "fetching what is compared"):
             runs = await client.runs(args.jobs)
@@ -67,11 +70,17 @@ async def run(args: Namespace) -> int:
             with console.waiting(console.err(), f"drawing {picture}"):
                 drawn = await client.plot_runs(chosen, x=args.x, y=args.y, metrics=args.metrics)
             place.write(picture, drawn)
+    _print(args, runs)
+    return codes.DONE
+
+
+def _print(args: Namespace, runs: list[Run]) -> None:
+    compared = _compared(runs, args)
     if args.format == "table" and compared is not None:
+        out = console.out()
         console.show(out, table.lines(compared, out))
     else:
         sys.stdout.write(_text(args.format, compared, runs))
-    return codes.DONE
 
 
 def _compared(runs: list[Run], args: Namespace) -> Comparison | None:

@@ -9,17 +9,16 @@ import ftctl
 
 NAMES = """
 AmbiguousDevice AmbiguousJob Artifact ArtifactFile ArtifactMade ArtifactNotFound AsyncClient
-AsyncJobHandle Attempt BadImage BadInput BadJobFile Blueprint CheckpointSaved CheckpointUsed ClassScore Client
-Comparison Daemon DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse DatasetNotFound
-Datasets Device DeviceJob DeviceKind DeviceNotFound DeviceState Devices DigestMismatch DiskFull
-Epoch EpochEnded
-Evaluated Evaluation EvaluationProgress EvaluationReport Event Fault ForeignProcess FtctlError
-ImagesLocked InvalidDataset InvalidJob InvalidRequest
-Job JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
-JobState Jobs LayerSimilarity Metrics NameTaken NamedRecipe NotEnded Notice Outcome OutcomeReason PermissionDenied
-Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted PushNotFound
-PushPhase PushProgress QueueFull Run Score Similarity Spread StateChanged StoreFailed Summary Unauthenticated
-UserUsage WatchInterrupted
+AsyncJobHandle Attempt BadImage BadInput BadJobFile Blueprint CheckpointSaved CheckpointUsed
+ClassScore Client Comparison Daemon DaemonError DaemonUnreachable Dataset DatasetFolder DatasetInUse
+DatasetNotFound Datasets Device DeviceJob DeviceKind DeviceNotFound DeviceState Devices
+DigestMismatch DiskFull Epoch EpochEnded Evaluated Evaluation EvaluationProgress EvaluationReport
+Event Fault ForeignProcess FtctlError ImagesLocked InvalidDataset InvalidJob InvalidRequest Job
+JobEnded JobFailed JobFile JobHandle JobInUse JobNotEnded JobNotFound JobNotRunning JobSource
+JobState Jobs LayerSimilarity Metrics NameTaken NamedRecipe NotEnded Notice Outcome OutcomeReason
+PermissionDenied Phase Plan Planned Prediction Progress ProgressMade PushIncomplete PushInterrupted
+PushNotFound PushPhase PushProgress QueueFull Run Score Similarity Spread StateChanged StoreFailed
+Summary Unauthenticated UserUsage WatchInterrupted
 """
 
 # What the client's start must not wait for, and what the client must never load.
