@@ -156,6 +156,10 @@ async def test_weights_of_a_job_sent_before_are_awaited(daemon, ftctl, monkeypat
         "2  tune\nthe job is sound as far as can be said: its plan waits for one before it\n"
         "nothing was submitted\n"
     )
+    code, out, _ = await ftctl("submit", "pair.yaml", "--dry-run", "-o", "json")
+    first, second = json.loads(out)
+    assert (code, first["name"], second) == (0, "pretrain", None)
+    assert first["plan"] == json.loads(plan_json())
     assert (await ftctl("submit", "pair.yaml"))[0] == 0
 
 

@@ -183,6 +183,23 @@ async def test_dry_run_prints_the_plan_and_submits_nothing(daemon, ftctl, job_fi
     assert daemon.jobs == {}
 
 
+async def test_dry_run_as_json_holds_the_whole_plan_and_nothing_else(daemon, ftctl, job_file):
+    daemon.plan_json = plan_json()
+
+    code, out, _ = await ftctl("submit", job_file, "--dry-run", "-o", "json")
+
+    assert code == 0
+    assert json.loads(out)["plan"] == json.loads(plan_json())
+    assert daemon.jobs == {}
+
+
+async def test_json_is_for_a_dry_run_alone(daemon, ftctl, job_file):
+    assert await ftctl("submit", job_file, "-o", "json") == (
+        2, "", "ftctl: -o is for --dry-run; `ftctl get JOB -o json` shows a job\n",
+    )  # fmt: skip
+    assert daemon.jobs == {}
+
+
 async def test_dry_run_of_a_job_that_needs_another_says_so(daemon, ftctl, job_file):
     code, out, _ = await ftctl("submit", job_file, "--dry-run")
 

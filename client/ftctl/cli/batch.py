@@ -15,7 +15,7 @@ from ftctl.cli import codes, reach
 from ftctl.errors import Fault, FtctlError, InvalidJob
 from ftctl.jobfile import JobFile
 from ftctl.models import Job
-from ftctl.view import console, plan, text
+from ftctl.view import console, jsontext, plan, text
 
 _AFTER = re.compile(r"after\[(\d+)\]")
 _FROM_JOB = re.compile(r"job:([^/]+)/")
@@ -27,7 +27,11 @@ async def run(files: Sequence[JobFile], args: Namespace) -> int:
     async with reach.client(args) as client:
         checked = await _check(client, files, out)
         if args.dry_run:
-            _show_plans(files, checked, out)
+            if args.format:
+                plans = [None if job is None else jsontext.fields(job) for job in checked]
+                sys.stdout.write(json.dumps(plans, indent=2, ensure_ascii=False) + "\n")
+            else:
+                _show_plans(files, checked, out)
             return codes.DONE
         for count, file in enumerate(files):
             try:

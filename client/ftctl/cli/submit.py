@@ -17,7 +17,7 @@ from ftctl.cli.follow import Leaving, Watch, command, follow, to_the_end
 from ftctl.errors import BadInput, DaemonUnreachable, InvalidJob
 from ftctl.jobfile import JobFile, parse_override
 from ftctl.models import Event, Job, JobState, Outcome, Planned, StateChanged
-from ftctl.view import console, epochs, plan, text
+from ftctl.view import console, epochs, jsontext, plan, text
 from ftctl.view.gap import GapLines
 
 # How the daemon says that a plan needs what another job will make.
@@ -42,12 +42,18 @@ def configure(parser: ArgumentParser) -> None:
         "--watch", action="store_true", help="follow the job, if it is one, to its end"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and submit nothing")
+    parser.add_argument(
+        "-o", dest="format", metavar="FORMAT", choices=["json"],
+        help="json: with --dry-run, the job with its whole plan; an array of several",
+    )  # fmt: skip
 
 
 async def run(args: Namespace) -> int:
     """Run the verb."""
     overrides = dict(parse_override(text) for text in args.overrides)
     files = jobfiles.read(args.files, overrides=overrides)
+    if args.format and not args.dry_run:
+        raise BadInput("-o is for --dry-run; `ftctl get JOB -o json` shows a job")
     if args.watch and len(files) > 1:
         raise BadInput(
             f"--watch follows one job, and these are {len(files)}; submit them without it, then "
@@ -66,7 +72,7 @@ async def _run(file: JobFile, args: Namespace) -> int:
     async with reach.client(args) as client:
         # A file with faults is only asked about: the daemon may find more.
         if args.dry_run or file.faults:
-            return await _dry_run(client, file)
+            return await _dry_run(client, file, args)
         try:
             handle = await client.submit(file)
         except asyncio.CancelledError:
@@ -81,10 +87,13 @@ async def _run(file: JobFile, args: Namespace) -> int:
         return await _planning(handle.submitted, watch, args)
 
 
-async def _dry_run(client: AsyncClient, file: JobFile) -> int:
+async def _dry_run(client: AsyncClient, file: JobFile, args: Namespace) -> int:
     out = console.out()
     with console.waiting(out, "planning"):
         job = await client.validate(file)
+    if args.format:
+        sys.stdout.write(jsontext.job(job) + "\n")
+        return codes.DONE
     plan.show(job, out)
     out.print(plan.NOT_SUBMITTED)
     return codes.DONE
