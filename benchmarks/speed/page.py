@@ -39,7 +39,7 @@ _TAIL = """\
 _RUNS = """\
 ### Every contestant
 
-| contest | who | runs | epoch | img/s | whole run | computed in | workers | memory | CPU | correct |
+| contest | who | runs | epoch | img/s | whole run | in | workers | memory | CPU | correct |
 |---|---|---|---|---|---|---|---|---|---|---|"""
 
 
