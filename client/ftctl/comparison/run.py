@@ -1,7 +1,7 @@
 """One run of a comparison: what of a job is compared, wherever it comes from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +17,15 @@ class Run:
 
     label: str
     """Its name; where several have it, with what tells them apart."""
-    told: Mapping[str, Any]
+    told: Mapping[str, Any] = field(repr=False)
     """All that is known of it, as plain data; an exported file keeps it."""
     origin: str = ""
     """The file that it comes from. Empty: the daemon."""
-    epochs: tuple[Epoch, ...]
+    epochs: tuple[Epoch, ...] = field(repr=False)
     spread: Spread | None = None
     test: Score | None = None
     """What the best checkpoint scored on the test images, read for this alone."""
-    verdicts: Verdicts | None = None
+    verdicts: Verdicts | None = field(default=None, repr=False)
     silence: str = ""
     """Why there are no verdicts."""
 
@@ -103,14 +103,14 @@ def score(told: Mapping[str, Any] | None) -> Score | None:
     """Read a score. Raises TypeError or ValueError where it is none."""
     if told is None:
         return None
-    read = Score(**{field.name: told[field.name] for field in fields(Score) if field.name in told})
+    read = Score(**{each.name: told[each.name] for each in fields(Score) if each.name in told})
     if not 0 <= read.correct <= read.count or not read.count:
         raise ValueError(f"{read.correct} of {read.count}")
     return read
 
 
 def _epoch(told: Mapping[str, Any]) -> Epoch:
-    known = {field.name: told[field.name] for field in fields(Epoch) if field.name in told}
+    known = {each.name: told[each.name] for each in fields(Epoch) if each.name in told}
     scores = {split: score(known[split]) for split in ("train", "val")}
     lrs = tuple(float(each) for each in known["lrs"])
     epoch = Epoch(**{**known, **scores, "lrs": lrs})
@@ -129,7 +129,7 @@ def _with_numbers(epoch: Epoch) -> Epoch:
 
 
 def _spread(told: Mapping[str, Any]) -> Spread:
-    known = {field.name: told[field.name] for field in fields(Spread)}
+    known = {each.name: told[each.name] for each in fields(Spread)}
     return Spread(**{**known, "accuracies": tuple(known["accuracies"])})
 
 
