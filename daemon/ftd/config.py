@@ -39,6 +39,8 @@ class Config:
     """Folders that the data of jobs must lie in; none: see `ftd.jobs.roots`."""
     dataset_limit: int | None = None
     """Bytes that one pushed data set may have; None: 1 TiB."""
+    cache_limit: int | None = None
+    """Bytes that what jobs keep for one another may take; None: a tenth of the disk."""
     backup_every: timedelta | None = timedelta(days=1)
     """None: the daemon makes no backups by itself."""
     gc_age: timedelta | None = None

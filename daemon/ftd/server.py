@@ -65,6 +65,7 @@ async def supervisor(
         witness=tally,
         roots=Roots(config.data_roots),
         stall_s=config.stall_after,
+        cache_bytes=config.cache_limit,
         dataset_limit_bytes=(LIMIT_BYTES if config.dataset_limit is None else config.dataset_limit),
     )
     settings = metrics.Settings(listen=config.metrics_listen, mapping_dir=config.dcgm_mapping_dir)

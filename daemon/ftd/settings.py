@@ -138,6 +138,16 @@ SETTINGS = (
         example='"100GiB"',
     ),
     Setting(
+        name="cache-limit",
+        key="cache_limit",
+        kind="size",
+        metavar="SIZE",
+        meaning="what all that jobs make of images once and keep for one another may take, like "
+        "50GiB; what was not used for longest goes first; 0: jobs keep it for themselves",
+        default="`auto`: a tenth of the disk of --state",
+        example='"50GiB"',
+    ),
+    Setting(
         name="backup-every",
         key="backup_every",
         kind="span",

@@ -52,6 +52,10 @@ class Workshop:
     versions: Path
     """The folder of all pushed data sets."""
     sweep: Sweep
+    cache: Path
+    """The folder of what is made of images once, for all jobs."""
+    cache_bytes: int
+    """What that may take; 0: there is none."""
     stall_s: float = STALL_S
     """The least silence of a worker between two steps that is too long."""
 
@@ -91,6 +95,8 @@ def prepare(workshop: Workshop, job: Job, references: Mapping[str, str], berth: 
         environment=dict(berth.environment),
         cores=list(berth.cores),
         earlier=[str(each) for each in earlier(run_dir)],
+        cache=str(workshop.cache) if workshop.cache_bytes else "",
+        cache_bytes=workshop.cache_bytes,
     )
     rundir.write_card(run_dir / rundir.ATTEMPT, card)
     jobcard.write(run_dir.parent, job)

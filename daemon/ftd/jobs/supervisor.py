@@ -73,6 +73,7 @@ class Supervisor:
         witness: Witness | None = None,
         roots: Roots = EVERYWHERE,
         dataset_limit_bytes: int = LIMIT_BYTES,
+        cache_bytes: int | None = None,
         stall_s: float = STALL_S,
     ) -> None:
         self.store = store
@@ -95,6 +96,7 @@ class Supervisor:
         self.start_time = clock()
         self._limits = limits
         self._stall_s = stall_s
+        self._cache_bytes = cache_bytes
         self._work: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
         self._fleet: Fleet
@@ -147,6 +149,12 @@ class Supervisor:
         waits = (JobState.QUEUED, JobState.PAUSED)
         return [job for job in self.ledger.jobs() if job.state not in waits]
 
+    def _most_cached(self) -> int:
+        """Return what jobs may keep for one another, in bytes."""
+        if self._cache_bytes is not None:
+            return self._cache_bytes
+        return shutil.disk_usage(self.state_dir).total // 10
+
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator["Supervisor"]:
         """Do the work inside the block; behind it the jobs go on without this daemon."""
@@ -160,6 +168,8 @@ class Supervisor:
                 runs=self.state_dir / "runs",
                 versions=self.datasets.versions,
                 sweep=Sweep(groups),
+                cache=self.state_dir / "cache",
+                cache_bytes=self._most_cached(),
                 stall_s=self._stall_s,
             )
             self._fleet = Fleet(self.devices, await self.store.drains())

@@ -78,6 +78,7 @@ def test_check_config_shows_what_holds_and_who_said_it(
         "  data_roots                anywhere for admins, nowhere for other users, who push theirs"
         "  (default)",
         "  dataset_limit             auto: 1TiB  (default)",
+        "  cache_limit               auto: a tenth of the disk of --state  (default)",
         "  backup_every              1d  (default)",
         "  stall_after               60  (default)",
         "  listen                    off  (default)",
