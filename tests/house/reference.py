@@ -156,6 +156,39 @@ Weights come from torchvision (`IMAGENET1K_V1`), from timm (`timm`), from a file
 Preprocessing comes with the weights; where they bring none, the recipe must say it.
 A weights file is never unpickled beyond its tensors.
 
+## What a run shows of its net
+
+Four of the `outputs` look into the net of the best checkpoint; each is a picture with its numbers \
+beside it, and `ftctl plot JOB KIND` draws it again of these, when images and net are long gone.
+
+| output | what it shows | drawn again with `--metric` |
+|---|---|---|
+| `mistakes` | The wrong ones among the validation images, with what they are, what they are taken \
+for, how sure, and their loss: -log of the probability of their class, whatever loss trains. The \
+24 worst, and of the 6 classes with most mistakes the 6 worst each; `predictions` shows a few of \
+both kinds. | `loss`, `confidence`, `class` |
+| `filters` | The first convolution's, in a square, at most 256 or 1 MiB of them; in colour where \
+images have it. Mid-grey is 0. | `each` (default: scaled by its own largest weight), `joint` |
+| `features` | Of the first validation image that is right: maps of up to 8 layers, those with the \
+largest deviation first, each scaled from its least to its largest value. | names of layers: all \
+40 maps that are kept |
+| `guided_backprop` | 10 neurons of the last convolution (behind its norm, before its activation), \
+of channels at equal distances, each where it is largest over 128 validation images; and beneath \
+that image what speaks for it. | |
+
+Guided backpropagation (Springenberg et al., 2015) lets back through a ReLU what is positive where \
+its input was.
+For any activation f the rule here is max(gradient, 0) · f'(input), which for ReLU is theirs.
+It holds for ReLU, ReLU6, LeakyReLU, PReLU, ELU, SELU, CELU, GELU, SiLU, Mish, Hardswish, Softplus \
+and tanh, as a module or as a function.
+Sigmoid and Hardsigmoid are gates in the nets that we have and are left as they are; an activation \
+that is made of several operations, such as x · sigmoid(1.702 x) in some nets of timm, is not seen.
+
+They are made at the end, once: of a ResNet-50 with 224 x 224 pixels `guided_backprop` takes about \
+16 seconds of a core, `features` 0.2, `filters` nothing, and drawing one or two each.
+The JSON of each has at most some MB: small images in it are PNG files as base64, weights are \
+base64 of little-endian float32.
+
 ## The recipe
 """
 Schema = dict[str, Any]
