@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from fttrain import feeding, loop
 from fttrain.artifacts.export import read_model
@@ -30,13 +31,17 @@ from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.plan import Plan
 from fttrain.spec.recipe import Recipe
-from fttrain.spec.rundir import AttemptCard
+from fttrain.spec.rundir import AttemptCard, NewerFormat
 from fttrain.state import checkpoint
 
 Own = Literal["val", "train"]
 """Which of the run's own images. Those to test on are not among them: that is the lock."""
 Tell = Callable[[int, int], None]
 """Is told how many images of how many are done."""
+
+
+class BadRun(Exception):
+    """A run directory that cannot be understood."""
 
 
 class Locked(Exception):
@@ -53,12 +58,21 @@ class Run:
 
     @classmethod
     def read(cls, run_dir: Path) -> "Run":
-        """Read a run directory. Raises OSError where something of it is gone."""
-        return cls(
-            recipe=faults.parse((run_dir / rundir.RECIPE).read_text()),
-            plan=Plan.model_validate_json((run_dir / rundir.PLAN).read_text()),
-            card=rundir.read_attempt(run_dir),
-        )
+        """Read a run directory.
+
+        Raises:
+            OSError: where something of it is gone.
+            BadRun: where another version wrote it, whose words are others.
+        """
+        try:
+            return cls(
+                recipe=faults.parse((run_dir / rundir.RECIPE).read_text()),
+                plan=Plan.model_validate_json((run_dir / rundir.PLAN).read_text()),
+                card=rundir.read_attempt(run_dir),
+            )
+        except (RecipeFaults, ValidationError, NewerFormat) as error:
+            what = str(error).splitlines()[0]
+            raise BadRun(f"{run_dir} was written by another version of finetuned: {what}") from None
 
     @property
     def is_exact(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from fttrain import evaluation, process
 from fttrain.artifacts.export import BadModel
 from fttrain.data.labelled import BadData
-from fttrain.evaluation import Images, Locked, Other, Own, Run
+from fttrain.evaluation import BadRun, Images, Locked, Other, Own, Run
 from fttrain.models.tensors import BadWeights
 from fttrain.pictures import kinds
 from fttrain.pictures.look import Look
@@ -44,7 +44,7 @@ def main(folder: Path) -> int:
         _leave(folder, "data", str(bad))
     except Locked as locked:
         _leave(folder, "locked", str(locked))
-    except (BadModel, BadWeights, OSError) as error:
+    except (BadModel, BadRun, BadWeights, OSError) as error:
         _leave(folder, "model", str(error))
     return 0
 

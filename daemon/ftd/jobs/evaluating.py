@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -30,6 +30,7 @@ LOOK_S = 0.5
 """How often it is looked how far an evaluator is."""
 PIECE_BYTES = 256 * 1024
 SPLITS = ("val", "train", "test")
+What = Literal["verdicts", "confusion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Report:
 class Piece:
     """The next piece of a file."""
 
-    what: Literal["verdicts", "confusion"]
+    what: What
     data: bytes
 
 
@@ -168,8 +169,13 @@ class Evaluating:
                 await asyncio.gather(errand, return_exceptions=True)
             body = await asyncio.to_thread(_body, place)
             yield Report(body=body, split=wish.images if isinstance(wish.images, str) else "")
-            for piece in _files(place, wish):
-                yield piece
+            for name, what in _FILES.items():
+                if getattr(wish, what):
+                    async for piece in _pieces(place / name, what):
+                        yield piece
+
+
+_FILES: Mapping[str, What] = {"verdicts.csv": "verdicts", "confusion.png": "confusion"}
 
 
 async def _watched(place: Path, errand: "asyncio.Task[None]") -> AsyncGenerator[Progress, None]:
@@ -221,14 +227,7 @@ def _fault(told: Mapping[str, str]) -> DaemonError:
     return ArtifactNotFound(f"the net cannot be read: {told['why']}; train the job again")
 
 
-def _files(place: Path, wish: Wish) -> Iterator[Piece]:
-    if wish.verdicts:
-        yield from _pieces(place / "verdicts.csv", "verdicts")
-    if wish.confusion:
-        yield from _pieces(place / "confusion.png", "confusion")
-
-
-def _pieces(path: Path, what: Literal["verdicts", "confusion"]) -> Iterator[Piece]:
-    with path.open("rb") as file:
-        while data := file.read(PIECE_BYTES):
+async def _pieces(path: Path, what: What) -> AsyncGenerator[Piece, None]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while data := await asyncio.to_thread(file.read, PIECE_BYTES):
             yield Piece(what=what, data=data)

@@ -322,6 +322,16 @@ def test_a_model_that_is_gone_is_told(run: Path, tmp_path: Path) -> None:
     assert (kind, str(gone) in why) == ("model", True)
 
 
+def test_a_run_of_another_version_is_told(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "old")
+    (tmp_path / "old/plan.json").write_text('{"format": 0}')
+
+    kind, why = fault(evaluated(tmp_path / "old", tmp_path / "x"))
+
+    assert kind == "model"
+    assert why.startswith(f"{tmp_path}/old was written by another version of finetuned: ")
+
+
 # --- the test lock --------------------------------------------------------------------------
 
 
