@@ -234,6 +234,17 @@ def _memory(run: Run, course: Course) -> float | None:
     return max((epoch.memory_bytes for epoch in course.trained), default=0) or None
 
 
+def _activations(run: Run, course: Course) -> float | None:
+    """Return what a batch keeps for its backward pass; of several stages, in the largest."""
+    stages = run.fact("stages") or ()
+    found = [stage["activation_bytes"] for stage in stages if "activation_bytes" in stage]
+    return max(found) if found else _number("activation_bytes")(run, course)
+
+
+def _size(value: float, run: Run, course: Course) -> str:
+    return text.size(int(value))
+
+
 def _number(*path: str) -> Callable[[Run, Course], float | None]:
     def of(run: Run, course: Course) -> float | None:
         found: Any = run.fact(*path)
@@ -316,6 +327,8 @@ FIGURES = (
            of=_trained, show=_show_trained),
     Figure(name="macs", title="MACs of an image", brief="MACs", of=_number("macs"),
            show=_show_macs),
+    Figure(name="activation_bytes", title="saved activations", brief="activations",
+           of=_activations, show=_size, better="lower"),
     Figure(name="memory_bytes", title="peak memory", brief="memory", of=_memory,
-           show=lambda value, run, course: text.size(int(value)), better="lower"),
+           show=_size, better="lower"),
 )  # fmt: skip

@@ -113,8 +113,11 @@ def test_stages_say_how_much_trains_in_each():
         {"epochs": 2, "first_epoch": 2, "parameters_trained": 2_226_434},
     ]
 
+    for stage, size in zip(stages, (5_000, 90_000_000), strict=True):
+        stage["activation_bytes"] = size
     compared = compare([made("a", plan={"stages": stages}), made("b")])
 
+    assert compared.result("activation_bytes").shown == ("90 MB", "–")
     assert compared.result("parameters_trained").shown == ("2,562 → 2,226,434", "2,562")
 
 
