@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fttrain.spec.named import NAMES
+
 _DEEP = 12
 """From here on only what must be there is made."""
 NUMBERS = (
@@ -161,6 +163,8 @@ class Recipes:
     def text(self) -> str:
         """Return one."""
         chance = self.grammar.chance
+        if chance.random() < 0.15:
+            return json.dumps(self.based())
         match chance.random():
             case dice if dice < 0.08:
                 return json.dumps(chance.choice(self.sound))
@@ -174,6 +178,18 @@ class Recipes:
                     value = self.grammar.spoiled(value)
                 return json.dumps(value)
         return chance.choice(BROKEN)
+
+    def based(self) -> Any:
+        """Return a recipe that is based on a named one, and says some things of its own."""
+        chance = self.grammar.chance
+        made = chance.choice((self.changed, self._any))()
+        for _ in range(chance.choice((0, 0, 1, 4))):
+            made = self.grammar.spoiled(made)
+        if not isinstance(made, dict):
+            return made
+        kept = {key: value for key, value in made.items() if chance.random() < 0.7}
+        name = chance.choice((*NAMES, *NAMES, *TEXTS, None, {}))
+        return {"recipe": name, **kept}
 
     def changed(self) -> Any:
         """Return a sound recipe of which one part is another that its schema allows."""

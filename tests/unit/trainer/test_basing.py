@@ -81,7 +81,8 @@ def test_a_place_beyond_a_list_is_told_with_those_there_are() -> None:
 
 
 def test_what_is_no_json_or_no_map_is_a_fault() -> None:
-    for text in ("{", "[]", "3"):
+    deep = '{"recipe": "tutorial", "data": ' + '{"a":' * 900 + "1" + "}" * 901
+    for text in ("{", "[]", "3", "[" * 100_000, deep, deep.replace("a", "augment")):
         with pytest.raises(RecipeFaults):
             basing.resolve(text)
 

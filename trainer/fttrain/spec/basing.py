@@ -37,6 +37,8 @@ def resolve(recipe_json: str) -> Resolved:
     base = _base(said.pop(KEY))
     try:
         whole = faults.parse(json.dumps(merged(base.recipe, said)))
+    except RecursionError:
+        raise RecipeFaults([Fault(field="", description="is nested too deep")]) from None
     except RecipeFaults as found:
         raise RecipeFaults([_told(fault, said, base) for fault in found.faults]) from None
     return Resolved(recipe=whole, base=base.name)
@@ -61,7 +63,7 @@ def attributed(found: Iterable[Fault], base: str, of: Recipe) -> list[Fault]:
 def _said(recipe_json: str) -> dict[str, Any]:
     try:
         said = json.loads(recipe_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}  # told where it is parsed
     return said if isinstance(said, dict) else {}
 
