@@ -188,7 +188,7 @@ class Recipes:
         if not isinstance(made, dict):
             return made
         kept = {key: value for key, value in made.items() if chance.random() < 0.7}
-        name = chance.choice((*NAMES, *NAMES, *TEXTS, None, {}))
+        name: Any = chance.choice((*NAMES, *NAMES, *TEXTS, None, {}))
         return {"recipe": name, **kept}
 
     def changed(self) -> Any:
