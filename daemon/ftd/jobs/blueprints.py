@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ftd.errors import InvalidJob, PlannerUnavailable
+from ftd.errors import InvalidJob, JobNotFound, PlannerUnavailable
 from ftd.jobs import needs, references
 from ftd.jobs.callers import Caller
 from ftd.jobs.errands import Errand, Errands
@@ -64,7 +64,10 @@ class Blueprints:
             InvalidJob: where its net cannot be built any more.
             PlannerUnavailable
         """
-        jobs = {text: await self._store.get(ref) for text, ref in job.references.items()}
+        jobs = {}
+        for text, ref in job.references.items():
+            with contextlib.suppress(JobNotFound):  # deleted since
+                jobs[text] = await self._store.get(ref)
         return await self._draw(job.request.recipe_json, jobs, job.datasets)
 
     async def _draw(

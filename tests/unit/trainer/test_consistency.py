@@ -13,7 +13,7 @@ from fttrain.models.weights import Lineage
 from fttrain.spec.network import Model
 from fttrain.spec.plan import ConsistencyCard
 from fttrain.spec.recipe import Recipe
-from fttrain.spec.rundir import BEST
+from fttrain.spec.rundir import BEST, MODEL
 from tests import engine
 
 V1: Mapping[str, Any] = {
@@ -149,15 +149,18 @@ def test_the_text_of_the_meta_is_torchvision_s_own() -> None:
 # --- weights that a job made ------------------------------------------------------------------
 
 
-def test_weights_of_a_job_bring_its_recipe(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["job:first/best", "file"])
+def test_weights_that_a_job_made_bring_its_recipe(tmp_path: Path, name: str) -> None:
+    """A checkpoint does, and an exported model, wherever its file has gone."""
     first = engine.digits(epochs=1)
     engine.trained(tmp_path / "first", first)
+    exported = (tmp_path / "first" / MODEL).rename(tmp_path / "taken.safetensors")
     body = first.model_dump(mode="json", exclude_none=True)
-    body["model"]["weights"] = "job:first/best"
+    body["model"]["weights"] = f"file:{exported}" if name == "file" else name
     body["train"]["optimizer"] = {"adam": {"lr": 1e-3}}
-    second = Recipe.model_validate(body)
 
-    plan = engine.planned(second, **{"job:first/best": str(tmp_path / "first" / BEST)})
+    known = {} if name == "file" else {name: str(tmp_path / "first" / BEST)}
+    plan = engine.planned(Recipe.model_validate(body), **known)
 
     assert plan.consistency is not None
     found = rows(plan.consistency)
