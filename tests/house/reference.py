@@ -150,6 +150,46 @@ Selectors say what trains, in `train.trains` and `train.groups`: `head`, `all`, 
 A selector that matches nothing is an error.
 Of groups, one may `select: rest`: what no other selects.
 What is frozen is frozen whole: its BatchNorm layers keep their statistics.
+`norm` is every normalisation layer whatever its class: `trains: [norm, head]` leaves the rest.
+
+| to train | say |
+|---|---|
+| the head alone, on features that stay | `trains: head` |
+| the head and the last three blocks | `trains: [head, "last:3"]` |
+| biases and the head | `trains: ["param:bias", head]` |
+| all, the head ten times as fast | `groups: [{select: head, lr: 1e-2}, {select: rest}]` |
+| all, slower layer by layer towards the stem | `layer_decay: 0.75` |
+
+Each group is a row of the table that `ftctl submit` and `ftctl get` show, with its tensors, \
+parameters, rate and decay; `layer_decay` makes one row per depth.
+
+## Stages
+
+A training may go through stages, such as the new head alone and then the whole net.
+Each states its epochs, and of `trains`, `groups`, `layer_decay`, `optimizer`, `schedule`, \
+`warmup`, decays and `augment` what is to be another than under `train` (and `data.augment`).
+
+```yaml
+train:
+  batch_size: 16
+  optimizer: {adamw: {lr: 1e-3}}
+  stages:
+    - {epochs: 3, trains: head}
+    - {epochs: 4, trains: [head, "last:2"], optimizer_state: keep}
+    - epochs: 8
+      layer_decay: 0.75
+      optimizer: {sgd: {lr: 1e-3, momentum: 0.9}}
+      schedule: cosine
+      warmup: {epochs: 1}
+      augment: [horizontal_flip, {random_erasing: {p: 0.25}}]
+```
+
+Epochs and steps are counted on over all stages; rates, warm-up and schedule begin anew in each.
+The net, the mean of its weights (`ema`) and the scale of fp16 go on; the optimizer begins anew, \
+or goes on with what both stages train (`optimizer_state: keep`).
+`max_steps` cuts the whole run, `early_stopping` judges the last stage, and the best epoch is that \
+of all stages.
+There is no `train.epochs` beside stages: `--set train.stages[0].epochs=1` shortens the first.
 
 Weights come from torchvision (`IMAGENET1K_V1`), from timm (`timm`), from a file \
 (`file:/path/weights.pth`), from another job (`job:pretrain/best`), or are drawn anew (`none`).
@@ -252,7 +292,7 @@ def anchor(heading: str) -> str:
 
 def _section(recipe: Recipe, path: str, node: Schema) -> Iterator[str]:
     """Yield the lines of one map and, after them, of all maps within it."""
-    needed = node.get("required", [])
+    needed = [*node.get("required", []), *node.get("else", {}).get("required", [])]
     if path:
         yield f"## {path}\n"
         yield " ".join(node["description"].split()) + "\n"
@@ -264,7 +304,8 @@ def _section(recipe: Recipe, path: str, node: Schema) -> Iterator[str]:
             kind = _kind(recipe, value)
             yield f"| `{key}` | {kind} | {default} | {' '.join(meaning.split())} |"
         yield ""
-    for key, value in node["properties"].items():
+    # What stages can say is told where a run without them says it.
+    for key, value in sorted(node["properties"].items(), key=lambda pair: pair[0] == "stages"):
         yield from _beneath(recipe, f"{path}.{key}" if path else key, value)
 
 

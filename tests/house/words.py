@@ -16,6 +16,8 @@ import pytest
 from fttrain.spec.recipe import schema
 
 TESTS = "tests/unit/trainer"
+_AGAIN = "train.stages."
+"""What stages say are words of `train` and `data` again, in lists and where nothing will do."""
 Node = Mapping[str, Any]
 
 
@@ -42,15 +44,24 @@ def vocabulary() -> set[str]:
     ahead: deque[tuple[str, Node]] = deque([("", root)])
     while ahead:
         place, node = ahead.popleft()
-        name = node.get("$ref", place)
-        if name in seen:
+        name, shared = node.get("$ref", place), _shared(node)
+        if name in seen or (shared and shared in seen and place.startswith(_AGAIN)):
             continue
-        seen.add(name)
+        seen |= {name, shared}
         for said, child in _said(root, node):
             path = f"{place}.{said}" if place else said
             words.add(path)
             ahead.append((path, child))
     return words
+
+
+def _shared(node: Node) -> str:
+    """Return what a value refers to, alone or in a list, where it refers to one thing."""
+    options = [one for one in node.get("anyOf", [node]) if one.get("type") != "null"]
+    if len(options) != 1:
+        return ""
+    inner = options[0].get("items")
+    return str(options[0].get("$ref") or (_shared(inner) if isinstance(inner, dict) else ""))
 
 
 def _said(root: Node, node: Node) -> Iterator[tuple[str, Node]]:
