@@ -36,8 +36,8 @@ How to read it:
 
 - *we get*: accuracy of the best epoch on validation images, the count, and Wilson's 95 % interval.
   The best epoch is chosen on the same images, which flatters all rows alike. One run each, seed 0.
-- *against*: the difference from the study's baseline on the same images, how many images either has
-  right alone, and the exact p of McNemar's test, Holm's for all rows of the table. **Noise** is
+- *against*: the difference from the baseline on the same images, how many of them the row alone and
+  the baseline alone has right, and McNemar's exact p by Holm for the rows of a table. **Noise** is
   what it cannot tell from chance (p of 0.05 or more): do not lay it to the setting.
 - *best*: which epoch, of how many. *time*: wall time, on one core that other work shared; *work*:
   the processor time in it, which is what compares.
