@@ -58,7 +58,12 @@ class Story:
             "groups": [
                 {"name": "all", "tensors": 20, "parameters": 24058, "lr": 0.1, "weight_decay": 0.0}
             ],
-            "parameters": 24058, "parameters_trained": 24058,
+            "rates": [{
+                "steps": [0, self.epochs * self.steps_per_epoch - 1],
+                "curves": [{"group": "all", "lr": [0.1, 0.1]}],
+            }],
+            "parameters": 24058, "parameters_trained": 24058, "macs": 1_400_000,
+            "activation_bytes": self.batch_size * 2**15,
             "batch_norm_eval": 0, "batch_norm_train": 3, "notices": [],
         })  # fmt: skip
 
