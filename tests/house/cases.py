@@ -176,7 +176,9 @@ CASES: Mapping[int, Case] = {
         "`eval()` forgotten, augmented validation, test data that is peeked at",
         "cannot be said in a recipe; test images are read once, at the end",
         [f"{UNIT}/test_loop.py::test_evaluation_counts_each_image_once_and_changes_nothing",
-         f"{UNIT}/test_locked.py::test_no_test_image_is_opened_before_training_is_over"],
+         f"{UNIT}/test_locked.py::test_no_test_image_is_opened_before_training_is_over",
+         "tests/integration/test_test_lock.py::"
+         "test_test_images_are_read_once_over_a_whole_life"],
     ),
     24: Case(
         "`zero_grad` forgotten",
