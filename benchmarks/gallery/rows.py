@@ -88,9 +88,8 @@ photos at 160 pixels, all 25 epochs. `freezed-resnet50` was not run: its weights
             item="E5, frozen but the head",
             file="s2/freezed-resnet.yaml",
             said="0.9542 (146), 2m 46s",
-            did="The tutorial's loop, which it took, leaves frozen BatchNorm in training mode, where "
-            "statistics move. The 27 s saved are "
-            "against E2; against E1, its baseline, 18 s.",
+            did="The tutorial's loop, which it took, has frozen BatchNorm in training mode, where "
+            "statistics move. The 27 s saved are against E2; against E1, its baseline, 18 s.",
             runs=("freezed-resnet",),
         ),
         Row(
