@@ -85,10 +85,26 @@ async def submit(daemon: Serving, place: Path, text: str) -> tuple[int, str]:
         pytest.param(
             "lr: 1e-3}}\n", "lr: -1}}\n  stages: []\nqueue: 3\n",
             "job.yaml:11:21: train.optimizer.sgd.lr: should be greater than 0, not -1\n"
-            "job.yaml:12:3: train.stages: `stages` is not built in this version; leave it out\n"
+            "job.yaml:12:3: train.stages: list should have at least 1 item after validation, not "
+            "0, not []\n"
             "job.yaml:13:1: queue: `queue` is not built in this version; leave it out\n"
             "ftctl: 3 faults; nothing was submitted",
             id="several-at-once",
+        ),
+        pytest.param(
+            "batch_size: 4\n", "batch_size: 4\n  stages: [{epochs: 1}, {epochs: 2}]\n",
+            "job.yaml:8:3: train.epochs: belongs to the stages: say train.stages[i].epochs, with i "
+            "from 0 to 1; together they are the epochs of the run\n"
+            "ftctl: 1 fault; nothing was submitted",
+            id="epochs-beside-stages",
+        ),
+        pytest.param(
+            "epochs: 1\n", "stages: [{epochs: 1, epoch: 2}, {epochs: 1, optimizer_state: kept}]\n",
+            "job.yaml:8:24: train.stages[0].epoch: unknown key `epoch`; did you mean `epochs`?\n"
+            "job.yaml:8:47: train.stages[1].optimizer_state: 'kept' is unknown; did you mean "
+            "`keep`?\n"
+            "ftctl: 2 faults; nothing was submitted",
+            id="mistyped-in-stages",
         ),
         pytest.param(
             "name: first\n", "name: first\nname: second\n",

@@ -36,8 +36,9 @@ PLAN: dict[str, Any] = {
 }
 
 
-def lines(data: dict[str, Any]) -> list[str]:
-    card = plan.card(PLAN, {"data": data, "model": {"name": "resnet18"}}, Console(width=200))
+def lines(data: dict[str, Any], **train: Any) -> list[str]:
+    recipe = {"data": data, "model": {"name": "resnet18"}, "train": train}
+    card = plan.card(PLAN, recipe, Console(width=200))
     return [line.plain.strip() for line in card]
 
 
@@ -63,3 +64,11 @@ def test_changes_of_training_images_are_told(data: dict[str, Any], expected: lis
 
 def test_without_changes_nothing_is_said() -> None:
     assert not [line for line in lines({"augment": [], "mix": [], "repeats": 1}) if "chang" in line]
+
+
+def test_what_a_stage_says_of_changes_is_told_beside_those_of_the_data() -> None:
+    own: list[dict[str, Any]] = [{"augment": [{"random_crop": {"size": 28}}]}, {"augment": []}]
+    told = lines({"augment": ["horizontal_flip"]}, stages=[{"epochs": 1}, *own])
+
+    at = told.index("changes   horizontal_flip")
+    assert told[at + 1 : at + 3] == ["stage 2: random_crop 28", "stage 3: none"]

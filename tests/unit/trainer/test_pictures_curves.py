@@ -139,3 +139,18 @@ def test_drawing_loads_no_windowing_and_importing_no_matplotlib() -> None:
     )
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_edges_of_stages_are_drawn_and_lie_in_the_numbers() -> None:
+    run = [
+        dataclasses.replace(told, stage=1 + (told.epoch > 3), lrs=[1e-3] * (1 + (told.epoch > 3)))
+        for told in epochs(9)
+    ]
+    body = curves.body(run, "staged")
+
+    assert curves.edges(body["epochs"]) == [(4, 2)]
+    assert curves.edges(curves.body(epochs(9), "whole")["epochs"]) == []
+    for look in (Look(), Look(x="log", y="log"), Look(metrics=("lr",))):
+        assert kinds.draw("curves", [body], look) != kinds.draw(
+            "curves", [curves.body([dataclasses.replace(e, stage=0) for e in run], "staged")], look
+        )
