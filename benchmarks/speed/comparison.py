@@ -18,6 +18,8 @@ from benchmarks.table import CHECKOUT, processor
 
 DOCS = CHECKOUT / "docs"
 KEPT = DOCS / "speed.json"
+FORMAT = 1
+"""Of the file; what another one has kept does not count."""
 REPEATS, MINUTES = 3, 30.0
 
 
@@ -30,7 +32,9 @@ def measure(
 ) -> Kept:
     """Measure rows, or what is missing of them. Once the minutes are over, each has one round."""
     python = platform.python_version()
-    about = {"machine": f"{processor()}, Python {python}", "quick": is_quick}
+    about = {
+        "format": FORMAT, "machine": f"{processor()}, Python {python}", "quick": is_quick,
+    }  # fmt: skip
     kept = Kept(environment.cache() / "quick.json" if is_quick else KEPT, about)
     contests = list(dict.fromkeys(GOALS[name].contest for name in names))
     with TemporaryDirectory() as folder:
