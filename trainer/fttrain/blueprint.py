@@ -116,8 +116,9 @@ class _Sketch:
         cache = weights.published_cache()
         try:
             path = weights.find(self.recipe.model, self.references, cache=cache)
-            if path is None or (self.published is not None and not path.exists()):
-                return None
+            is_published = not self.recipe.model.weights.startswith(("file:", "job:"))
+            if path is None or (is_published and not path.exists()):
+                return None  # to read it would fetch it
             return weights.read(self.recipe.model, self.references, cache=cache)
         except RecipeFaults as found:
             self.notes.append(f"weights are not known: {_told(found)}")
@@ -195,13 +196,20 @@ class _Sketch:
             return self._channels, steps.crop, steps.crop
         if steps is not None and (seen := next(self._first_image(steps), None)) is not None:
             return seen
-        side = self.net.side or _SIDE
+        side = self.net.side or self._least_side()
         self.notes.append(f"the size of images is not known: counted at {side} × {side} pixels")
         return self._channels, side, side
 
     @property
     def _channels(self) -> int:
         return self.source.channels if self.source is not None else self.recipe.data.channels
+
+    def _least_side(self) -> int:
+        """Return what is usual, or else the least that the net takes."""
+        trained = [name for card in self.groups for name in card.names]
+        if sizes.complaint(self.net, (self._channels, _SIDE, _SIDE), trained=trained) is None:
+            return _SIDE
+        return sizes.least_side(self.net, channels=self._channels, trained=trained) or _SIDE
 
     def _first_image(self, steps: Preprocess) -> Iterator[tuple[int, int, int]]:
         if self.source is None:

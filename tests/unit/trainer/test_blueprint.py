@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fttrain import blueprint
-from fttrain.models import build
+from fttrain.models import build, download
 from fttrain.spec.blueprint import Blueprint, Node
 from fttrain.spec.faults import RecipeFaults
 from fttrain.spec.network import Model
@@ -35,6 +35,11 @@ def recipe(model: Mapping[str, Any], **train: Any) -> Recipe:
 
 def drawn(model: Mapping[str, Any], **train: Any) -> Blueprint:
     return blueprint.draw(recipe(model, **train), references={})
+
+
+def drawn_without_images(model: Mapping[str, Any]) -> Blueprint:
+    chosen = engine.parsed({"folder": {"path": "/nowhere"}}, model, {})
+    return blueprint.draw(chosen, references={})
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -167,6 +172,23 @@ def test_without_images_and_weights_a_size_is_taken_and_said() -> None:
         "classes are not known: counted with 2",
         "the size of images is not known: counted at 224 × 224 pixels",
     ]
+
+
+def test_a_net_that_takes_no_usual_size_is_counted_at_its_least() -> None:
+    made = drawn_without_images({"name": "inception_v3"})
+    assert made.input == (3, 299, 299)
+    assert made.notes[2] == "the size of images is not known: counted at 299 × 299 pixels"
+
+
+@pytest.mark.parametrize("weights", ["IMAGENET1K_V1", "timm"])
+def test_nothing_is_downloaded(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was fetched")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    name = "timm/resnet18" if weights == "timm" else "resnet34"
+    made = drawn_without_images({"name": name, "weights": weights})
+    assert not any("weights are not known" in note for note in made.notes)
 
 
 def test_images_tell_classes_and_size(tmp_path: Path) -> None:
