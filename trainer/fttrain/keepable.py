@@ -10,13 +10,20 @@ from fttrain.spec.recipe import Recipe
 
 
 def card(
-    net: Net, recipe: Recipe, view: TrainView, *, prefix: int, shape: tuple[int, int, int]
+    net: Net,
+    recipe: Recipe,
+    view: TrainView,
+    *,
+    is_part: bool,
+    prefix: int,
+    shape: tuple[int, int, int],
 ) -> FeaturesCard | None:
     """Return what a plan says of it; None where no block runs ahead.
 
     Args:
         net: on the meta device.
         recipe: of one stage.
+        is_part: True if there are other stages.
         view: of its training images.
         prefix: so many blocks run ahead.
         shape: of an image, (C, H, W).
@@ -25,7 +32,7 @@ def card(
         return None
     size = feature_bytes(net, shape, prefix=prefix)
     ways = Ways.of(view)
-    why = _why_not(recipe, ways)
+    why = _why_not(recipe, ways, is_part=is_part)
     views = ways.count if ways is not None and not why else 0
     return FeaturesCard(views=views, bytes_per_view=size, why=why)
 
@@ -40,7 +47,7 @@ def feature_bytes(net: Net, shape: tuple[int, int, int], *, prefix: int) -> int:
     return seen.numel() * seen.element_size()
 
 
-def _why_not(recipe: Recipe, ways: Ways | None) -> str:
+def _why_not(recipe: Recipe, ways: Ways | None, *, is_part: bool) -> str:
     data, train = recipe.data, recipe.train
     if data.cache == "none":
         return "data.cache is none"
@@ -48,6 +55,8 @@ def _why_not(recipe: Recipe, ways: Ways | None) -> str:
         return "data.mix makes new images of each batch"
     if train.bn == "recalibrate":
         return "train.bn recalibrate changes the frozen blocks before each evaluation"
+    if train.ema is not None and is_part:
+        return "train.ema judges by means of what another stage may have trained"
     if ways is None:
         return "random changes show an image anew in each epoch; data.views draws them so often"
     if ways.count > train.epochs:

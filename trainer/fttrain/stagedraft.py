@@ -118,7 +118,12 @@ class StageDraft:
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
             "features": keepable.card(
-                net, self.recipe, self._view, prefix=self.prefix, shape=self.train_shape
+                net,
+                self.recipe,
+                self._view,
+                is_part=self.is_part,
+                prefix=self.prefix,
+                shape=self.train_shape,
             ),
         }
 

@@ -22,6 +22,8 @@ STAGES = [
     {"epochs": 2, "trains": ["last:1", "head"], "augment": ["horizontal_flip"]},
 ]
 
+STAGED = {"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -81,11 +83,12 @@ def same(one: Path, other: Path) -> bool:
     [
         {},
         {"augment": ["horizontal_flip"]},
-        {"train": {"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}},
+        {"train": STAGED},
+        {"train": {**STAGED, "ema": {"every": 1, "decay": 0.5}}},
         {"train": {"epochs": 2, "trains": "head", "repeats": 2, "ema": {"every": 1}}},
         {"train": {"epochs": 3, "trains": "head", "batch_size": 5, "accumulate": 2}},
     ],
-    ids=["head", "flip", "stages", "repeats", "accumulate"],
+    ids=["head", "flip", "stages", "stages-ema", "repeats", "accumulate"],
 )
 def test_a_run_by_the_cache_is_the_run_without(
     photos: Path, weights: Path, tmp_path: Path, said: dict[str, Any]
@@ -99,7 +102,8 @@ def test_a_run_by_the_cache_is_the_run_without(
     assert same(without, first)
     assert same(without, later)
     assert not (own / "cache").exists()
-    assert [*(tmp_path / "cache").rglob("*.index")] != []
+    is_kept = "ema" not in said.get("train", {}) or "stages" not in said["train"]
+    assert is_kept == any((tmp_path / "cache").rglob("*.index"))
 
 
 def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -157,10 +161,12 @@ def test_where_all_trains_there_is_nothing_to_keep(photos: Path, weights: Path) 
 
 
 def test_stages_say_it_each(photos: Path, weights: Path) -> None:
-    chosen = recipe(
-        photos, weights, train={"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}
-    )
+    chosen = recipe(photos, weights, train=STAGED)
     plan = engine.planned(chosen)
     views = [card.features.views if card.features else None for card in plan.stages]
     assert (plan.features, views) == (None, [1, None, 2])
+    by_means = engine.planned(recipe(photos, weights, train={**STAGED, "ema": {}}))
+    assert by_means.stages[2].features is not None
+    why = "train.ema judges by means of what another stage may have trained"
+    assert (by_means.stages[2].features.views, by_means.stages[2].features.why) == (0, why)
     assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None
