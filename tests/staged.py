@@ -23,10 +23,11 @@ def recipe(
     whole = {"digits": {"labels_per_class": 4}, **(data or {})}
     if "folder" in whole:
         del whole["digits"]
+    told = {"stages": list(stages)} if "epochs" not in train or stages else {}
     body: dict[str, Any] = {
         "data": whole,
         "model": train.pop("model", {"cnn": {"channels": [4, 8, 8]}}),
-        "train": {"batch_size": 4, "optimizer": SGD, **train, "stages": list(stages)},
+        "train": {"batch_size": 4, "optimizer": SGD, **train, **told},
         "outputs": [],
     }
     body["train"] = {key: value for key, value in body["train"].items() if value is not None}

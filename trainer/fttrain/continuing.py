@@ -104,6 +104,9 @@ def _of_place(recipe: Recipe, card: checkpoint.Card, text: str) -> Iterator[Faul
     train, done = recipe.train, _trained(card)
     if card.format == 1:
         yield Fault(field=_FIELD, description=f"`{text}` was trained by a version before this word")
+    if card.plan.stages:
+        what = f"`{text}` was trained in stages; to begin with its weights, say model.weights"
+        yield Fault(field=_FIELD, description=what)
     if card.repeat or train.repeats > 1:
         yield Fault(field="train.repeats", description="a run that is repeated cannot go on")
     if train.epochs <= done:
@@ -112,7 +115,7 @@ def _of_place(recipe: Recipe, card: checkpoint.Card, text: str) -> Iterator[Faul
     if train.max_steps is not None and train.max_steps <= card.step:
         what = f"is {train.max_steps}, and `{text}` has made {card.step} already; say more"
         yield Fault(field="train.max_steps", description=what)
-    if card.step < done * card.plan.steps_per_epoch:
+    if card.step < done * card.plan.steps_per_epoch and not card.plan.stages:
         what = f"`{text}` ended amid an epoch, by its max_steps; it cannot go on"
         yield Fault(field=_FIELD, description=what)
     if stopping.is_due(train.early_stopping, card.epochs):

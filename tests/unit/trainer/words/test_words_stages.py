@@ -152,8 +152,18 @@ def test_a_run_in_stages_goes_on_from_no_other() -> None:
     }
 
 
+def test_no_run_goes_on_from_one_in_stages(tmp_path: Path) -> None:
+    engine.trained(tmp_path / "run", staged.recipe({"epochs": 1}, {"epochs": 1}))
+    said: dict[str, Any] = {"continue": "job:ants", "epochs": 4}
+    onward = staged.recipe(**said)
+    assert engine.refused(onward, {"job:ants": str(tmp_path / "run" / rundir.LAST)}) == {
+        "train.continue": "`job:ants` was trained in stages; to begin with its weights, say "
+        "model.weights"
+    }
+
+
 def test_without_stages_epochs_and_optimizer_are_missed_and_no_stage_is_none() -> None:
-    assert staged.refused(optimizer=None, stages=None) == {
+    assert staged.refused(optimizer=None) == {
         "train.stages": "list should have at least 1 item after validation, not 0, not []"
     }
     with pytest.raises(faults.RecipeFaults) as found:
