@@ -22,7 +22,7 @@ _NETS: Mapping[NetName, Mapping[str, Any]] = {
     "mobilenet_v2": {"name": "mobilenet_v2", "weights": "IMAGENET1K_V1"},
     "rn16": {"rn": {"blocks": 16}},
 }
-_SMALL = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
+_SMALL = {"crop": 32, "mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
