@@ -25,7 +25,7 @@ ftctl compare {jobs}
 ```
 
 shows them; written by `python -m benchmarks.gallery --compare` with `-o markdown` and `--plot`.
-[compared.txt](compared.txt) is what a terminal shows.
+[compared.txt](compared.txt) is what a terminal of 80 columns shows.
 
 ![Loss and accuracy of eight jobs over the epochs](compared.png)
 
@@ -35,7 +35,6 @@ TAIL = """
 rates: the weight decay went, too. What comes of it cannot be laid to the rates, which is what the
 report did; *as it meant them*, with the decay of both, is the run that can tell.
 """
-_COLUMNS = "150"
 
 
 async def write(socket: Path) -> None:
@@ -51,7 +50,7 @@ async def write(socket: Path) -> None:
 async def _compared(socket: Path, *options: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ftctl", "compare", *JOBS, "--socket", str(socket), *options),
-        env={**os.environ, "COLUMNS": _COLUMNS, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1"},
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()

@@ -31,6 +31,7 @@ Three reports of people who learned fine-tuning, each of their rows as a job fil
 said, what its code did, and what comes out here.
 Written by `python -m benchmarks.gallery` from the job files and from what it measured, kept in
 [results.json](../docs/gallery/results.json); not to be edited.
+Eight of the runs are [compared with `ftctl compare`](../docs/gallery/README.md).
 
 How to read it:
 
