@@ -3,11 +3,12 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fttrain import openmp
 
@@ -57,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
             help="where to train; auto, the default: on a GPU where torch finds one",
         )  # fmt: skip
     run.add_argument("--out", type=Path, required=True, help="a new folder for the run")
+    run.add_argument(
+        "--cache", type=Path, metavar="DIR",
+        help="keep there what is made of images once, for later runs, too; up to a tenth of its "
+        "disk. Not stated: each run for itself",
+    )  # fmt: skip
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     predict = verbs.add_parser("predict", help="say what images show")
     predict.add_argument("model", type=Path, help="a run directory or model file")
@@ -87,9 +93,23 @@ def _run(args: argparse.Namespace) -> int:
         raise BadInput(f"{out} cannot be made a folder: {error.strerror}") from None
     rundir.write_aside(out / rundir.RECIPE, recipe.canonical(file.recipe).encode())
     rundir.write_aside(out / rundir.PLAN, plan.model_dump_json().encode())
-    card = rundir.AttemptCard(job_id=file.name, attempt=1, name=file.name)
+    card = rundir.AttemptCard(job_id=file.name, attempt=1, name=file.name, **_kept(args.cache))
     rundir.write_card(out / rundir.ATTEMPT, card)
     return run.run(out)
+
+
+def _kept(cache: Path | None) -> dict[str, Any]:
+    """Return where a run keeps what others can use, and how much."""
+    if cache is None:
+        return {}
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{cache} cannot be made a folder: {error.strerror}") from None
+    return {
+        "cache": str(cache.resolve()),
+        "cache_bytes": shutil.disk_usage(cache).total // 10,
+    }
 
 
 def _plan(args: argparse.Namespace) -> int:

@@ -52,6 +52,29 @@ def test_run_trains_and_prints_the_groups_and_a_line_per_epoch(
     assert engine.records(out)[-1].kind == "finished"
 
 
+def test_runs_share_what_they_keep_where_a_cache_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, DIGITS.replace("epochs: 2", "epochs: 2\n  trains: head"))
+    for name in ("one", "other"):
+        words = ["run", str(file), "--out", str(tmp_path / name), "--cpus", "1"]
+        assert cli.main([*words, "--cache", str(tmp_path / "cache")]) == 0
+
+    assert "run ahead once" in capsys.readouterr().out
+    assert len([*(tmp_path / "cache").rglob("*.rows")]) == 1
+    assert not (tmp_path / "one" / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_made_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, DIGITS)
+    (tmp_path / "file").touch()
+    words = ["run", str(file), "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "file")]
+    assert cli.main(words) == 2
+    assert errors(capsys)[-1].endswith(f"{tmp_path}/file cannot be made a folder: File exists")
+
+
 def test_a_gpu_that_is_not_there_is_told_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
