@@ -40,8 +40,8 @@ def test_what_a_file_says_holds_where_neither_flag_nor_environment_says_otherwis
             "\ncolour = 1",
             "2: unknown key `colour`; known here: state, socket, log_format, log_level, reserve, "
             "devices, queue_limit, "
-            "queue_limit_per_user, data_roots, dataset_limit, cache_limit, backup_every, stall_after, "
-            "listen, tls_cert, tls_key",
+            "queue_limit_per_user, data_roots, dataset_limit, cache_limit, backup_every, "
+            "stall_after, listen, tls_cert, tls_key",
         ),
         ("[metrics]\nlissen = 'x'", "2: unknown key `lissen`; did you mean `listen`?"),
         (
