@@ -1,5 +1,7 @@
 """examples/README.md: the gallery as a page, from its rows, its job files and what was measured."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -63,7 +65,7 @@ def page(results: Mapping[str, Result]) -> str:
             parts += [f"### {study.title.partition(':')[0]} on {SETS[photos]}", ""]
             parts += [*_measured(study, photos, results), ""]
         parts += [*_changed(study, results), ""]
-    return "\n".join(parts).rstrip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
 # --- what a report said -----------------------------------------------------------------------
@@ -197,21 +199,26 @@ def _changed(study: Study, results: Mapping[str, Result]) -> Iterator[str]:
         if not found:
             continue
         each = {item: _overrides(result) for item, result in found.items()}
-        common = [
-            text for text in next(iter(each.values())) if all(text in t for t in each.values())
-        ]
+        times = Counter(text for texts in each.values() for text in texts)
+        common = [text for text, count in times.items() if 2 * count > len(each)]
         yield f"Changed of the files for {SETS[photos]}: {', '.join(common)}."
+        yield ""
         for item, texts in each.items():
             more = [text for text in texts if text not in common]
             if more:
-                yield f"{item}: {', '.join(more)}."
+                yield f"- {item}: {', '.join(more)}"
         yield ""
 
 
 def _overrides(result: Result) -> list[str]:
-    return [
-        f"`{field}={_plain(value)}`" for field, value in result.overrides.items() if field != "name"
-    ]
+    """Write what was changed as it is typed after --set; sizes apart from the rest of a map."""
+    told: list[str] = []
+    for field, value in result.overrides.items():
+        if field == "data.preprocess":
+            told += [f"`{field}.{key}={_plain(each)}`" for key, each in value.items()]
+        elif field != "name":
+            told.append(f"`{field}={_plain(value)}`")
+    return told
 
 
 def _plain(value: Any) -> str:

@@ -99,5 +99,5 @@ def test_what_was_changed_of_a_file_is_told_as_it_is_typed() -> None:
     told = page.page({"pretrained-resnet": result("")})
 
     assert "Changed of the files for ants and bees: `data.folder=null`, " in told
-    assert "`data.preprocess={crop: 160}`." in told
+    assert "`data.preprocess.crop=160`." in told
     assert "| 2,562 of 2.23 M | 3 MiB | 700 MiB | 160 M |" in told
