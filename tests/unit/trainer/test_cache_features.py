@@ -41,8 +41,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
-    net = torchvision.models.mobilenet_v2()
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.pt"
+    net = torchvision.models.shufflenet_v2_x0_5()
+    path = tmp_path_factory.mktemp("weights") / "shufflenet.pt"
     torch.save(net.state_dict(), path)
     return path
 
@@ -51,7 +51,7 @@ def recipe(
     photos: Path, weights: Path, *, data: Any = None, model: Any = None, **train: Any
 ) -> Recipe:
     whole = {"folder": {"path": str(photos)}, "preprocess": engine.FRAMED, "workers": 0}
-    net = {"name": "mobilenet_v2", "weights": f"file:{weights}"}
+    net = {"name": "shufflenet_v2_x0_5", "weights": f"file:{weights}"}
     said = {"epochs": EPOCHS, "trains": "head", **train}
     return engine.parsed({**whole, **(data or {})}, model or net, said)
 
@@ -112,12 +112,19 @@ def same(
     return is_same_net and one[1].loss == other[1].loss
 
 
+# What the tail of the net sees: numbers, or pictures.
 TAILS = {"head": ["head"], "pictures": ["last:2", "head"]}
 
 
-@pytest.mark.parametrize("augment", [[], FLIP, BOTH], ids=["still", "flip", "both"])
-@pytest.mark.parametrize("tail", TAILS)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("augment", "tail", "precision"),
+    [
+        ([], "head", "fp32"),
+        ([], "pictures", "bf16"),
+        (FLIP, "head", "bf16"),
+        (BOTH, "pictures", "fp32"),
+    ],
+)
 def test_features_once_are_features_each_time(
     photos: Path, weights: Path, tmp_path: Path, augment: Any, tail: str, precision: str
 ) -> None:
@@ -215,7 +222,7 @@ def test_a_changed_image_is_made_anew(
     [
         {"precision": "bf16"},
         {"trains": ["last:1", "head"]},
-        {"model": {"name": "mobilenet_v2", "weights": "none"}},
+        {"model": {"name": "shufflenet_v2_x0_5", "weights": "none"}},
         {"data": {"preprocess": {**engine.FRAMED, "mean": [0.4, 0.5, 0.5]}}},
     ],
     ids=["precision", "prefix", "weights", "preprocess"],
@@ -256,7 +263,7 @@ def test_a_prefix_that_looks_at_its_neighbours_is_not_kept(
     photos: Path, weights: Path, tmp_path: Path
 ) -> None:
     run = Run(recipe(photos, weights))
-    layer = run.training.net.module.get_submodule("features.2")
+    layer = run.training.net.module.get_submodule("stage2.0")
 
     def mixed(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         weight = torch.arange(len(output)).view(-1, 1, 1, 1)
