@@ -110,20 +110,20 @@ async def test_a_dry_run_names_the_data_and_weights_that_are_missing_and_nothing
 
 
 async def test_submit_says_so_and_where_in_the_file_it_stands(offline: Serving) -> None:
-    path = examples.FOLDER / "gallery/s2/pretrained-resnet.yaml"
+    path = examples.FOLDER / "gallery/s4b/all-small-lr.yaml"
 
     code, out, err = await offline.ftctl("submit", path, "--dry-run")
 
     assert (code, out) == (2, "")
-    cached = offline.state.parent / "torch/hub/checkpoints/resnet18-f37072fd.pth"
+    cached = offline.state.parent / "torch/hub/checkpoints/resnet50-0676ba61.pth"
     lines = path.read_text().splitlines()
     data, net = (
         1 + next(number for number, line in enumerate(lines) if word in line)
         for word in ("folder:", "weights:")
     )
     assert err.splitlines() == [
-        f"{path}:{data}:12: data.folder.path: {path.parent}/hymenoptera_data does not exist on "
-        "this machine",
+        f"{path}:{data}:12: data.folder.path: {path.parent}/inaturalist_12K/train does not exist "
+        "on this machine",
         f"{path}:{net}:25: model.weights: https://download.pytorch.org/models/{cached.name} cannot "
         "be downloaded: [Errno 111] Connection refused; download it elsewhere and put it at "
         f"{cached}, or name it as `file:PATH`",
