@@ -12,6 +12,9 @@ from ftctl.view import grid, text
 
 LEVELS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 48
+LEAST_SPARK = 8
+FOLDED = 4
+"""From so many curves on, those that go alike are not all drawn."""
 LOGARITHMIC = 30.0
 """Over so many times the lowest rate, a curve is drawn by its logarithm."""
 MARKS = {"same": ("=", "good"), "different": ("≠", "warn"), "not stated": ("?", "label")}
@@ -45,20 +48,43 @@ def rates(plan: Card, room: int | None) -> list[Text]:
     previews = plan.get("rates") or []
     is_staged = len(previews) > 1
     rows = [
-        [f"stage {number} {curve['group']}" if is_staged else str(curve["group"]), curve, preview]
+        (f"stage {number} {curve['group']}" if is_staged else str(curve["group"]), curve, preview)
         for number, preview in enumerate(previews, start=1)
-        for curve in preview["curves"]
+        for curve in _ends(preview["curves"])
     ]
-    columns = SPARK_COLUMNS if room is None else min(SPARK_COLUMNS, room // 2)
-    cells = [_curve(name, curve["lr"], columns) for name, curve, _ in rows]
+    cells = [_curve(name, curve["lr"], _columns(rows, room)) for name, curve, _ in rows]
     remarks = [_remark(curve["lr"], preview["steps"], plan) for _, curve, preview in rows]
     lines = grid.lines(cells, aligns="<><<")
     widest = max((line.cell_len for line in lines), default=0)
     return list(_with_remarks(lines, remarks, widest, room))
 
 
+def _ends(curves: Sequence[Card]) -> Sequence[Card]:
+    """Return the curves; of many that go alike, as of layer decay, the highest and the lowest."""
+    if len(curves) < FOLDED or not all(_is_alike(curve["lr"], curves[0]["lr"]) for curve in curves):
+        return curves
+    return [curves[0], curves[-1]]
+
+
+def _is_alike(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether rates differ by a factor alone."""
+    return all(
+        math.isclose(value * others[0], other * values[0], rel_tol=1e-6)
+        for value, other in zip(values, others, strict=True)
+    )
+
+
+def _columns(rows: Sequence[tuple[str, Card, Card]], room: int | None) -> int:
+    """Return how wide a curve may be."""
+    if room is None:
+        return SPARK_COLUMNS
+    beside = grid.natural([_curve(name, curve["lr"], 1) for name, curve, _ in rows] or [[""] * 4])
+    taken = sum(beside) - beside[2] + len(grid.GAP) * (len(beside) - 1)
+    return max(min(SPARK_COLUMNS, room // 2, room - taken), LEAST_SPARK)
+
+
 def _curve(name: str, values: Sequence[float], columns: int) -> list[str | Text]:
-    label, first = Text(text.clean(name), "label"), text.number(values[0])
+    label, first = Text(text.clean(name), "label"), f"{values[0]:.3g}"
     if len(set(values)) == 1:
         return [label, first, Text(LEVELS[3] * min(columns, len(values)), "accent"), ""]
     spark = sparkline(values, columns, is_log=_is_logarithmic(values))
@@ -72,7 +98,7 @@ def _is_logarithmic(values: Sequence[float]) -> bool:
 def _remark(values: Sequence[float], steps: Sequence[int], plan: Card) -> Text:
     lowest, highest = min(values), max(values)
     told = []
-    if highest != values[0]:
+    if highest not in (values[0], values[-1]):
         told.append(f"most {highest:.3g} at {_when(steps, values, highest, plan)}")
     if lowest not in (values[0], values[-1]):
         told.append(f"least {lowest:.3g} at {_when(steps, values, lowest, plan)}")

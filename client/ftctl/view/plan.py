@@ -149,28 +149,37 @@ def _choice(stated: str | Card) -> str:
 
 
 def _groups(groups: Sequence[Card], room: int | None) -> list[Text]:
-    """Return a row for each group; where there is no room for rows, a sentence."""
-    titles = ("group", "tensors", "parameters", "lr", "decay")
-    cells = [
-        [
-            text.clean(group["name"]),
-            text.count(group["tensors"]),
-            text.count(group["parameters"]),
-            _rate(group),
-            text.number(group["weight_decay"]),
-        ]
-        for group in groups
+    """Return a row for each group; where there is no room, without where rates come from, and
+    where there is none for that, a sentence."""
+    titles: list[str | Text] = [
+        Text(title, "label") for title in ("group", "tensors", "parameters", "lr", "decay")
     ]
-    rows = grid.lines([[Text(title, "label") for title in titles], *cells], aligns="<>>>>")
-    if room is None or max(row.cell_len for row in rows) <= room:
-        return rows
+    for rate in (_rate, _bare_rate):
+        cells = [_group(group, rate(group)) for group in groups]
+        rows = grid.lines([titles, *cells], aligns="<>>>>")
+        if room is None or max(row.cell_len for row in rows) <= room:
+            return rows
     said = "{}: {} tensors, {} parameters, lr {}, decay {}"
-    return [Text(said.format(*row)) for row in cells]
+    return [Text(said.format(*_group(group, _rate(group)))) for group in groups]
+
+
+def _group(group: Card, rate: str) -> list[str | Text]:
+    return [
+        text.clean(group["name"]),
+        text.count(group["tensors"]),
+        text.count(group["parameters"]),
+        rate,
+        text.number(group["weight_decay"]),
+    ]
 
 
 def _rate(group: Card) -> str:
     origin = group.get("lr_origin")  # Plans of an older daemon do not say it.
-    return text.number(group["lr"]) + (f" = {text.clean(origin)}" if origin else "")
+    return _bare_rate(group) + (f" = {text.clean(origin)}" if origin else "")
+
+
+def _bare_rate(group: Card) -> str:
+    return text.number(group["lr"])
 
 
 def _frozen(plan: Card, train: Card) -> list[str]:

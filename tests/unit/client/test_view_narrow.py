@@ -75,6 +75,20 @@ def test_rows_without_a_width_keep_every_column():
     assert grid.lines(rows, aligns="<<", spare=[1])[0].plain == f"{'a' * 50}  {'b' * 50}"
 
 
+def test_where_rates_come_from_is_left_out_before_the_table_of_groups_is():
+    made = json.loads(plan_json())
+    group = {"tensors": 9, "parameters": 54_272, "weight_decay": 0.0}
+    made["groups"] = [
+        {**group, "name": f"all (depth {at})", "lr": 1e-3 * 0.75**at, "lr_origin": f"0.001 x {at}"}
+        for at in (9, 10)
+    ]
+
+    wide, narrow = (drawn(plan.card(made, RECIPE, terminal(size)), size) for size in (80, 70))
+
+    assert "all (depth 10)        9      54,272  5.63135e-05 = 0.001 x 10      0\n" in wide
+    assert "all (depth 10)        9      54,272  5.63135e-05      0\n" in narrow
+
+
 def test_the_groups_of_a_plan_are_told_in_sentences_where_rows_have_no_room():
     text = drawn(plan.card(json.loads(plan_json()), RECIPE, terminal(40)), 40)
 

@@ -101,6 +101,42 @@ def test_a_rate_that_stays_is_a_plain_line() -> None:
     assert drawn(outlook.rates(plan([0.05] * 4), 69)) == ["head  0.05  ▄▄▄▄"]
 
 
+def layered(count: int) -> dict[str, Any]:
+    """A rate for each depth of a net, all along one course."""
+    course = [0.01, *[1 - place / 60 for place in range(60)]]
+    curves = [
+        {"group": f"all (depth {depth})", "lr": [0.001 * 0.75**depth * share for share in course]}
+        for depth in range(count)
+    ]
+    stage = {"first_step": 1, "steps": 610, "first_epoch": 1, "steps_per_epoch": 10}
+    preview = {"steps": [10 * place for place in range(61)], "curves": curves}
+    return {"rates": [preview, preview], "stages": [stage, {**stage, "first_step": 611}]}
+
+
+def test_a_curve_leaves_room_for_where_it_ends() -> None:
+    told = outlook.rates(layered(3), 69)
+    assert max(line.cell_len for line in told) <= 69
+    assert drawn(told)[4].startswith("stage 1 all (depth 2)")
+
+
+def test_of_many_rates_that_go_alike_the_highest_and_the_lowest_are_drawn() -> None:
+    told = [line for line in drawn(outlook.rates(layered(8), 69)) if line.startswith("stage 1")]
+    assert [line.partition(")")[0] for line in told] == [
+        "stage 1 all (depth 0", "stage 1 all (depth 7",
+    ]  # fmt: skip
+
+
+def test_rates_that_go_another_way_are_all_drawn() -> None:
+    found = layered(8)
+    found["rates"][0]["curves"][3]["lr"] = [0.001] * 61
+    told = [line for line in drawn(outlook.rates(found, 69)) if line.startswith("stage 1")]
+    assert len(told) == 8
+
+
+def test_a_rate_that_ends_at_its_most_has_no_remark_of_that() -> None:
+    assert drawn(outlook.rates(plan([0.01, 0.05, 0.1]), 69)) == ["head  0.01  ▁▄█  0.1"]
+
+
 def test_where_there_is_no_room_a_remark_goes_below() -> None:
     values = [0.01, *[0.1 - 0.001 * place for place in range(60)]]
     told = drawn(outlook.rates(plan(values), 69), 69)
