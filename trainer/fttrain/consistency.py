@@ -1,7 +1,7 @@
 """The consistency card: how the weights were trained, beside how a recipe trains."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from fttrain.spec.optimization import Group, Optimizer
 from fttrain.spec.plan import ConsistencyCard, ConsistencyRow
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.schedules import Warmup
+from fttrain.spec.stages import of as stages_of
 from fttrain.spec.training import Ema, Train
 
 NOT_STATED: Literal["not stated"] = "not stated"
@@ -122,12 +123,13 @@ def of_recipe(recipe: Recipe, steps: Preprocess) -> Training:
 
 
 def over_stages(stages: Sequence[Training]) -> Training:
-    """Join what stages say; where they differ, one after the other."""
+    """Join what stages say; where they differ, one after the other. Epochs are added up."""
     joined = {}
     for field in fields(Training):
         told = [getattr(stage, field.name) or NOT_STATED for stage in stages]
         joined[field.name] = told[0] if len(set(told)) == 1 else " → ".join(told)
-    return Training(**joined)
+    epochs = [int(stage.epochs or 0) for stage in stages]
+    return replace(Training(**joined), epochs=str(sum(epochs)))
 
 
 # --- both sides -------------------------------------------------------------------------------
@@ -135,7 +137,8 @@ def over_stages(stages: Sequence[Training]) -> Training:
 
 def _known(lineage: Lineage) -> Pretraining:
     if lineage.recipe is not None:
-        training = of_recipe(lineage.recipe, lineage.preprocess)
+        theirs = stages_of(lineage.recipe)
+        training = over_stages([of_recipe(stage, lineage.preprocess) for stage in theirs])
         return Pretraining(training=training, sources=(), facts=_of_job(lineage))
     name = lineage.net.name
     members = known.published(name) if name is not None and zoo.is_published(name) else []

@@ -1,6 +1,8 @@
 """How weights were trained, beside how a recipe trains."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torchvision
 from fttrain import consistency, pretraining
 from fttrain.models import known, zoo
 from fttrain.models.weights import Lineage
+from fttrain.spec import faults
 from fttrain.spec.network import Model
 from fttrain.spec.plan import ConsistencyCard
 from fttrain.spec.recipe import Recipe
@@ -198,7 +201,30 @@ def test_what_stages_differ_in_is_told_one_after_the_other() -> None:
     found = rows(made(lineage("resnet50", "IMAGENET1K_V1"), recipe(V1), recipe(low)))
 
     assert found["learning rate"] == ("0.1", "0.1 → 0.01", "different")
+    assert found["optimizer"] == ("sgd (momentum 0.9)", "sgd (momentum 0.9)", "same")
+
+
+def test_the_epochs_of_stages_are_added_up() -> None:
+    third = recipe({**V1, "epochs": 30})
+    found = rows(made(lineage("resnet50", "IMAGENET1K_V1"), third, third, third))
     assert found["epochs"] == ("90", "90", "same")
+
+    found = rows(made(lineage("resnet50", "IMAGENET1K_V1"), third, third))
+    assert found["epochs"] == ("90", "60", "different")
+
+
+def test_weights_of_a_job_in_stages_were_trained_as_its_stages_say() -> None:
+    stages = [{"epochs": 3, "trains": "head"}, {"epochs": 4, "optimizer": {"adam": {"lr": 1e-4}}}]
+    body = recipe(V1).model_dump(mode="json", exclude_unset=True)
+    del body["train"]["epochs"]
+    body["train"]["stages"] = stages
+    staged = faults.parse(json.dumps(body))
+    start = replace(lineage("resnet50", "IMAGENET1K_V1"), recipe=staged, origin="job p")
+
+    found = rows(made(start, recipe(V1)))
+
+    assert found["epochs"] == ("7", "90", "different")
+    assert found["learning rate"] == ("0.1 → 0.0001", "0.1", "different")
 
 
 # --- B8: a rate from another batch ------------------------------------------------------------
