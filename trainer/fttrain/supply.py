@@ -48,13 +48,12 @@ class Supply:
     stack: ExitStack
     staging: Staging | None = None
     """The training, once it is built."""
-    lead: Lead = field(init=False)
-    """What is made again before the first batch."""
     batches: Iterator[Batch] = field(init=False)
     """All that will be trained on, in order. Images begin to be loaded at once; features are made
     when the first is asked for."""
     plain: Stream | None = field(init=False, default=None)
     """The training images as they are, where statistics are taken of them."""
+    _lead: Lead = field(init=False)
     _spared: Sparing = field(init=False)
     _train: Stream = field(init=False)
     _val: Stream = field(init=False)
@@ -70,7 +69,16 @@ class Supply:
         if self.recipe.train.bn == "recalibrate":
             plain = Stream(self._spared, self._eval_view, workers)
             self.plain = self.stack.enter_context(plain)
-        self.lead, self.batches = self._begun_at(self.begin)
+        self._lead = agenda.lead(self.recipe, self.plan, self.source.train.labels, self.begin)
+        self.batches = self._begun()
+
+    @property
+    def lead(self) -> Lead:
+        """What is made again before the first batch. Known once the training stands there."""
+        place = itinerary.of_epoch(self.plan, self.begin.epoch)
+        # What is kept knows nothing of chunks.
+        is_needless = self._lead.batches > 0 and self._passing(place) is not None
+        return Lead() if is_needless else self._lead
 
     def validation(self, tasks: Iterable[Task]) -> Iterator[Batch]:
         """Return batches to validate on."""
@@ -78,20 +86,19 @@ class Supply:
         passing = self._passing(self.staging.place)
         return passing[1].run(tasks) if passing is not None else self._val.run(tasks)
 
-    def _begun_at(self, begin: agenda.Place) -> tuple[Lead, Iterator[Batch]]:
-        plan, labels, lead = self.plan, self.source.train.labels, Lead()
-        if not _is_kept(plan, begin.epoch):  # What is kept knows nothing of chunks.
-            lead = agenda.lead(self.recipe, plan, labels, begin)
-        tasks = agenda.training(self.recipe, plan, labels, begin, lead.batches)
+    def _begun(self) -> Iterator[Batch]:
+        plan, begin, labels = self.plan, self.begin, self.source.train.labels
+        tasks = agenda.training(self.recipe, plan, labels, begin, self._lead.batches)
         if any(_is_kept(plan, epoch) for epoch in range(begin.epoch, plan.epochs + 1)):
-            return lead, self._legs(tasks)
-        return lead, self._images(tasks)
+            return self._legs(tasks)
+        return self._images(tasks)
 
     def _images(self, tasks: Iterable[Task]) -> Iterator[Batch]:
         return self._heeding(self._train.run(tasks))
 
     def _legs(self, tasks: Iterable[Task]) -> Iterator[Batch]:
         """Yield batches stage by stage; each begins when its training is built."""
+        needless = self._lead.batches
         stages = itertools.groupby(tasks, lambda task: itinerary.of_epoch(self.plan, task.epoch))
         for number, leg in stages:
             passing = self._passing(number)
@@ -99,7 +106,8 @@ class Supply:
                 yield from self._images(leg)
             else:
                 features = passing[0].features(self._spared, self._ways(number), self._heeding)
-                yield from features.run(leg)
+                yield from features.run(itertools.islice(leg, needless, None))
+            needless = 0
 
     def _passing(self, number: int) -> tuple[Passing, Features] | None:
         """Return what keeps the features of the stage under way; None where they are not kept."""
@@ -107,18 +115,20 @@ class Supply:
             for earlier in self._passings.values():
                 if earlier is not None:
                     earlier[0].stack.close()
-            self._passings[number] = self._begun(number)
+            self._passings[number] = self._begun_passing(number)
         return self._passings[number]
 
-    def _begun(self, number: int) -> tuple[Passing, Features] | None:
+    def _begun_passing(self, number: int) -> tuple[Passing, Features] | None:
         card = self.plan.stages[number] if self.plan.stages else self.plan
         if card.features is None or card.features.views == 0:
             return None
         assert self.staging is not None
         assert self.staging.place == number
         side = self._spared.picture(0)
-        shape = self._eval_view(side).shape
-        begun = Passing.begin(self.staging.training, self.plan, self.place, shape=shape)
+        shapes = self._eval_view(side).shape, self._ways(number).view(side, epoch=1, index=0).shape
+        begun = Passing.begin(
+            self.staging.training, self.plan, self.place, shapes=dict.fromkeys(shapes)
+        )
         if begun is None:
             return None
         ways = Ways.of(self._eval_view)

@@ -1,5 +1,7 @@
 """Training on kept features is training on images, bit for bit, wherever the features come from."""
 
+import multiprocessing
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from fttrain.cache import shelf
 from fttrain.cache.features import Features, Passing, Place
 from fttrain.data import sources
 from fttrain.data.sparing import Sparing
-from fttrain.data.stream import Batch, Stream
+from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView, TrainView
 from fttrain.data.ways import Ways
 from fttrain.loop import Training
@@ -81,7 +83,7 @@ class Run:
 
     def passing(self, root: Path, most_bytes: int = 1 << 30) -> Passing:
         place = Place(root=root, most_bytes=most_bytes)
-        found = Passing.begin(self.training, self.plan, place, shape=(3, 32, 32))
+        found = Passing.begin(self.training, self.plan, place, shapes=[(3, 32, 32)])
         assert found is not None
         return found
 
@@ -202,6 +204,76 @@ def test_what_is_removed_amid_a_run_is_not_missed(
     assert run.made == 0
 
 
+def test_a_shelf_may_be_removed_before_it_is_written(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    chosen = recipe(photos, weights)
+    images, run = Run(chosen).on_images(), Run(chosen)
+    with run.passing(tmp_path) as passing:
+        train, val = run.features(passing, "train"), run.features(passing, "val")
+        shelf.make_room(tmp_path, most_bytes=-1, keep=tmp_path)
+        assert [*tmp_path.glob("features/*")] == []
+        assert same(images, run._trained(train, val))
+    again = Run(chosen)
+    assert same(images, again.on_features(tmp_path))
+    assert again.made == 0
+
+
+def test_a_shelf_may_be_removed_while_it_is_written(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = Run(recipe(photos, weights))
+    with run.passing(tmp_path) as passing:
+        run._trained(run.features(passing, "train"), run.features(passing, "val"))
+        shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path)
+    assert [*tmp_path.glob("features/*")] == []
+
+
+def test_loader_processes_end_when_all_is_made(photos: Path, weights: Path, tmp_path: Path) -> None:
+    run = Run(recipe(photos, weights, data={"workers": 2}))
+    before = multiprocessing.active_children()
+    with run.passing(tmp_path, most_bytes=0) as passing:
+        val = run.features(passing, "val")
+        for epoch in (1, 2, 3):
+            tasks = agenda.evaluation(run.plan, len(run.source.val), epoch)
+            loop.evaluate(run.training, val.run(tasks))
+            assert multiprocessing.active_children() == before
+    assert run.made == 3 * 6
+
+
+def test_of_a_long_run_little_is_looked_at_ahead(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    chosen = recipe(photos, weights, epochs=30)
+    Run(recipe(photos, weights)).on_features(tmp_path)
+    run = Run(chosen)
+    seen: list[weakref.ref[Any]] = []
+
+    def tasks() -> Iterator[Task]:
+        for task in agenda.training(chosen, run.plan, run.source.train.labels):
+            own = task._replace(indices=task.indices.copy())
+            seen.append(weakref.ref(own.indices))
+            yield own
+
+    with run.passing(tmp_path) as passing:
+        for _ in run.features(passing, "train").run(tasks()):
+            # itertools.tee keeps some dozens at a time.
+            assert sum(each() is not None for each in seen) < 70
+    assert len(seen) == 150
+
+
+def test_a_file_that_is_gone_is_a_bad_image(weights: Path, tmp_path: Path) -> None:
+    photos = make_photo_folder(tmp_path / "photos", per_class=4)
+    chosen = recipe(photos, weights)
+    runs = [Run(chosen) for _ in range(2)]
+    sorted((photos / "train" / "circles").iterdir())[1].unlink()
+    for run in runs:
+        run.source = run.source.with_splits(
+            {"train": Sparing(run.source.train), "val": run.source.val}
+        )
+    assert same(runs[0].on_images(), runs[1].on_features(tmp_path / "cache"))
+
+
 def test_a_changed_image_is_made_anew(
     weights: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -233,6 +305,27 @@ def test_what_decides_about_features_keeps_them_apart(
     Run(recipe(photos, weights)).on_features(tmp_path)
     run = Run(recipe(photos, weights, **change))
     run.on_features(tmp_path)
+    assert run.made == 18 + 6
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            {"rn": {"blocks": 1, "dropout": 0, "activation": "relu"}},
+            {"rn": {"blocks": 1, "dropout": 0, "activation": "gelu"}},
+        ),
+        ({"cnn": {"channels": [8, 8], "pool": 1}}, {"cnn": {"channels": [8, 8], "pool": 2}}),
+    ],
+    ids=["activation", "pooling"],
+)
+def test_what_has_no_tensors_keeps_features_apart_too(
+    photos: Path, weights: Path, tmp_path: Path, one: Any, other: Any
+) -> None:
+    Run(recipe(photos, weights, model=one)).on_features(tmp_path)
+    chosen = recipe(photos, weights, model=other)
+    run = Run(chosen)
+    assert same(Run(chosen).on_images(), run.on_features(tmp_path))
     assert run.made == 18 + 6
 
 
@@ -271,6 +364,6 @@ def test_a_prefix_that_looks_at_its_neighbours_is_not_kept(
 
     layer.register_forward_hook(mixed)
     place = Place(root=tmp_path, most_bytes=1 << 30)
-    begun = Passing.begin(run.training, run.plan, place, shape=(3, 32, 32))
+    begun = Passing.begin(run.training, run.plan, place, shapes=[(3, 32, 32)])
     assert begun is None
     assert [*tmp_path.rglob("*.rows")] == []

@@ -1,6 +1,8 @@
 """A run that keeps what frozen blocks make of images is the run that makes it each time."""
 
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,16 @@ import pytest
 import torch
 import torchvision
 
-from fttrain import events, run
+from fttrain import agenda, events, run
+from fttrain.cache import features
+from fttrain.cache.features import Place
+from fttrain.data import sources
+from fttrain.loop import Lead, Training
 from fttrain.models import tensors
 from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
+from fttrain.staging import Staging
+from fttrain.supply import Supply
 from tests import engine
 from tests.photos import make_photo_folder
 
@@ -170,3 +178,47 @@ def test_stages_say_it_each(photos: Path, weights: Path) -> None:
     why = "train.ema judges by means of what another stage may have trained"
     assert (by_means.stages[2].features.views, by_means.stages[2].features.why) == (0, why)
     assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None
+
+
+def supplied(run_dir: Path, chosen: Recipe, stack: ExitStack, begin: agenda.Place) -> Supply:
+    plan = engine.planned(chosen)
+    supply = Supply(
+        recipe=chosen, plan=plan, source=sources.load(chosen.data), begin=begin, stack=stack,
+        place=Place(root=run_dir, most_bytes=1 << 30), known={}, tell=print,
+    )  # fmt: skip
+    supply.staging = Staging.begun(chosen, plan, step=begin.batches)
+    return supply
+
+
+@pytest.mark.parametrize("is_alike", [True, False])
+def test_amid_an_epoch_chunks_are_cut_where_they_were_unless_features_are_kept(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_alike: bool
+) -> None:
+    monkeypatch.setattr(features, "_is_alike", lambda *_: is_alike)
+    chosen = recipe(photos, weights, train={"epochs": 2, "trains": "head", "batch_size": 4})
+    begin = agenda.Place(epoch=1, batches=2)
+    with ExitStack() as stack:
+        supply = supplied(tmp_path, chosen, stack, begin)
+        lead = supply.lead
+        assert lead == (Lead() if is_alike else Lead(batches=2, rows=0, made=8))
+        order = agenda.batches(chosen, supply.plan, supply.source.train.labels, 1)
+        first = next(supply.batches)
+    assert first.indices.tolist() == order[2 - lead.batches].tolist()
+
+
+@pytest.mark.parametrize("side", [32, 24])
+def test_what_is_kept_was_tried_in_each_size(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int
+) -> None:
+    tried: list[int] = []
+
+    def is_alike(training: Training, shape: Sequence[int]) -> bool:
+        tried.append(shape[-1])
+        return True
+
+    monkeypatch.setattr(features, "_is_alike", is_alike)
+    crop = {"random_resized_crop": {"size": side}}
+    chosen = recipe(photos, weights, augment=[crop], views=1)
+    with ExitStack() as stack:
+        next(supplied(tmp_path, chosen, stack, agenda.Place()).batches)
+    assert tried == list(dict.fromkeys([32, side]))

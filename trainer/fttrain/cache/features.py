@@ -10,8 +10,9 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+import uuid
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +103,7 @@ class Passing:
 
     @classmethod
     def begin(
-        cls, training: Training, plan: Plan, place: Place, *, shape: Sequence[int]
+        cls, training: Training, plan: Plan, place: Place, *, shapes: Collection[Sequence[int]]
     ) -> Self | None:
         """Return it; None where what it makes of an image depends on where in a chunk it lies.
 
@@ -110,15 +111,18 @@ class Passing:
             training: of which the prefix is taken.
             plan: of the run.
             place: where to keep what it makes.
-            shape: of an image, (C, H, W).
+            shapes: of the images, each (C, H, W).
         """
         folder = place.root / FOLDER / _digest(training, plan)
         left_bytes = shelf.make_room(place.root, most_bytes=place.most_bytes, keep=folder)
         kept = Kept(folder, left_bytes)
-        if not (folder / _TRIED).exists():
-            if not _is_alike(training, shape):
-                return None
-            (folder / _TRIED).touch()
+        for shape in shapes:
+            tried = folder / "-".join([_TRIED, *map(str, shape)])
+            if not tried.exists():
+                if not _is_alike(training, shape):
+                    return None
+                with suppress(FileNotFoundError):  # Another job has made room meanwhile.
+                    tried.touch()
         is_turned = plan.layout == "channels_last"
         return cls(training=training, is_turned=is_turned, workers=plan.loader_workers, kept=kept)
 
@@ -147,6 +151,8 @@ class Features:
         self._samples = samples
         self._ways = ways
         self._watched = watched
+        # Where all is kept, no loader process of it is begun.
+        self._stream = passing.stack.enter_context(Stream(samples, ways, passing.workers))
         self._seen_as = json.dumps(ways.card, sort_keys=True).encode()
         self._digests: list[bytes | None] = [None] * len(samples)
         self._known: set[Pair] = set()
@@ -174,6 +180,12 @@ class Features:
                 rows = self._find(pairs)
             for pair in pairs:
                 self._passed.pop(pair, None)
+            if not number < self._scanned < sys.maxsize:
+                # Nobody looks further ahead: what lies there must not pile up.
+                next(ahead, None)
+                self._scanned = min(self._scanned + 1, sys.maxsize)
+            if self._scanned == sys.maxsize and not self._on_way:
+                making.close()
             yield self._batch(task, np.stack([row for row in rows if row is not None]))
 
     def _pairs(self, task: Task) -> list[Pair]:
@@ -203,24 +215,28 @@ class Features:
         index, number = pair
         digest = self._digests[index]
         if digest is None:
-            digest = self._digests[index] = self._samples.digest(index)
+            try:
+                digest = self._samples.digest(index)
+            except OSError:  # Who reads it will say so; until then it is like no other.
+                digest = uuid.uuid4().bytes
+            self._digests[index] = digest
         name = self._ways.name(number=number, index=index)
         return hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
 
     # --- making -------------------------------------------------------------------------------
 
-    def _making(self, tasks: Iterable[Task]) -> Iterator[None]:
+    def _making(self, tasks: Iterable[Task]) -> Generator[None]:
         """Make features, chunk by chunk, in the order in which tasks will want them."""
         chunks = self._chunks(tasks)
         for first in itertools.islice(chunks, 1):
-            # Only now: where all is kept, no loader process is begun.
-            stream = Stream(self._samples, self._ways, self._passing.workers)
-            self._passing.stack.enter_context(stream)
             numbers: list[Task] = []
             chosen = _noting(itertools.chain([first], chunks), numbers)
-            for batch in self._watched(stream.run(chosen)):
-                self._take(numbers.pop(0), batch)
-                yield
+            try:
+                for batch in self._watched(self._stream.run(chosen)):
+                    self._take(numbers.pop(0), batch)
+                    yield
+            finally:
+                self._stream.close()
 
     def _make(self, pairs: Sequence[Pair]) -> None:
         """Make features again that could not be kept, and are wanted now."""
@@ -298,6 +314,8 @@ def _digest(training: Training, plan: Plan) -> str:
     whole: dict[str, Any] = {
         "net": training.net.name,
         "blocks": [block.name for block in blocks],
+        # What tensors do not tell: activations, pooling, strides.
+        "modules": [str(module) for block in blocks for module in block.modules],
         "tensors": _digest_of_prefix(training),
         "preprocess": plan.preprocess.steps.model_dump(mode="json"),
         "chunk": training.chunk,

@@ -181,6 +181,8 @@ class Writer:
         return np.ndarray(shape, self._dtype, self._map, begin)
 
     def _index(self) -> None:
+        if not self._place.exists():
+            raise Full("the shelf was removed, to make room")
         with _room():
             os.ftruncate(self._file.fileno(), self._end)
             os.fsync(self._file.fileno())
@@ -261,6 +263,7 @@ def _locked(folder: Path) -> tuple[FileIO, Path]:
     """Make a file for rows, and lock it."""
     while True:
         place = folder / f"{uuid.uuid4().hex}.rows"
+        folder.mkdir(parents=True, exist_ok=True)  # Whoever made room may have removed it.
         file = FileIO(place, "x+b")
         fcntl.flock(file, fcntl.LOCK_EX)
         if place.exists():
@@ -280,6 +283,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        # The last: the shelf itself was removed, to make room.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT):
             raise
         raise Full(f"there is no room: {error.strerror}") from error
