@@ -106,6 +106,7 @@ def test_faults_are_told_with_their_lines(run, file):
     code, _, err = run("model", file, "--set", "train.epochs=0")
     assert code == 2
     assert "train.epochs" in err
+    assert err.splitlines()[-1] == "ftctl: 1 fault"
 
 
 def test_completion_knows_jobs_behind_job_and_files_else(run, daemon, file, monkeypatch):

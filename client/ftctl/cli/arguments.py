@@ -53,6 +53,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
+        if isinstance(action.choices, range):
+            least, most = action.choices[0], action.choices[-1]
+            raise argparse.ArgumentError(action, f"should be {least} to {most}, not {value}")
         known = [str(choice) for choice in action.choices]
         if isinstance(action, argparse._SubParsersAction):
             meant = next((word for word in _MEANT.get(str(value), ()) if word in known), None)

@@ -22,8 +22,8 @@ async def call(args: Namespace) -> int:
         sys.stdout.flush()
     except InvalidJob as error:
         count = len(error.faults)
-        sys.stderr.write(f"{error}\nftctl: {count} fault{'s' if count > 1 else ''}; ")
-        sys.stderr.write("nothing was submitted\n")
+        ending = "; nothing was submitted" if args.verb == "submit" else ""
+        sys.stderr.write(f"{error}\nftctl: {count} fault{'s' if count > 1 else ''}{ending}\n")
         return codes.BAD_INPUT
     except FtctlError as error:
         sys.stderr.write(f"ftctl: {error}\n")

@@ -1,6 +1,7 @@
 """What a net is made of, as a tree: a module in each line."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from ftctl.blueprints import Blueprint
 from ftctl.drawing import amount, shape
 from ftctl.view import console as out
 from ftctl.view import grid, text
-from ftctl.view.labels import labelled
+from ftctl.view.labels import LABEL_COLUMNS, labelled
 
 TITLES = ("module", "what", "gives out", "parameters", "MACs", "trains")
 ALIGNS = "<<<>><"
@@ -18,6 +19,7 @@ ALIGNS = "<<<>><"
 FLEXIBLE = ((TITLES.index("what"), 14), (TITLES.index("module"), 16))
 SPARE = (TITLES.index("what"),)
 COLOURS = ("accent", "good", "warn", "magenta", "blue", "bad")
+SHORTEST_RUN = 3
 BEGUN, LAST, THROUGH, PAST = "├─ ", "└─ ", "│  ", "   "
 Card = Mapping[str, Any]
 
@@ -79,22 +81,41 @@ def _trains(node: Card) -> Text:
         return Text()
     if not node["trained"]:
         return Text("frozen", "label")
-    told = Text(", ").join(Text(f"● {group + 1}", _colour(group)) for group in node["groups"])
+    told = Text(", ").join(
+        Text(f"● {first + 1}" + (f"–{last + 1}" if last > first else ""), _colour(first))
+        for first, last in _runs(node["groups"])
+    )
     if node["trained"] < node["parameters"]:
         told.append(f" ({100 * node['trained'] / node['parameters']:.2g} %)", "label")
     return told
 
 
+def _runs(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of numbers that follow one another, if there are three."""
+    for _, run in groupby(enumerate(groups), lambda at: at[1] - at[0]):
+        members = [group for _, group in run]
+        if len(members) < SHORTEST_RUN:
+            yield from ((group, group) for group in members)
+        else:
+            yield members[0], members[-1]
+
+
 def _groups(found: Blueprint, console: Console) -> Iterator[Text]:
-    entries = [
-        Text.assemble(
-            (f"● {place + 1}", _colour(place)),
-            f"  {text.clean(group['name'])}: {text.count(group['parameters'])} parameters, "
-            f"lr {text.number(group['lr'])}, decay {text.number(group['weight_decay'])}",
-        )
+    titles = ("", "group", "parameters", "lr", "decay")
+    rows: list[list[str | Text]] = [[Text(title, "label") for title in titles]]
+    rows += [
+        [
+            Text(f"● {place + 1}", _colour(place)),
+            text.clean(group["name"]),
+            text.count(group["parameters"]),
+            text.number(group["lr"]),
+            text.number(group["weight_decay"]),
+        ]
         for place, group in enumerate(found["groups"])
     ]
-    yield from labelled("trains", entries, console)
+    width = console.width - LABEL_COLUMNS if console.is_terminal else None
+    table = grid.lines(rows, aligns="<<>>>", width=width, flexible=((1, 8),), spare=(4, 2))
+    yield from labelled("trains", table if found["groups"] else [], console)
 
 
 def _colour(group: int) -> str:

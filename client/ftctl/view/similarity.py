@@ -1,6 +1,7 @@
 """How alike two nets are, as a table: a line for each layer."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,11 @@ from ftctl.view import grid, text
 from ftctl.view.labels import labelled
 
 TITLES = ("layer", "type", "parameters", "cos bias", "cos weight", "rel. L2", "CKA")
+SPARE = (1, 2)
+"""The columns that go first where there is no room."""
 SHORTEST_NAME = 10
+FOLDED = 3
+"""Between the first and the last of a run."""
 SHOWN_ALONE = 10
 
 
@@ -42,13 +47,44 @@ def _some(names: Sequence[str]) -> str:
 
 def _table(layers: Sequence[LayerSimilarity], console: Console) -> Iterator[Text]:
     rows: list[list[str | Text]] = [[Text(title, "label") for title in TITLES]]
-    rows += [[*_row(each)] for each in layers]
     width = console.width - 1 if console.is_terminal else None
+    if width is None:
+        rows += [[*_row(each)] for each in layers]
+    else:
+        rows += _folded(layers)
     for line in grid.lines(
-        rows, aligns="<<>>>>>", width=width, flexible=((0, SHORTEST_NAME),), spare=(1, 2)
+        rows, aligns="<<>>>>>", width=width, flexible=((0, _least(rows, width)),), spare=SPARE
     ):
         margin = Text(" ", no_wrap=line.no_wrap, overflow=line.overflow)
         yield margin.append_text(line)
+
+
+def _least(rows: Sequence[Sequence[str | Text]], width: int | None) -> int:
+    """Return to how little names may be cut: not at all, where other columns make enough room."""
+    widths = grid.natural(rows)
+    kept = [width for column, width in enumerate(widths) if column not in SPARE]
+    fits = width is None or sum(kept) + len(grid.GAP) * (len(kept) - 1) <= width
+    return widths[0] if fits else SHORTEST_NAME
+
+
+def _folded(layers: Sequence[LayerSimilarity]) -> Iterator[list[str | Text]]:
+    """Yield a row for each layer; of many in a row that are the same, the first and the last."""
+    for is_same, run in groupby(layers, _is_same):
+        found = list(run)
+        inner = found[1:-1]
+        if not is_same or len(inner) < FOLDED:
+            yield from ([*_row(each)] for each in found)
+            continue
+        yield [*_row(found[0])]
+        parameters = sum(each.parameters for each in inner)
+        told = f"⋮ {len(inner):,} the same", "", f"{parameters:,}", "⋮", "⋮", "⋮", "⋮"
+        yield [Text(each, "label") for each in told]
+        yield [*_row(found[-1])]
+
+
+def _is_same(each: LayerSimilarity) -> bool:
+    """Return whether a layer is the same in both nets, and so is what it makes of images."""
+    return each.relative_l2 == 0 and (each.cka is None or f"{each.cka:.4f}" == "1.0000")
 
 
 def _row(each: LayerSimilarity) -> Iterator[str | Text]:

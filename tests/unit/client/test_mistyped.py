@@ -29,6 +29,8 @@ from ftctl import cli
         ("get x -o zzz", "ftctl get: error: argument -o: `zzz` is unknown; known: json, yaml"),
         ("completion bsh",
          "ftctl completion: error: argument SHELL: `bsh` is unknown; did you mean `bash`?"),
+        ("model a.yaml --depth 30",
+         "ftctl model: error: argument --depth: should be 0 to 20, not 30"),
         ("get a b",
          "ftctl get: error: `b` is one argument too many; `ftctl get --help` says what fits"),
     ],

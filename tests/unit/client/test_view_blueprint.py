@@ -63,7 +63,8 @@ def test_each_module_has_a_line_with_its_sums() -> None:
         "├─ aux   Linear             not run            10         frozen",
         "└─ head  Linear 8 → 2       2                  18     16  ● 1",
         "",
-        " trains    ● 1  head: 18 parameters, lr 0.1, decay 0",
+        " trains         group  parameters   lr  decay",
+        "           ● 1  head           18  0.1      0",
     ]
 
 
@@ -75,6 +76,18 @@ def test_what_is_folded_tells_how_many_are_inside() -> None:
 
 def test_at_no_depth_the_net_alone_is_told() -> None:
     assert sum("(+3)" in line for line in drawn(net(), 0, 100)) == 1
+
+
+def test_many_groups_are_told_as_a_run() -> None:
+    group = {"parameters": 18, "weight_decay": 0.0}
+    groups = [{**group, "name": f"all (depth {at})", "lr": 0.1 * 0.75**at} for at in range(22)]
+    found = net(groups=groups)
+    found["root"]["children"][2]["groups"] = [0, 1, 3, 4, 5, 7, 8]
+
+    told = drawn(found, 1, 80)
+
+    assert told[9].endswith("● 1, ● 2, ● 4–6, ● 8, ● 9")
+    assert told[-1] == "           ● 22  all (depth 21)          18  0.000237841      0"
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 160])

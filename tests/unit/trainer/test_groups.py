@@ -83,7 +83,8 @@ def test_a_trained_parameter_in_no_group_is_a_fault() -> None:
     found = faults(trains=["head", "layer4.1.bn2.*"], groups=[{"select": "fc.weight"}])
     assert found == {
         "train.groups": "3 parameters are trained but in no group (layer4.1.bn2.weight, "
-        "layer4.1.bn2.bias, ...); add a group that selects them, or take them out of train.trains"
+        "layer4.1.bn2.bias, ...); add a group that selects them, such as {select: rest}, or take "
+        "them out of train.trains"
     }
 
 

@@ -138,7 +138,7 @@ def _refuse_orphans(trained: list[str], members: list[list[str]]) -> None:
         shown = ", ".join(orphans[:2]) + (", ..." if len(orphans) > 2 else "")
         what = (
             f"{_counted(orphans)} trained but in no group ({shown}); add a group that selects "
-            "them, or take them out of train.trains"
+            "them, such as {select: rest}, or take them out of train.trains"
         )
         raise RecipeFaults([Fault(field="train.groups", description=what)])
 

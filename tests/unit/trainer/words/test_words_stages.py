@@ -190,8 +190,8 @@ def test_faults_of_a_stage_name_it_and_those_of_all_do_not() -> None:
         "train.stages[2].groups[1].select": "2 parameters are already in "
         "train.stages[2].groups[0] (such as head.weight); a parameter has one learning rate",
         "train.stages[3].groups": "9 parameters are trained but in no group "
-        "(features.0.0.weight, features.0.1.weight, ...); add a group that selects them, or take "
-        "them out of train.trains",
+        "(features.0.0.weight, features.0.1.weight, ...); add a group that selects them, such "
+        "as {select: rest}, or take them out of train.trains",
     }
 
 
