@@ -87,7 +87,8 @@ def notices(made: ConsistencyCard) -> Iterator[str]:
     if not is_copied or not all(number.isdecimal() for number in numbers):
         return
     there, here = map(int, numbers)
-    if "," not in rate.recipe and max(there / here, here / there) >= _FAR:
+    is_one = {",", "→"}.isdisjoint(rate.recipe)
+    if is_one and max(there / here, here / there) >= _FAR:
         yield (
             f"lr {rate.recipe} was used with {there:,} images per step there ({made.origin}), "
             f"here {here:,}; linear scaling would give {float(rate.recipe) * here / there:.2g}"

@@ -227,6 +227,22 @@ def test_weights_of_a_job_in_stages_were_trained_as_its_stages_say() -> None:
     assert found["learning rate"] == ("0.1 → 0.0001", "0.1", "different")
 
 
+def test_rates_of_stages_that_are_those_of_the_weights_are_no_single_rate() -> None:
+    body = recipe(V1).model_dump(mode="json", exclude_unset=True)
+    del body["train"]["epochs"]
+    adam = {"adam": {"lr": 1e-4}}
+    body["train"]["stages"] = [{"epochs": 3}, {"epochs": 4, "optimizer": adam}]
+    staged = faults.parse(json.dumps(body))
+    start = replace(lineage("resnet50", "IMAGENET1K_V1"), recipe=staged, origin="job p")
+    few = {**V1, "accumulate": 1}
+
+    card = made(start, recipe(few), recipe({**few, "optimizer": adam}))
+
+    assert rows(card)["learning rate"] == ("0.1 → 0.0001", "0.1 → 0.0001", "same")
+    assert rows(card)["images per step"] == ("256", "64", "different")
+    assert list(consistency.notices(card)) == []
+
+
 # --- B8: a rate from another batch ------------------------------------------------------------
 
 
