@@ -25,7 +25,7 @@ from fttrain.data.order import Indices
 from fttrain.data.samples import Samples
 from fttrain.data.stream import Stream, Task
 from fttrain.data.view import EvalView, normalise
-from fttrain.evaluation import Run
+from fttrain.evaluation import BadRun, Run
 from fttrain.insight import alike
 from fttrain.insight.alike import Alike, Side
 from fttrain.judge import Judge
@@ -60,7 +60,7 @@ class Given:
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> "Given":
-        """Read a net. Raises BadModel, BadWeights, OSError."""
+        """Read a net. Raises BadModel, BadRun, BadWeights, OSError."""
         run = Run.read(Path(told["run_dir"]))
         path = Path(told["net"])
         judge, epoch = evaluation.judge(run, path)
@@ -93,7 +93,7 @@ def main(folder: Path) -> int:
         body = compared(first, second, request["images"])
     except OtherArchitecture as other:
         _leave(folder, "other", str(other))
-    except (BadModel, BadWeights, OSError) as error:
+    except (BadModel, BadRun, BadWeights, OSError) as error:
         _leave(folder, "model", str(error))
     else:
         if request["picture"]:

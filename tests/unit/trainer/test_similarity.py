@@ -1,6 +1,7 @@
 """How alike two nets are: by numpy's formulas, by what must hold, and of real runs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,26 @@ def test_where_images_are_gone_parameters_are_compared_alone(
     assert all(layer["cka"] is None for layer in told["layers"])
     assert all(layer["weight_cosine"] is not None for layer in told["layers"])
     assert similarity.similarity.draw([told], Look()).startswith(b"\x89PNG")
+
+
+def test_a_run_of_another_version_is_told(
+    tmp_path: Path, runs: tuple[Path, Path, Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity.os, "nice", lambda _: 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    shutil.copytree(runs[1], tmp_path / "old")
+    (tmp_path / "old/plan.json").write_text('{"format": 0}')
+    sides = {"first": runs[0], "second": tmp_path / "old"}
+    request: dict[str, Any] = {"images": 9, "picture": False, "threads": 1}
+    for name, run in sides.items():
+        request[name] = {"title": name, "run_dir": str(run), "net": str(run / rundir.MODEL)}
+    (tmp_path / similarity.REQUEST).write_text(json.dumps(request))
+
+    assert similarity.main(tmp_path) == 0
+
+    told = json.loads((tmp_path / similarity.FAULT).read_text())
+    assert told["kind"] == "model"
+    assert told["why"].startswith(f"{tmp_path}/old was written by another version of finetuned: ")
 
 
 @pytest.mark.parametrize("layers", [1, 5, 160, 600])
