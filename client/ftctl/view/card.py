@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ftctl.models import Attempt, Job
-from ftctl.view import ending, epochs, plan, results, table, text
+from ftctl.view import ending, epochs, plan, results, stages, table, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled, paths
 from ftctl.view.plain import stamp
@@ -26,7 +26,9 @@ def lines(job: Job, *, now: datetime, console: Console) -> Iterator[Text]:
         columns = epochs.chosen(console.width)
         yield Text()
         yield from epochs.heading(columns)
-        yield from (epochs.row(epoch, columns) for epoch in job.epochs)
+        for epoch in job.epochs:
+            yield from stages.begun(job.plan or {}, epoch.epoch)
+            yield epochs.row(epoch, columns)
     yield from _end(job, console)
 
 

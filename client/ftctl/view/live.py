@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from ftctl.models import EpochEnded, Event, JobState, Notice, Phase, Planned, Progress
-from ftctl.view import ending, epochs, gap, plan, text
+from ftctl.view import ending, epochs, gap, plan, stages, text
 from ftctl.view.console import STATE_STYLES
 from ftctl.view.labels import labelled
 from ftctl.view.standing import Standing
@@ -99,6 +99,7 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
             self._is_headed = True
             yield Text()
             yield from epochs.heading(self._columns)
+        yield from stages.begun(self.standing.plan or {}, event.epoch.epoch)
         yield epochs.row(event.epoch, self._columns)
 
     # --- the part that moves ----------------------------------------------------------------
@@ -132,7 +133,8 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         time = [] if left is None else [f"{text.clock(left)} left"]
         if self.standing.reason:  # it runs, but not for long
             time = [text.clean(self.standing.reason)]
-        told = (" " + GAP.join([*shown, *time]) for shown in _shorter(progress))
+        stage = stages.now(self.standing.plan or {}, progress.epoch)
+        told = (" " + GAP.join([*shown, *time]) for shown in _shorter(progress, stage))
         fits = (line for line in told if len(line) <= self._console.width)
         return Text(next(fits, ""), no_wrap=True, overflow="ellipsis")
 
@@ -142,11 +144,13 @@ class LiveView(AbstractContextManager[Callable[[Event], None]]):
         return Text(f" {self._absence}", "warn", no_wrap=True, overflow="ellipsis")
 
 
-def _shorter(progress: Progress) -> Iterator[list[str]]:
+def _shorter(progress: Progress, stage: str) -> Iterator[list[str]]:
     """Yield what is shown of a worker: all of it, then ever less."""
     epoch = f"epoch {progress.epoch} of {progress.epochs}"
     step = f"step {text.count(progress.step)} of {text.count(progress.steps)}"
     facts = _facts(progress)
+    if stage:
+        yield [epoch, stage, step, *facts]
     yield from ([epoch, step, *facts[:count]] for count in range(len(facts), -1, -1))
     short = epoch.replace(" of ", "/")
     yield from ([short, step.replace(" of ", "/")], [short], [])

@@ -51,12 +51,36 @@ def length(plan: Card) -> str:
     return f"{told}{', cut to' if is_cut else ' ='} {text.count(plan['steps'])} steps"
 
 
+def begun(plan: Card, epoch: int) -> list[Text]:
+    """Return what stands in a table of epochs above the first one of a stage."""
+    place = _place(plan, epoch)
+    if place is None or plan["stages"][place]["first_epoch"] != epoch:
+        return []
+    return [Text(f" {_name(plan, place)}", "label", no_wrap=True, overflow="ellipsis")]
+
+
+def now(plan: Card, epoch: int) -> str:
+    """Return in which stage an epoch is; nothing where there is one alone."""
+    place = _place(plan, epoch)
+    return "" if place is None else _number(plan, place)
+
+
+def _place(plan: Card, epoch: int) -> int | None:
+    for place, stage in enumerate(plan.get("stages") or ()):
+        if stage["first_epoch"] <= epoch < stage["first_epoch"] + stage["epochs"]:
+            return place
+    return None
+
+
+def _number(plan: Card, place: int) -> str:
+    return f"stage {place + 1} of {len(plan['stages'])}"
+
+
 def _name(plan: Card, place: int) -> str:
-    return " · ".join(_facts(plan["stages"][place], place, len(plan["stages"])))
+    return " · ".join([_number(plan, place), *_facts(plan["stages"][place])])
 
 
-def _facts(stage: Card, place: int, count: int) -> Iterator[str]:
-    yield f"stage {place + 1} of {count}"
+def _facts(stage: Card) -> Iterator[str]:
     if not stage["epochs"]:
         yield "never reached"
         return

@@ -158,7 +158,7 @@ def test_json_has_stable_names():
     assert value["best"] == value["epochs"][0]
     assert list(value["best"]) == [
         "epoch", "step", "train", "val", "lrs", "images_per_second", "memory_bytes", "seconds",
-        "best", "repeat",
+        "best", "repeat", "stage",
     ]  # fmt: skip
     assert list(value["best"]["val"]) == [
         "loss", "accuracy", "correct", "count", "accuracy_low", "accuracy_high",

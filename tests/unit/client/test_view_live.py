@@ -1,12 +1,13 @@
 """A job on a terminal: the epoch table, the live view, the plan."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from finetuned.v1 import event_pb2, job_pb2
 from ftctl import wire
-from ftctl.models import EpochEnded
+from ftctl.models import EpochEnded, Planned
 from ftctl.view import epochs, plain, plan
 from ftctl.view.live import LiveView
 from ftctl.view.standing import Standing
@@ -102,6 +103,29 @@ async def test_the_line_below_the_bar_leaves_out_what_has_no_room(width, line):
             show(event)
 
     assert line in [shown.split("\x1b")[0] for shown in out.file.getvalue().splitlines()]
+
+
+def in_stages(event):
+    """Have a plan of four epochs go through two stages."""
+    if not isinstance(event, Planned):
+        return event
+    whole = {**event.plan, "epochs": 2, "steps": 122, "optimizer_state": "reset"}
+    found = [{**whole, "first_epoch": 1}, {**whole, "first_epoch": 3, "optimizer_state": "keep"}]
+    return replace(event, plan={**event.plan, "stages": found})
+
+
+async def test_a_stage_is_told_above_its_epochs_and_below_the_bar():
+    out = terminal(100)
+    with LiveView(name="ants-bees", job_id=ID, recipe=RECIPE, console=out) as show:
+        events = [in_stages(event) for event in await told(epochs=4)]
+        for event in events[:-10]:
+            show(event)
+
+    text = out.file.getvalue()
+    assert " stage 1 of 2 · epochs 1 to 2 · 2,562 parameters train\n     1  0.57" in text
+    second = " stage 2 of 2 · epochs 3 to 4 · 2,562 parameters train · optimizer goes on\n"
+    assert f"{second}     3  0.42" in text
+    assert " epoch 4 of 4  stage 2 of 2  step 203 of 244  loss 0.4214  112 img/s" in text
 
 
 @pytest.mark.parametrize("shown", [1, 8])

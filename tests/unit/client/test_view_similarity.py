@@ -36,7 +36,7 @@ def test_types_go_before_names_are_cut() -> None:
     told = drawn([other(place) for place in range(3)], 80)
 
     assert told[0] == (" layer                 parameters  cos bias  cos weight  rel. L2     CKA")
-    assert told[1] == (" features.10.conv.0.0      1,000         –      0.9800   0.1800  0.9400")
+    assert told[1] == (" features.10.conv.0.0       1,000         –      0.9800   0.1800  0.9400")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 160])
