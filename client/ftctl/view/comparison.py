@@ -14,7 +14,7 @@ from ftctl.view import grid, text
 
 MOST_COLUMNS = 6
 """Of runs; more are rows."""
-# A setting is cut in a terminal; other formats have it whole.
+# A setting is cut in the table of a terminal, and told whole below it.
 _CELL = 40
 _INDENT = 2
 
@@ -32,6 +32,7 @@ def lines(compared: Comparison, console: Console) -> Iterator[Text]:
         yield from _across(labels, settings, console.width)
         yield Text()
         yield from _across(labels, results, console.width)
+    yield from _cut_settings(labels, settings, console)
     yield Text()
     yield from _said([sentences.alike(compared.alike, compared.settings)], console, "label")
     yield from _said(sentences.standings(compared.runs), console, "warn")
@@ -40,6 +41,18 @@ def lines(compared: Comparison, console: Console) -> Iterator[Text]:
     machines = sentences.machines(compared.machine)
     yield from _said([machines] if machines else [], console, "warn")
     yield from _tests(compared, console)
+
+
+def _cut_settings(
+    labels: Sequence[str], settings: Sequence[Row], console: Console
+) -> Iterator[Text]:
+    """Yield the settings that the table has cut, each run with its own."""
+    for row in settings:
+        if any(len(text.clean(cell)) > _CELL for cell in row.cells):
+            yield Text()
+            yield Text(row.title, "label")
+            told = (f"{label}: {cell}" for label, cell in zip(labels, row.cells, strict=True))
+            yield from _said([*told], console, "")
 
 
 # --- runs as columns ---------------------------------------------------------------------------
