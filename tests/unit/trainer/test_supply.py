@@ -133,6 +133,10 @@ def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: 
             "an image has 4 views, and 3 epochs need fewer",
         ),
         (
+            {"augment": ["horizontal_flip"], "train": {"epochs": 1, "trains": "head"}},
+            "an image has 2 views, and 1 epoch needs fewer",
+        ),
+        (
             {"train": {"epochs": 3, "trains": "head", "bn": "recalibrate"}},
             "train.bn recalibrate changes the frozen blocks before each evaluation",
         ),
