@@ -84,10 +84,12 @@ def _columns(
         return SPARK_COLUMNS
     beside = grid.natural([_curve(name, curve["lr"], 1) for name, curve, _ in rows] or [[""] * 4])
     taken = sum(beside) - beside[2] + len(grid.GAP) * (len(beside) - 1)
-    remark = max((each.cell_len + len(grid.GAP) for each in remarks if each), default=0)
-    left = room - taken - remark
-    return max(min(SPARK_COLUMNS, room // 2, left if left >= FAIR_SPARK else room - taken),
-               LEAST_SPARK)  # fmt: skip
+    most = min(SPARK_COLUMNS, room // 2, max((len(curve["lr"]) for _, curve, _ in rows), default=0))
+    remark = max((len(grid.GAP) + each.cell_len for each in remarks if each), default=0)
+    left = room - taken
+    if left - remark >= min(most, FAIR_SPARK):
+        left -= remark
+    return max(min(most, left), LEAST_SPARK)
 
 
 def _curve(name: str, values: Sequence[float], columns: int) -> list[str | Text]:

@@ -143,6 +143,9 @@ def test_a_curve_leaves_room_for_a_short_remark() -> None:
     assert told.endswith("log scale")
     assert 45 < len(told) <= 50
 
+    (told,) = drawn(outlook.rates(plan(values[:40:4]), 40), 40)
+    assert told.endswith("  log scale")
+
 
 def test_where_there_is_no_room_a_remark_goes_below() -> None:
     values = [0.01, *[0.1 - 0.001 * place for place in range(60)]]
