@@ -143,7 +143,7 @@ def test_a_curve_leaves_room_for_a_short_remark() -> None:
     assert told.endswith("log scale")
     assert 45 < len(told) <= 50
 
-    (told,) = drawn(outlook.rates(plan(values[:40:4]), 40), 40)
+    (told,) = drawn(outlook.rates(plan(values[:40:4]), 42), 42)
     assert told.endswith("  log scale")
 
 
