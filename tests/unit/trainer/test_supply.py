@@ -184,6 +184,16 @@ def test_stages_say_it_each(photos: Path, weights: Path) -> None:
     assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None
 
 
+def test_views_of_a_stage_without_changes_are_one(photos: Path, weights: Path) -> None:
+    stages = [{"epochs": 2, "trains": "head", "augment": []}, {"epochs": 2, "trains": "head"}]
+    train = {"batch_size": 4, "optimizer": engine.SGD, "stages": stages}
+    crop = {"random_resized_crop": {"size": 32}}
+
+    plan = engine.planned(recipe(photos, weights, augment=[crop], views=2, train=train))
+
+    assert [card.features.views for card in plan.stages if card.features] == [1, 2]
+
+
 def supplied(run_dir: Path, chosen: Recipe, stack: ExitStack, begin: agenda.Place) -> Supply:
     plan = engine.planned(chosen)
     supply = Supply(
