@@ -9,11 +9,10 @@ import pytest
 
 import ftctl
 from ftctl import testing
-from ftctl.cli import dispatch, parser
 from ftd.jobs.supervisor import Supervisor
 from fttrain.spec import rundir
 from tests.fakes import supervising
-from tests.fakes.calls import Call
+from tests.fakes.calls import Call, asking
 from tests.fakes.listening import Line, listening
 from tests.fakes.scripted_daemon import FakeDaemon
 
@@ -42,14 +41,13 @@ def fake() -> Iterator[testing.FakeDaemon]:
 @pytest.fixture
 def call(fake: testing.FakeDaemon, capsys: pytest.CaptureFixture[str]) -> Call:
     """`ftctl`, which asks that daemon."""
+    return asking(fake.socket, capsys)
 
-    async def run(*words: str) -> tuple[int, str, str]:
-        given = ["--socket", str(fake.socket), *words]
-        code = await dispatch.call(parser(given).parse_args(given))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
 
-    return run
+@pytest.fixture(name="ftctl")
+def scripted(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> Call:
+    """`ftctl`, which asks the scripted daemon."""
+    return asking(daemon.socket, capsys)
 
 
 @pytest.fixture
