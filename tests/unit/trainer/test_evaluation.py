@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from fttrain.events import EpochEnded, Evaluated
 from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
 from tests import engine
+from tests.evaluations import evaluated, fault, on, result
 from tests.photos import make_photo_folder
 
 
@@ -39,32 +39,6 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = engine.photos(photos, epochs=3, loss={"cross_entropy": {"label_smoothing": 0.1}})
     engine.trained(run_dir, recipe)
     return run_dir
-
-
-def evaluated(run_dir: Path, folder: Path, **changes: Any) -> Path:
-    """Have a run evaluated; return the folder with what that left."""
-    folder.mkdir(exist_ok=True)
-    request = {
-        "run_dir": str(run_dir), "model": str(run_dir / rundir.MODEL), "images": "val",
-        "threads": 1, "confusion": False, **changes,
-    }  # fmt: skip
-    (folder / evaluator.REQUEST).write_text(json.dumps(request))
-    assert evaluator.main(folder) == 0
-    return folder
-
-
-def on(path: Path, *, title: str = "mine", allow_missing: bool = False) -> dict[str, Any]:
-    return {"path": str(path), "title": title, "allow_missing": allow_missing}
-
-
-def result(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / evaluator.RESULT).read_text()))
-
-
-def fault(folder: Path) -> tuple[str, str]:
-    assert not (folder / evaluator.RESULT).exists()
-    told = json.loads((folder / evaluator.FAULT).read_text())
-    return told["kind"], told["why"]
 
 
 def of(run_dir: Path, kind: type[Any]) -> list[Any]:
@@ -346,53 +320,6 @@ def test_images_that_are_too_small_for_the_net_are_told(tmp_path: Path) -> None:
     assert told == (
         "data", "images of 2 x 2 pixels are too small for cnn; it takes 4 x 4 and more"
     )  # fmt: skip
-
-
-# --- the test lock --------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def locked(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A run with test images, and their folder."""
-    root = tmp_path_factory.mktemp("locked")
-    shutil.copytree(photos, root / "data")
-    shutil.copytree(photos / "val", root / "data/test")
-    data = {"folder": {"path": str(root / "data"), "test": "test"}, "preprocess": engine.FRAMED}
-    recipe = engine.parsed({**data, "workers": 0}, {"cnn": {"channels": [4, 8]}}, {"epochs": 1})
-    engine.trained(root / "run", recipe)
-    return root / "run", root / "data/test"
-
-
-def test_the_runs_own_test_images_are_refused_under_any_name(
-    locked: tuple[Path, Path], tmp_path: Path
-) -> None:
-    run_dir, test = locked
-    (tmp_path / "linked").symlink_to(test)
-    for label in ("circles", "squares"):
-        (tmp_path / "one" / label).mkdir(parents=True)
-        os.link(test / label / "001.jpg", tmp_path / "one" / label / "a.jpg")
-
-    direct, linked, one = (
-        fault(evaluated(run_dir, tmp_path / f"x{number}", images=on(path)))
-        for number, path in enumerate([test, tmp_path / "linked", tmp_path / "one"])
-    )
-
-    said = (
-        "{} of the {} images of mine are test images of tested: those are read once, by the job "
-        "itself at its end, and `ftctl get tested` has what came of it; name other images"
-    )
-    assert direct == linked == ("locked", said.format(14, 14))
-    assert one == ("locked", said.format(2, 2))
-
-
-def test_other_images_are_evaluated_on_beside_the_locked_ones(
-    locked: tuple[Path, Path], photos: Path, tmp_path: Path
-) -> None:
-    run_dir, _ = locked
-
-    told = result(evaluated(run_dir, tmp_path / "x", images=on(photos / "val")))
-
-    assert told["score"]["count"] == 14
 
 
 # --- progress and pictures ------------------------------------------------------------------
