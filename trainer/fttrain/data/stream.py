@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fttrain.data.decode import BadImage, Pixels
+from fttrain.data.ground import Fresh, Grounds
 from fttrain.data.loaders import Loaders, Room
 from fttrain.data.order import Indices
 from fttrain.data.samples import Samples
@@ -45,9 +46,12 @@ class Batch:
 class Stream:
     """A source of batches. Loader processes start with the first run and end with `close`."""
 
-    def __init__(self, samples: Samples, view: View, workers: int) -> None:
+    def __init__(
+        self, samples: Samples, view: View, workers: int, grounds: Grounds | None = None
+    ) -> None:
         self._samples = samples
         self._view = view
+        self._grounds: Grounds = Fresh(samples) if grounds is None else grounds
         self._loaders: Loaders[Task] | None = Loaders(self._make, workers) if workers else None
 
     def __enter__(self) -> Self:
@@ -110,10 +114,11 @@ class Stream:
         repeats = task.repeats.tolist() if task.repeats is not None else itertools.repeat(0, count)
         numbered = zip(task.indices.tolist(), repeats, strict=True)
         # Repeats of an image stand in a row: it is read once.
+        ground = self._view.ground(task.epoch)
         for index, row in itertools.groupby(numbered, key=operator.itemgetter(0)):
-            picture = self._samples.picture(index)
+            picture = self._grounds.picture(index, ground)
             for _, repeat in row:
-                yield self._view.pixels(picture, epoch=task.epoch, index=index, repeat=repeat)
+                yield self._view.finished(picture, epoch=task.epoch, index=index, repeat=repeat)
 
 
 def _room(shape: tuple[int, ...]) -> Pixels:
