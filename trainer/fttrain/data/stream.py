@@ -97,7 +97,14 @@ class Stream:
 
     def _make(self, task: Task, room: Room) -> Pixels:
         """Make the images of one batch. Runs in loader processes, too: Pillow and numpy alone."""
+        self._grounds.turn(task.epoch)
         batch: Pixels | None = None
+        rows = self._at_once(task)
+        if rows is not None:
+            count, height, width, channels = rows.shape
+            batch = room((count, channels, height, width))
+            batch[...] = rows.transpose(0, 3, 1, 2)
+            return batch
         for position, pixels in enumerate(self._seen(task)):
             height, width, channels = pixels.shape
             if batch is None:
@@ -108,6 +115,14 @@ class Stream:
             batch[position] = pixels.transpose(2, 0, 1)
         assert batch is not None, "a batch has images"
         return batch
+
+    def _at_once(self, task: Task) -> Pixels | None:
+        """Return the images of one batch; None where they are better made one at a time."""
+        rows = self._grounds.rows(task.indices, self._view.ground(task.epoch))
+        if rows is None:
+            return None
+        repeats = task.repeats if task.repeats is not None else np.zeros_like(task.indices)
+        return self._view.changed(rows, epoch=task.epoch, indices=task.indices, repeats=repeats)
 
     def _seen(self, task: Task) -> Iterator[Pixels]:
         count = len(task.indices)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fttrain.data.augment import check
+from fttrain.data.augment import batched, check
 from fttrain.data.augment.apply import applied
 from fttrain.data.augment.picture import Picture, array
-from fttrain.data.chance import Draws
+from fttrain.data.chance import Draws, ManyDraws
 from fttrain.data.decode import Pixels
 from fttrain.data.ground import Groundwork
 from fttrain.data.order import Indices
@@ -130,7 +130,22 @@ class TrainView:
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
     ) -> Pixels | None:
         """Return what the net sees of pictures, where all that is left to do can be done so."""
-        return None
+        if not batched.can_do([choice for _, choice in self.rest], rows.shape[1:3]):
+            return None
+        epochs, repeats = self._turns(epoch, indices, repeats)
+        for place, choice in self.rest:
+            columns = np.broadcast_arrays(self.seed, epochs, indices, place, repeats)
+            draws = ManyDraws(np.stack(columns, axis=1).astype(np.uint64))
+            rows = batched.applied(rows, choice, draws)
+        return rows
+
+    def _turns(self, epoch: int, indices: Indices, repeats: Indices) -> tuple[Indices, Indices]:
+        """Return for which epoch and repeat the changes of each image are drawn."""
+        if self.views is None:
+            return np.full_like(indices, epoch), repeats
+        columns = np.broadcast_arrays(self.seed, indices, _TURNS)
+        first = ManyDraws(np.stack(columns, axis=1).astype(np.uint64)).below(self.views)
+        return (first + epoch - 1 + repeats) % self.views, np.zeros_like(repeats)
 
     @property
     def rest(self) -> list[tuple[int, Augmentation]]:
