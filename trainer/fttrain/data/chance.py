@@ -90,8 +90,7 @@ class ManyDraws:
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
         """Return the next number of each key, (N,), evenly from low (included) to high."""
-        share: NDArray[np.float64] = (self._word() >> np.uint64(11)) * 2.0**-53
-        return low + (high - low) * share
+        return low + (high - low) * ((self._word() >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
     def below(self, limit: int) -> NDArray[np.int64]:
         """Return the next whole number of each key, (N,), evenly from 0 to limit - 1.

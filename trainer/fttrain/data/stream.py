@@ -52,7 +52,9 @@ class Stream:
         self._samples = samples
         self._view = view
         self._grounds: Grounds = Fresh(samples) if grounds is None else grounds
-        self._loaders: Loaders[Task] | None = Loaders(self._make, workers) if workers else None
+        self._loaders: Loaders[Task] | None = None
+        if workers:
+            self._loaders = Loaders(self._make, workers, idle=self._grounds.settle)
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +88,8 @@ class Stream:
         """End the loader processes. May be called again."""
         if self._loaders is not None:
             self._loaders.close()
+        else:
+            self._grounds.close()
 
     def _batch(self, task: Task, images: Tensor) -> Batch:
         return Batch(
@@ -118,6 +122,8 @@ class Stream:
 
     def _at_once(self, task: Task) -> Pixels | None:
         """Return the images of one batch; None where they are better made one at a time."""
+        if not self._view.is_batched(task.epoch):
+            return None
         rows = self._grounds.rows(task.indices, self._view.ground(task.epoch))
         if rows is None:
             return None

@@ -41,6 +41,10 @@ class View(Protocol):
         """
         ...
 
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether all but the groundwork could be done with many pictures at once."""
+        ...
+
     def changed(
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
     ) -> Pixels | None:
@@ -74,6 +78,10 @@ class EvalView:
     def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
         """Return a picture as it is."""
         return array(picture)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return True: there is nothing to do."""
+        return True
 
     def changed(
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
@@ -125,6 +133,10 @@ class TrainView:
             draws = Draws(self.seed, epoch, index, place, repeat)
             picture = applied(picture, choice, draws, self.preprocess)
         return array(picture)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether there are crops and flips alone; epochs do not matter."""
+        return batched.knows([choice for _, choice in self.rest])
 
     def changed(
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
@@ -182,6 +194,10 @@ class StagedView:
     def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
         """Return what the net sees of a picture after its groundwork."""
         return self._of(epoch).finished(picture, epoch=epoch, index=index, repeat=repeat)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether there are crops and flips alone in an epoch."""
+        return self._of(epoch).is_batched(epoch)
 
     def changed(
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices

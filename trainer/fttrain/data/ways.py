@@ -74,10 +74,14 @@ class Ways:
         """Return what all ways have in common."""
         return self.view.ground(epoch)
 
+    def is_batched(self, epoch: int) -> bool:
+        """Return False: what is made once need not be made fast."""
+        return False
+
     def changed(
         self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
     ) -> Pixels | None:
-        """Return None: what is made once need not be made fast."""
+        """Return None: one at a time."""
         return None
 
     def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:

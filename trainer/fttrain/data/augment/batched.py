@@ -17,7 +17,12 @@ Apply = Callable[[Pixels, Any, ManyDraws], Pixels]
 
 def can_do(augment: Sequence[Augmentation], shape: Sequence[int]) -> bool:
     """Tell whether a list can be done so with pictures of (height, width)."""
-    return all(choice.kind in _WAYS and _keeps_size(choice, shape) for choice in augment)
+    return knows(augment) and all(_keeps_size(choice, shape) for choice in augment)
+
+
+def knows(augment: Sequence[Augmentation]) -> bool:
+    """Tell whether a list can be done so with pictures of whichever size."""
+    return all(choice.kind in _WAYS for choice in augment)
 
 
 def _keeps_size(choice: Augmentation, shape: Sequence[int]) -> bool:
