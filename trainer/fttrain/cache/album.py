@@ -87,7 +87,10 @@ class Album:
         Raises:
             BadImage: where it cannot be read.
         """
-        section, key = self._sections[ground.digest], self._key(index)
+        section = self._sections.get(ground.digest)
+        if section is None:
+            return ground.done(self._samples.picture(index))
+        key = self._key(index)
         row = self._find(section, key)
         if row is not None:
             return row
@@ -99,13 +102,15 @@ class Album:
 
     def rows(self, indices: Indices, ground: Groundwork) -> Pixels | None:
         """Return images at once where they are small and of one size."""
-        if ground.digest in self._mixed:
+        if ground.digest in self._mixed or ground.digest not in self._sections:
             return None
         first = array(self.picture(int(indices[0]), ground))
         if max(first.shape[:2]) > MOST_SIDE:
             self._mixed.add(ground.digest)
             return None
-        keys = np.array([self._key(index) for index in indices.tolist()], f"S{KEY_BYTES}")
+        for index in indices[~self._keys[indices].any(axis=1)].tolist():
+            self._key(index)
+        keys = self._keys[indices].view(f"S{KEY_BYTES}")[:, 0]
         rows = np.empty((len(indices), *first.shape), np.uint8)
         is_there = self._sections[ground.digest].stack(keys, rows)
         for place in np.flatnonzero(~is_there).tolist():

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from typing import Any, Protocol, Self
 
@@ -33,7 +34,7 @@ PLAIN = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Groundwork:
     """Resize and crop, unless changes do that instead, and the changes that always come first."""
 
@@ -79,7 +80,7 @@ class Groundwork:
             "lead": [choice.model_dump(mode="json") for choice in self.lead],
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What tells it from others that make other pixels."""
         return hashlib.sha256(json.dumps(self.card, sort_keys=True).encode()).hexdigest()
