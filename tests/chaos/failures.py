@@ -112,21 +112,21 @@ async def stage(folder: Path, *, metrics: str = "off") -> AsyncIterator[Stage]:
 
 async def killed(stage: Stage) -> Job:
     """Somebody sends kill -9."""
-    job_id = await stage.submit(digits("killed", epochs=8))
+    job_id = await stage.submit(digits("killed", epochs=30))
     (await stage.worker(job_id)).kill()
     return await stage.end(job_id)
 
 
 async def crashed(stage: Stage) -> Job:
     """Native code goes wrong."""
-    job_id = await stage.submit(digits("crashed", epochs=8))
+    job_id = await stage.submit(digits("crashed", epochs=30))
     (await stage.worker(job_id)).send_signal(signal.SIGSEGV)
     return await stage.end(job_id)
 
 
 async def stopped(stage: Stage) -> Job:
     """The worker hangs: it is stopped and never let go on."""
-    job_id = await stage.submit(digits("stopped", epochs=8))
+    job_id = await stage.submit(digits("stopped", epochs=30))
     (await stage.worker(job_id)).suspend()
     return await stage.end(job_id)
 

@@ -85,8 +85,7 @@ async def submit(daemon: Serving, place: Path, text: str) -> tuple[int, str]:
         pytest.param(
             "lr: 1e-3}}\n", "lr: -1}}\n  stages: []\nqueue: 3\n",
             "job.yaml:11:21: train.optimizer.sgd.lr: should be greater than 0, not -1\n"
-            "job.yaml:12:3: train.stages: list should have at least 1 item after validation, not "
-            "0, not []\n"
+            "job.yaml:12:3: train.stages: needs at least 1 entry, not 0\n"
             "job.yaml:13:1: queue: `queue` is not built in this version; leave it out\n"
             "ftctl: 3 faults; nothing was submitted",
             id="several-at-once",

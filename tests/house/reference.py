@@ -170,6 +170,8 @@ Each states its epochs, and of `trains`, `groups`, `layer_decay`, `optimizer`, `
 `warmup`, decays and `augment` what is to be another than under `train` (and `data.augment`).
 
 ```yaml
+data: {dataset: pets}
+model: {name: mobilenet_v2, weights: IMAGENET1K_V1}
 train:
   batch_size: 16
   optimizer: {adamw: {lr: 1e-3}}
@@ -214,7 +216,7 @@ largest deviation first, each scaled from its least to its largest value. | name
 40 maps that are kept |
 | `guided_backprop` | 10 neurons of the last convolution (behind its norm, before its activation), \
 of channels at equal distances, each where it is largest over 128 validation images; and beneath \
-that image what speaks for it. | |
+that image what speaks for it. | – |
 
 Guided backpropagation (Springenberg et al., 2015) lets back through a ReLU what is positive where \
 its input was.

@@ -23,7 +23,7 @@ from fttrain.data.samples import Files, Samples
 from fttrain.data.stream import Batch, Stream, Task
 from fttrain.data.view import EvalView
 from fttrain.judge import Judge
-from fttrain.models import build
+from fttrain.models import build, sizes
 from fttrain.optim import losses
 from fttrain.precision import Precision
 from fttrain.results.verdicts import Verdicts
@@ -144,13 +144,14 @@ def evaluate(run: Run, made: Judge, seen: Images, tell: Tell) -> Verdicts:
     """Evaluate; images of others that cannot be read are left out, as many as the recipe allows.
 
     Raises:
-        BadData: where there are more, or one of the run's own cannot be read any more.
+        BadData: where there are more, or one of the run's own cannot be read any more, or they are
+            too small for the net.
     """
     every = np.arange(len(seen.samples), dtype=np.int64)
     cut = order.batches(every, run.plan.chunk, merge_single=False)
     with Stream(seen.samples, EvalView(run.plan.preprocess.steps), 0) as stream:
-        batches = _told(_sound(run, stream, cut, seen), len(every), tell)
-        return loop.evaluate(made, batches)
+        sound = _sound(run, stream, cut, seen)
+        return loop.evaluate(made, _told(_fitting(run, made, sound), len(every), tell))
 
 
 # --- the net ----------------------------------------------------------------------------------
@@ -252,6 +253,25 @@ def _sound(run: Run, stream: Stream, cut: list[Indices], seen: Images) -> Iterat
             if not len(sound):
                 continue
             (batch,) = stream.run([Task(0, sound)])
+        yield batch
+
+
+def _fitting(run: Run, made: Judge, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches; where nothing crops images, only while the net takes such sizes."""
+    known: set[tuple[int, int, int]] = set()
+    for batch in batches:
+        channels, height, width = batch.images.shape[1:]
+        shape = channels, height, width
+        if run.plan.preprocess.steps.crop is None and shape not in known:
+            net = build.skeleton(
+                run.recipe.model,
+                classes=len(run.plan.data.classes),
+                channels=channels,
+                tensors=made.net.module.state_dict(),
+            )
+            if (why := sizes.complaint(net, shape, trained=())) is not None:
+                raise BadData(why)
+            known.add(shape)
         yield batch
 
 

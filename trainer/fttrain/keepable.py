@@ -60,5 +60,6 @@ def _why_not(recipe: Recipe, ways: Ways | None, *, is_part: bool) -> str:
     if ways is None:
         return "random changes show an image anew in each epoch; data.views draws them so often"
     if ways.count > train.epochs:
-        return f"an image has {ways.count} views, and {train.epochs} epochs need fewer"
+        epochs = "1 epoch needs" if train.epochs == 1 else f"{train.epochs} epochs need"
+        return f"an image has {ways.count} views, and {epochs} fewer"
     return ""

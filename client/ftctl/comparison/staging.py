@@ -20,6 +20,7 @@ _Stages = list[dict[str, Any]]
 def unified(recipes: Sequence[Recipe]) -> list[Recipe]:
     """Return recipes in which a stage states what differs between stages, and nothing else.
 
+    Where they differ in how many stages there are, `train.epochs` is how long all of them take.
     Without stages in any of them, they stay as they are.
     """
     if not any(_train(recipe).get("stages") for recipe in recipes):
@@ -28,7 +29,10 @@ def unified(recipes: Sequence[Recipe]) -> list[Recipe]:
     shared = [
         name for name in (*OWN, _AUGMENT) if all(_is_constant(stages, name) for stages in staged)
     ]
-    return [_told(recipe, stages, shared) for recipe, stages in zip(recipes, staged, strict=True)]
+    told = [_told(recipe, stages, shared) for recipe, stages in zip(recipes, staged, strict=True)]
+    if len({len(stages) for stages in staged}) == 1:
+        return told
+    return [_timed(recipe, stages) for recipe, stages in zip(told, staged, strict=True)]
 
 
 def shown(stages: Sequence[Mapping[str, Any]]) -> str:
@@ -41,7 +45,7 @@ def _stage(stage: Mapping[str, Any]) -> str:
     parts = [
         text.counted(stage.get("epochs") or 0, "epoch"),
         wording.whole(stage["trains"]) if "trains" in stage else "",
-        f"({wording.whole(rest)})" if rest else "",
+        f"({wording.named(rest)})" if rest else "",
     ]
     return " ".join(part for part in parts if part)
 
@@ -70,6 +74,11 @@ def _told(recipe: Recipe, stages: _Stages, shared: Sequence[str]) -> Recipe:
     left_out = {*shared, *(["optimizer_state"] if _begin_anew(stages) else [])}
     own = [{key: value for key, value in stage.items() if key not in left_out} for stage in stages]
     return {**recipe, "data": data, "train": {**rest, **whole, "stages": own}}
+
+
+def _timed(recipe: Recipe, stages: _Stages) -> Recipe:
+    epochs = sum(stage["epochs"] or 0 for stage in stages)
+    return {**recipe, "train": {"epochs": epochs, **recipe["train"]}}
 
 
 def _begin_anew(stages: _Stages) -> bool:

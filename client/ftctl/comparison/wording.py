@@ -35,6 +35,11 @@ def whole(value: object) -> str:
             return NONE if value is ABSENT else str(value)
 
 
+def named(values: Mapping[str, Any]) -> str:
+    """Return settings, each behind its name; of a single one, too, which is no choice."""
+    return ", ".join(f"{name} {_within(each)}" for name, each in values.items())
+
+
 def choice(kind: str, options: Mapping[str, Any]) -> str:
     """Return a kind with those of its options that tell something."""
     told = [
@@ -58,7 +63,7 @@ def _section(value: Mapping[str, Any]) -> str:
     if is_choice(value):
         ((kind, options),) = value.items()
         return choice(kind, options)
-    return ", ".join(f"{name} {_within(each)}" for name, each in value.items()) or "none"
+    return named(value) or "none"
 
 
 def _within(value: object) -> str:

@@ -14,8 +14,10 @@ from ftctl.view import grid, text
 
 MOST_COLUMNS = 6
 """Of runs; more are rows."""
-# A setting is cut in a terminal; other formats have it whole.
+# A setting is cut in the table of a terminal, and told whole below it.
 _CELL = 40
+_BEGUN = 20
+"""How much of such a setting stands in the table, lest it push the figures out of it."""
 _INDENT = 2
 
 Cells = list[list[str | Text]]
@@ -32,6 +34,7 @@ def lines(compared: Comparison, console: Console) -> Iterator[Text]:
         yield from _across(labels, settings, console.width)
         yield Text()
         yield from _across(labels, results, console.width)
+    yield from _cut_settings(labels, settings, console)
     yield Text()
     yield from _said([sentences.alike(compared.alike, compared.settings)], console, "label")
     yield from _said(sentences.standings(compared.runs), console, "warn")
@@ -40,6 +43,18 @@ def lines(compared: Comparison, console: Console) -> Iterator[Text]:
     machines = sentences.machines(compared.machine)
     yield from _said([machines] if machines else [], console, "warn")
     yield from _tests(compared, console)
+
+
+def _cut_settings(
+    labels: Sequence[str], settings: Sequence[Row], console: Console
+) -> Iterator[Text]:
+    """Yield the settings that the table has cut, each run with its own."""
+    for row in settings:
+        if _is_long(row):
+            yield Text()
+            yield Text(row.title, "label")
+            told = (f"{label}: {cell}" for label, cell in zip(labels, row.cells, strict=True))
+            yield from _said([*told], console, "")
 
 
 # --- runs as columns ---------------------------------------------------------------------------
@@ -133,14 +148,19 @@ def _cells(row: Row) -> list[str | Text]:
     """Return the cells of a row: what is best has a star, what differs from the baseline a
     colour."""
     cells: list[str | Text] = []
+    most = _BEGUN if _is_long(row) else _CELL
     for place, cell in enumerate(row.cells):
-        told = cut(text.clean(cell), _CELL)
+        told = cut(text.clean(cell), most)
         if place in row.best:
             cells.append(Text(f"{told} ★", "good"))
         else:
             differs = row.is_setting and cell != row.cells[0]
             cells.append(Text(told, "accent" if differs else ""))
     return cells
+
+
+def _is_long(row: Row) -> bool:
+    return row.is_setting and any(len(text.clean(cell)) > _CELL for cell in row.cells)
 
 
 def _width(rows: Cells) -> int:

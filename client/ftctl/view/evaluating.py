@@ -15,7 +15,7 @@ from ftctl.statistics import wilson
 from ftctl.view import console as consoles
 from ftctl.view import grid, text
 from ftctl.view.bars import progress as bar
-from ftctl.view.labels import labelled
+from ftctl.view.labels import labelled, written
 
 SHOWN_CLASSES = 30
 SHOWN_LEFT_OUT = 10
@@ -75,7 +75,7 @@ def lines(
     yield from labelled("", [", ".join(others)], console)
     yield from labelled("left out", [*_left_out(report)], console)
     yield from labelled("notice", [text.clean(each) for each in report.notices], console)
-    yield from labelled("files", [text.clean(str(each)) for each in files], console)
+    yield from written(files, console)
     yield Text()
     yield from _table(report.classes, console)
 

@@ -2,11 +2,12 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console, OverflowMethod
 from rich.text import Text
 
-from ftctl.view import grid
+from ftctl.view import grid, text
 
 LABEL_COLUMNS = 11
 
@@ -25,6 +26,12 @@ def labelled(label: str, entries: Sequence[str | Text], console: Console) -> Ite
             line = Text(no_wrap=content.no_wrap, overflow=overflow)
             yield line.append(f" {label}".ljust(LABEL_COLUMNS), "label").append_text(part)
             label = ""
+
+
+def written(files: Sequence[Path], console: Console) -> Iterator[Text]:
+    """Yield where files were written; no path is broken, so that it can be copied."""
+    places = [Text(text.clean(str(each)), no_wrap=True, overflow="ignore") for each in files]
+    yield from labelled("files", places, console)
 
 
 def quoted(label: str, lines: Sequence[str], console: Console) -> Iterator[Text]:

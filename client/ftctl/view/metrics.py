@@ -44,7 +44,7 @@ def as_csv(epochs: Sequence[Epoch]) -> str:
 
 def _titles(groups: int) -> list[str]:
     return [
-        "epoch", "step", "repeat",
+        "epoch", "step", "repeat", "stage",
         *(f"{split}_{name}" for split in ("train", "val") for name in SCORE),
         *(f"lr_{index}" for index in range(groups)),
         "images_per_second", "memory_bytes", "seconds", "best",

@@ -13,6 +13,7 @@ from ftctl.view import grid, text
 LEVELS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 48
 LEAST_SPARK = 8
+FAIR_SPARK = 16
 FOLDED = 4
 """From so many curves on, those that go alike are not all drawn."""
 LOGARITHMIC = 30.0
@@ -52,8 +53,9 @@ def rates(plan: Card, room: int | None) -> list[Text]:
         for number, preview in enumerate(previews, start=1)
         for curve in _ends(preview["curves"])
     ]
-    cells = [_curve(name, curve["lr"], _columns(rows, room)) for name, curve, _ in rows]
     remarks = [_remark(curve["lr"], preview["steps"], plan) for _, curve, preview in rows]
+    columns = _columns(rows, remarks, room)
+    cells = [_curve(name, curve["lr"], columns) for name, curve, _ in rows]
     lines = grid.lines(cells, aligns="<><<")
     widest = max((line.cell_len for line in lines), default=0)
     return list(_with_remarks(lines, remarks, widest, room))
@@ -74,13 +76,20 @@ def _is_alike(values: Sequence[float], others: Sequence[float]) -> bool:
     )
 
 
-def _columns(rows: Sequence[tuple[str, Card, Card]], room: int | None) -> int:
-    """Return how wide a curve may be."""
+def _columns(
+    rows: Sequence[tuple[str, Card, Card]], remarks: Sequence[Text], room: int | None
+) -> int:
+    """Return how wide a curve may be; it leaves room for a remark, if it is a short one."""
     if room is None:
         return SPARK_COLUMNS
     beside = grid.natural([_curve(name, curve["lr"], 1) for name, curve, _ in rows] or [[""] * 4])
     taken = sum(beside) - beside[2] + len(grid.GAP) * (len(beside) - 1)
-    return max(min(SPARK_COLUMNS, room // 2, room - taken), LEAST_SPARK)
+    most = min(SPARK_COLUMNS, room // 2, max((len(curve["lr"]) for _, curve, _ in rows), default=0))
+    remark = max((len(grid.GAP) + each.cell_len for each in remarks if each), default=0)
+    left = room - taken
+    if left - remark >= min(most, FAIR_SPARK):
+        left -= remark
+    return max(min(most, left), LEAST_SPARK)
 
 
 def _curve(name: str, values: Sequence[float], columns: int) -> list[str | Text]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ftctl.similarities import CheckpointUsed, LayerSimilarity, Similarity
 from ftctl.view import grid, text
-from ftctl.view.labels import labelled
+from ftctl.view.labels import labelled, written
 
 TITLES = ("layer", "type", "parameters", "cos bias", "cos weight", "rel. L2", "CKA")
 SPARE = (1, 2)
@@ -30,7 +30,7 @@ def lines(found: Similarity, files: Sequence[Path], console: Console) -> Iterato
         if alone:
             yield from labelled("only in", [f"{_named(name)}: {_some(alone)}"], console)
     yield from labelled("notice", [text.clean(each) for each in found.notices], console)
-    yield from labelled("files", [text.clean(str(each)) for each in files], console)
+    yield from written(files, console)
     yield Text()
     yield from _table(found.layers, console)
 

@@ -180,15 +180,26 @@ STAGES = {
 
 
 def test_a_training_in_stages_beside_one_without_is_one_setting():
-    shown = ("3 epochs all", "2 epochs head → 3 epochs all")
+    shown = ("5 epochs all", "2 epochs head → 3 epochs all")
 
-    assert differing({}, STAGES) == [("train.stages", shown, "counts")]
+    assert differing({"train.epochs": 5}, STAGES) == [("train.stages", shown, "counts")]
+
+
+def test_stages_that_take_longer_in_all_are_another_setting_too():
+    found = differing({}, STAGES)
+
+    assert [(path, shown) for path, shown, _ in found] == [
+        ("train.epochs", ("3", "5")),
+        ("train.stages", ("3 epochs all", "2 epochs head → 3 epochs all")),
+    ]
+    (pair,) = pairs.pairs(made("a"), [made("b", recipe=STAGES)])
+    assert (pair.is_confounded, pair.weight) == (True, 2)
 
 
 def test_what_all_stages_share_is_a_setting_beside_them():
     staged = {**STAGES, "train.optimizer": ADAMW}
 
-    paths = [path for path, _, _ in differing({}, staged)]
+    paths = [path for path, _, _ in differing({"train.epochs": 5}, staged)]
 
     assert paths == [
         "train.optimizer", "train.optimizer.lr", "train.optimizer.weight_decay", "train.stages"

@@ -103,6 +103,28 @@ def test_a_confounded_pair_is_explained():
     assert "so what came of it cannot be laid to one of them" in text
 
 
+def test_a_setting_that_has_no_room_in_the_table_is_told_below_it():
+    stages = [
+        {"epochs": 1, "trains": ["head"]},
+        {"epochs": 2, "trains": ["all"], "schedule": {"cosine": {"by": "step"}}},
+    ]
+    staged = {"train.epochs": None, "train.stages": stages}
+    compared = compare([made("plain"), made("staged", recipe=staged)])
+
+    lines = drawn(view.lines(compared, terminal(80)), 80).splitlines()
+
+    place = lines.index("train.stages")
+    assert lines[place - 1 : place + 5] == [
+        "",
+        "train.stages",
+        "plain: 3 epochs all (schedule constant)",
+        "staged: 1 epoch head (schedule constant) → 2 epochs all (schedule cosine (by",
+        "  step))",
+        "",
+    ]
+    assert lines[1] == "train.stages          3 epochs all (sched…  1 epoch head (sched…"
+
+
 def test_markdown_is_a_table_with_what_is_best_in_bold():
     text = comparisonfile.as_markdown(compare([made("a|b"), *runs(2)[1:]]))
 

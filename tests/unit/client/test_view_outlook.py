@@ -137,9 +137,19 @@ def test_a_rate_that_ends_at_its_most_has_no_remark_of_that() -> None:
     assert drawn(outlook.rates(plan([0.01, 0.05, 0.1]), 69)) == ["head  0.01  ▁▄█  0.1"]
 
 
+def test_a_curve_leaves_room_for_a_short_remark() -> None:
+    values = [0.1 * 0.9**place for place in range(60)]
+    (told,) = drawn(outlook.rates(plan(values), 50), 50)
+    assert told.endswith("log scale")
+    assert 45 < len(told) <= 50
+
+    (told,) = drawn(outlook.rates(plan(values[:40:4]), 42), 42)
+    assert told.endswith("  log scale")
+
+
 def test_where_there_is_no_room_a_remark_goes_below() -> None:
     values = [0.01, *[0.1 - 0.001 * place for place in range(60)]]
-    told = drawn(outlook.rates(plan(values), 69), 69)
+    told = drawn(outlook.rates(plan(values), 46), 46)
 
     assert told[1] == "  most 0.1 at epoch 2"
     assert all(len(line) <= 69 for line in told)

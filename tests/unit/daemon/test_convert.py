@@ -60,8 +60,8 @@ def full_job() -> Job:
     )  # fmt: skip
     worse = asdict(jobs.score(8))
     events = [
-        jobs.planned(), jobs.progress(5), jobs.epoch(1, repeat=1),
-        jobs.epoch(2, best=False, val=worse, repeat=1),
+        jobs.planned(), jobs.progress(5), jobs.epoch(1, repeat=1, stage=1),
+        jobs.epoch(2, best=False, val=worse, repeat=1, stage=1),
         jobs.evaluated(), jobs.artifact(),
     ]  # fmt: skip
     return model_with(job, numbered(job, events))
@@ -235,7 +235,7 @@ EVENTS = {
     EventKind.STATE: state_event(full_job(), now=NOW),
     EventKind.PLANNED: jobs.planned(),
     EventKind.PROGRESS: jobs.progress(),
-    EventKind.EPOCH: jobs.epoch(repeat=1),
+    EventKind.EPOCH: jobs.epoch(repeat=1, stage=1),
     EventKind.CHECKPOINT: jobs.checkpoint(),
     EventKind.NOTICE: jobs.notice(),
     EventKind.ARTIFACT: jobs.artifact(),

@@ -141,6 +141,30 @@ def test_features_once_are_features_each_time(
     assert again.made == 0
 
 
+@pytest.mark.parametrize(
+    ("net", "trains"),
+    [
+        ("shufflenet_v2_x0_5", ["last:1", "head"]),
+        ("shufflenet_v2_x0_5", ["last:2", "head"]),
+        ("mobilenet_v2", ["last:1", "head"]),
+        ("swin_t", ["last:2", "head"]),
+        ("swin_t", ["head"]),
+    ],
+)
+def test_kept_features_lie_in_memory_as_they_were_made(
+    photos: Path, weights: Path, tmp_path: Path, net: str, trains: list[str]
+) -> None:
+    run = Run(recipe(photos, weights, model={"name": net}, trains=trains))
+    tasks = agenda.evaluation(run.plan, len(run.source.val), 1)
+    (seen,) = Stream(run.source.val, run.eval_view, 0).run(tasks)
+    made = loop.passed(run.training, seen.images)
+    for _ in range(2):
+        with run.passing(tmp_path) as passing:
+            (kept,) = run.features(passing, "val").run(tasks)
+        assert torch.equal(kept.images, made)
+        assert kept.images.stride() == made.stride()
+
+
 def views(photos: Path, weights: Path, **data: Any) -> Recipe:
     return recipe(photos, weights, data={"augment": CROP, "views": 2, **data})
 

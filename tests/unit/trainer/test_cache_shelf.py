@@ -193,3 +193,13 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert left == 10
     assert shelf.make_room(tmp_path, most_bytes=0, keep=places[2]) == 0
     assert [place.exists() for place in places] == [False, False, True]
+
+
+def test_what_a_writer_maps_ahead_takes_no_room(tmp_path: Path) -> None:
+    mine, other = tmp_path / "features" / "mine", tmp_path / "features" / "other"
+    with Shelf(mine).writer(BYTES, most_bytes=ROOM) as writer:
+        writer.add(key(0), np.ones(4 << 20, np.uint8))
+        assert writer.find([key(0)])[0] is not None
+        left = shelf.make_room(tmp_path, most_bytes=6 << 20, keep=other)
+        assert [*mine.glob("*.rows")] != []
+        assert left <= 2 << 20

@@ -332,6 +332,22 @@ def test_a_run_of_another_version_is_told(run: Path, tmp_path: Path) -> None:
     assert why.startswith(f"{tmp_path}/old was written by another version of finetuned: ")
 
 
+def test_images_that_are_too_small_for_the_net_are_told(tmp_path: Path) -> None:
+    engine.trained(
+        tmp_path / "run",
+        engine.parsed({"digits": {"labels_per_class": 4}}, {"cnn": {"channels": [4, 8]}}, {}),
+    )
+    for label in range(10):
+        (tmp_path / "small" / str(label)).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / "small" / str(label) / "1.png")
+
+    told = fault(evaluated(tmp_path / "run", tmp_path / "x", images=on(tmp_path / "small")))
+
+    assert told == (
+        "data", "images of 2 x 2 pixels are too small for cnn; it takes 4 x 4 and more"
+    )  # fmt: skip
+
+
 # --- the test lock --------------------------------------------------------------------------
 
 

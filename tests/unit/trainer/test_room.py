@@ -106,7 +106,8 @@ def test_a_net_sees_few_shapes_however_images_are_cropped(photos: Path, tmp_path
     seen: set[torch.Size] = set()
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+        is_first = isinstance(module, nn.Conv2d) and module.in_channels == 3
+        if is_first and not inputs[0].is_meta:  # The plan tries the net without values.
             seen.add(inputs[0].shape)
 
     hook = register_module_forward_pre_hook(look)

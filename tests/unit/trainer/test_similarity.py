@@ -258,7 +258,7 @@ def test_where_images_are_gone_parameters_are_compared_alone(
 def test_a_run_of_another_version_is_told(
     tmp_path: Path, runs: tuple[Path, Path, Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similarity.os, "nice", lambda _: 0)
+    monkeypatch.setattr("os.nice", lambda _: 0)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     shutil.copytree(runs[1], tmp_path / "old")
     (tmp_path / "old/plan.json").write_text('{"format": 0}')

@@ -133,6 +133,10 @@ def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: 
             "an image has 4 views, and 3 epochs need fewer",
         ),
         (
+            {"augment": ["horizontal_flip"], "train": {"epochs": 1, "trains": "head"}},
+            "an image has 2 views, and 1 epoch needs fewer",
+        ),
+        (
             {"train": {"epochs": 3, "trains": "head", "bn": "recalibrate"}},
             "train.bn recalibrate changes the frozen blocks before each evaluation",
         ),
@@ -178,6 +182,16 @@ def test_stages_say_it_each(photos: Path, weights: Path) -> None:
     why = "train.ema judges by means of what another stage may have trained"
     assert (by_means.stages[2].features.views, by_means.stages[2].features.why) == (0, why)
     assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None
+
+
+def test_views_of_a_stage_without_changes_are_one(photos: Path, weights: Path) -> None:
+    stages = [{"epochs": 2, "trains": "head", "augment": []}, {"epochs": 2, "trains": "head"}]
+    train = {"batch_size": 4, "optimizer": engine.SGD, "stages": stages}
+    crop = {"random_resized_crop": {"size": 32}}
+
+    plan = engine.planned(recipe(photos, weights, augment=[crop], views=2, train=train))
+
+    assert [card.features.views for card in plan.stages if card.features] == [1, 2]
 
 
 def supplied(run_dir: Path, chosen: Recipe, stack: ExitStack, begin: agenda.Place) -> Supply:

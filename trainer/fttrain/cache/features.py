@@ -116,8 +116,6 @@ class Passing:
     """The frozen prefix of a net, and what is kept of it. A context: it ends what it has begun."""
 
     training: Training
-    is_turned: bool
-    """True if features that are pictures lie in memory with channels last."""
     workers: int
     kept: Kept
     stack: ExitStack = field(default_factory=ExitStack)
@@ -144,8 +142,7 @@ class Passing:
                     return None
                 with suppress(FileNotFoundError):  # Another job has made room meanwhile.
                     tried.touch()
-        is_turned = plan.layout == "channels_last"
-        return cls(training=training, is_turned=is_turned, workers=plan.loader_workers, kept=kept)
+        return cls(training=training, workers=plan.loader_workers, kept=kept)
 
     def __enter__(self) -> Self:
         self.stack.callback(self.kept.close)
@@ -227,7 +224,7 @@ class Features:
         return Batch(
             epoch=task.epoch,
             indices=task.indices,
-            images=_meant(rows, is_turned=self._passing.is_turned),
+            images=_meant(rows),
             labels=torch.from_numpy(self._samples.labels[task.indices]),
             depth=self._passing.training.prefix,
         )
@@ -295,7 +292,7 @@ class Features:
     def _take(self, task: Task, batch: Batch) -> None:
         passing, samples = self._passing, self._samples
         assert task.repeats is not None
-        rows = _kept(loop.passed(passing.training, batch.images), is_turned=passing.is_turned)
+        rows = _kept(loop.passed(passing.training, batch.images))
         pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
         for pair, row in zip(pairs, rows, strict=True):
             self._on_way.discard(pair)
@@ -365,18 +362,18 @@ def _bytes(tensor: Tensor) -> memoryview:
     return pixels.data
 
 
-def _kept(features: Tensor, *, is_turned: bool) -> Rows:
-    """Return features as they lie in memory."""
+def _kept(features: Tensor) -> Rows:
+    """Return features as they lie in memory: those with channels last have one side more."""
     here = features.cpu()
-    if is_turned and here.ndim == 4:
-        here = here.permute(0, 2, 3, 1)
+    if here.ndim == 4 and here.stride(1) < here.stride(3):
+        here = here.permute(0, 2, 3, 1)[:, None]
     here = here.contiguous()
     kept: Rows = here.view(_KEPT_AS.get(here.dtype, here.dtype)).numpy()
     return kept
 
 
-def _meant(rows: Rows, *, is_turned: bool) -> Tensor:
-    """Return the features that rows hold."""
+def _meant(rows: Rows) -> Tensor:
+    """Return the features that rows hold, in memory as they were: what follows depends on it."""
     kept = torch.from_numpy(rows)
     features = kept.view(_MEANT_BY.get(rows.dtype, kept.dtype))
-    return features.permute(0, 3, 1, 2) if is_turned and features.ndim == 4 else features
+    return features.squeeze(1).permute(0, 3, 1, 2) if features.ndim == 5 else features

@@ -40,6 +40,8 @@ _ENTRY = np.dtype(
     [("key", f"S{KEY_BYTES}"), ("offset", "<i8"), ("shape", "<i4", (_MOST_DIMENSIONS,))]
 )
 _ALIGNED = 64
+_BLOCK = 512
+"""What `stat` counts in."""
 _INDEXED_BYTES = 64 << 20
 """So much may be lost where a writer is killed."""
 
@@ -282,7 +284,9 @@ def _size(folder: Path) -> int:
     sizes: list[int] = []
     for file in folder.glob("*"):
         with suppress(FileNotFoundError):
-            sizes.append(file.stat().st_size)
+            status = file.stat()
+            # Of a writer's file the end is a hole: it maps it ahead.
+            sizes.append(min(status.st_size, status.st_blocks * _BLOCK))
     return sum(sizes)
 
 

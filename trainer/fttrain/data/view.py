@@ -168,7 +168,8 @@ class TrainView:
 def of(recipe: Recipe, preprocess: Preprocess) -> TrainView:
     """Return how a recipe of one stage has its training images seen."""
     data, seed = recipe.data, recipe.train.seed
-    return TrainView(preprocess, data.augment, seed, data.views)
+    # Where nothing is drawn, as in a stage without changes, all views would be one.
+    return TrainView(preprocess, data.augment, seed, data.views if data.augment else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,9 @@ def _describe(item: Any, location: tuple[str | int, ...]) -> str:
             return _unknown_choice(given, re.findall("'([^']+)'", context["expected"]))
         case "list_type":
             return f"should be a list, not {_shown(given)}"
+        case "too_short" if isinstance(given, list):
+            least = context["min_length"]
+            return f"needs at least {least} entr{'y' if least == 1 else 'ies'}, not {len(given)}"
         case "model_type" | "dict_type":
             return f"should be a map{_of_keys(location)}, not {_shown(given)}"
         case "json_invalid":
