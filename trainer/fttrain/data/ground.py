@@ -12,12 +12,9 @@ from functools import cached_property
 from itertools import takewhile
 from typing import Any, Protocol, Self
 
-import numpy as np
-from PIL import Image
-
 from fttrain.data.augment import check, crops
 from fttrain.data.augment.apply import applied
-from fttrain.data.augment.picture import FILTERS, Picture, array, image
+from fttrain.data.augment.picture import FILTERS, Picture, image
 from fttrain.data.chance import Draws
 from fttrain.data.decode import Pixels
 from fttrain.data.samples import Arrays, Indices, Samples
@@ -150,14 +147,6 @@ def framed(picture: Picture, preprocess: Preprocess) -> Picture:
     if preprocess.crop is not None:
         picture = crops.centre_cropped(image(picture), preprocess.crop)
     return picture
-
-
-def size(picture_size: tuple[int, int], ground: Groundwork, channels: int) -> int:
-    """Return how many bytes are left of a picture of (width, height) by the groundwork."""
-    if ground.side is not None:
-        return ground.side**2 * channels
-    blank = Image.new("RGB" if channels == 3 else "L", picture_size)
-    return int(np.prod(array(ground.done(blank)).shape))
 
 
 def _is_steady(choice: Augmentation) -> bool:
