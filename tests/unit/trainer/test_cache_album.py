@@ -1,5 +1,6 @@
 """Pictures from the shelf are, bit for bit, those made anew, whatever happens to the shelf."""
 
+import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from fttrain.data.view import EvalView, StagedView, TrainView, View
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.images import Data, Folder, Preprocess
 from tests.photos import make_photo_folder
+from tests.wait import wait_until
 
 FRAMED = Preprocess(resize=32, crop=28, mean=[0.5], std=[0.5])
 ROOM = 1 << 30
@@ -163,6 +165,47 @@ def test_without_room_nothing_is_kept_and_nothing_changes(
 
     assert made(samples, CROPPED, tmp_path, room=0, workers=workers) == made(samples, CROPPED)
     assert kept(tmp_path) == 0
+
+
+def test_a_full_disk_changes_nothing(photos: Path, tmp_path: Path) -> None:
+    samples = samples_of(photos)
+    anew = made(samples, CROPPED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        assert made(samples, CROPPED, tmp_path) == anew
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert 0 < kept(tmp_path) < len(samples)
+
+
+def test_what_was_read_is_not_held_for_long(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = samples_of(photos)
+    anew = made(samples, CROPPED, tmp_path)
+    monkeypatch.setattr(album, "_MOST_HELD", 5000)
+    let_go: list[shelf.Shelf] = []
+    plainly = shelf.Shelf.let_go
+
+    def noted(each: shelf.Shelf) -> None:
+        let_go.append(each)
+        plainly(each)
+
+    monkeypatch.setattr(shelf.Shelf, "let_go", noted)
+    assert made(samples, CROPPED, tmp_path) == anew
+    assert made(samples, CROPPED, tmp_path / "new") == anew
+    assert let_go
+
+
+async def test_an_idle_loader_has_others_find_what_it_added(photos: Path, tmp_path: Path) -> None:
+    samples = samples_of(photos)
+    with Stream(samples, CROPPED, 1, begun(samples, CROPPED, tmp_path, workers=1)) as stream:
+        for _batch in stream.run(tasks(samples, epochs=1)):
+            pass
+        await wait_until(lambda: kept(tmp_path) == len(samples))
 
 
 def test_with_room_for_some_these_are_kept(photos: Path, tmp_path: Path) -> None:

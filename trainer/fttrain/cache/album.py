@@ -34,6 +34,8 @@ MOST_BYTES = 1_500_000
 MOST_SIDE = 64
 """Of pictures that are taken by the batch."""
 _UNKNOWN = bytes(KEY_BYTES)
+_MOST_HELD = 64 << 20
+"""Bytes that are read until pages are let go. They stay in the memory that files share."""
 _PATIENCE = 0.2
 """Seconds until it is looked again for what other processes have added amid an epoch."""
 
@@ -52,6 +54,7 @@ class Album:
         self._keys: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(-1, KEY_BYTES)
         self._epoch: int | None = None
         self._looked = monotonic()
+        self._read_bytes = 0
 
     @classmethod
     def begin(
@@ -93,6 +96,7 @@ class Album:
         key = self._key(index)
         row = self._find(section, key)
         if row is not None:
+            self._note(section, row.nbytes)
             return row
         made = ground.done(self._samples.picture(index))
         if not section.is_full and array(made).nbytes <= MOST_BYTES and self._is_of(index, key):
@@ -112,7 +116,9 @@ class Album:
             self._key(index)
         keys = self._keys[indices].view(f"S{KEY_BYTES}")[:, 0]
         rows = np.empty((len(indices), *first.shape), np.uint8)
-        is_there = self._sections[ground.digest].stack(keys, rows)
+        section = self._sections[ground.digest]
+        is_there = section.stack(keys, rows)
+        self._note(section, rows.nbytes)
         for place in np.flatnonzero(~is_there).tolist():
             pixels = array(self.picture(int(indices[place]), ground))
             if pixels.shape != first.shape:
@@ -146,6 +152,13 @@ class Album:
             self._look()
             (row,) = section.find([key])
         return row
+
+    def _note(self, section: Kept, size: int) -> None:
+        """Keep what is read from counting, in the end, as memory of each process that reads."""
+        self._read_bytes += size
+        if self._read_bytes > _MOST_HELD:
+            section.let_go()
+            self._read_bytes = 0
 
     def _look(self) -> None:
         for section in self._sections.values():

@@ -99,6 +99,12 @@ class Kept:
             except (Full, OSError):
                 self.is_full = True
 
+    def let_go(self) -> None:
+        """Have the system count no page of it as memory of this process, until it is read again."""
+        self._shelf.let_go()
+        if self._writer is not None:
+            self._writer.let_go()
+
     def renew(self) -> None:
         """Find what others have added meanwhile."""
         stamp = Shelf.stamp(self.folder)

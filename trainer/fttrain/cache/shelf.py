@@ -137,6 +137,12 @@ class Shelf:
                 is_there |= new
         return is_there
 
+    def let_go(self) -> None:
+        """Have the system count no page of it as memory of this process, until it is read again."""
+        for segment in self._segments:
+            if isinstance(segment.rows.base, mmap.mmap):
+                segment.rows.base.madvise(mmap.MADV_DONTNEED)
+
     def writer(self, dtype: np.dtype[Any], *, most_bytes: int) -> "Writer":
         """Return what adds arrays of a type. Shelves that are made later find what it added."""
         return Writer(self.folder, dtype, most_bytes)
@@ -198,6 +204,11 @@ class Writer:
         """Return those of the arrays that were added here, not copied."""
         return [self._array(*self._entries[key]) if key in self._entries else None for key in keys]
 
+    def let_go(self) -> None:
+        """Do as a shelf's."""
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
+
     def settle(self) -> None:
         """Have what was added so far be found.
 
@@ -223,8 +234,9 @@ class Writer:
             return np.empty(shape, self._dtype)
         if self._map is None or begin + size > len(self._map):
             # Ahead of its end: so it is not mapped anew for each array.
-            os.ftruncate(self._file.fileno(), 2 * self._end)
-            self._map = mmap.mmap(self._file.fileno(), 2 * self._end, prot=mmap.PROT_READ)
+            with suppress(OSError):  # Files may have a largest size.
+                os.ftruncate(self._file.fileno(), 2 * self._end)
+            self._map = mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)
         return np.ndarray(shape, self._dtype, self._map, begin)
 
     def _index(self) -> None:
