@@ -20,7 +20,7 @@ HEAD = """\
 
 Eight jobs of [the gallery](../../examples/README.md), all on the same images of CIFAR-10, as
 
-```sh
+```text
 ftctl compare {jobs}
 ```
 
