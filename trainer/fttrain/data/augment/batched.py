@@ -37,9 +37,12 @@ def applied(rows: Pixels, choice: Augmentation, draws: ManyDraws) -> Pixels:
     if options.p == 1:
         return _WAYS[choice.kind](rows, options, draws)
     comes = np.flatnonzero(draws.uniform() < options.p)
-    changed = rows.copy(order="K")
-    changed[comes] = _WAYS[choice.kind](rows[comes], options, draws.chosen(comes))
-    return changed
+    # A copy in the order in which batches lie in memory: whole lines are moved, not pixels.
+    planes = np.array(rows.transpose(0, 3, 1, 2), order="C")
+    some = planes[comes].transpose(0, 2, 3, 1)
+    changed = _WAYS[choice.kind](some, options, draws.chosen(comes))
+    planes[comes] = changed.transpose(0, 3, 1, 2)
+    return planes.transpose(0, 2, 3, 1)
 
 
 def _flipped(rows: Pixels, options: Any, draws: ManyDraws) -> Pixels:
