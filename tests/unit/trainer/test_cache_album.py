@@ -137,6 +137,23 @@ def test_what_is_on_the_shelf_is_not_decoded_again(
     assert made(samples, CROPPED, tmp_path) == anew
 
 
+def test_jobs_that_run_at_once_share_what_they_make(photos: Path, tmp_path: Path) -> None:
+    samples = samples_of(photos)
+    anew = made(samples, CROPPED)
+    with (
+        Stream(samples, CROPPED, 0, begun(samples, CROPPED, tmp_path)) as one,
+        Stream(samples, CROPPED, 0, begun(samples, CROPPED, tmp_path)) as other,
+    ):
+        pairs = list(zip(one.run(tasks(samples)), other.run(tasks(samples)), strict=True))
+        count = kept(tmp_path)
+
+    for (_, _, expected), pair in zip(anew, pairs, strict=True):
+        assert [batch.images.numpy().tobytes() for batch in pair] == [expected] * 2
+    assert count == 2 * len(samples)  # Nobody waits for another: in the first epoch both make all.
+    assert made(samples, CROPPED, tmp_path) == anew
+    assert kept(tmp_path) == count
+
+
 def test_a_shelf_removed_amid_a_run_changes_nothing(photos: Path, tmp_path: Path) -> None:
     samples = samples_of(photos)
     anew = made(samples, CROPPED)

@@ -99,9 +99,8 @@ class Album:
             self._note(section, row.nbytes)
             return row
         made = ground.done(self._samples.picture(index))
-        if not section.is_full and array(made).nbytes <= MOST_BYTES and self._is_of(index, key):
-            with suppress(OSError):  # Without the cache it goes on, too.
-                section.add(key, array(made))
+        if not section.is_full:
+            self._add(section, key, index, array(made))
         return made
 
     def rows(self, indices: Indices, ground: Groundwork) -> Pixels | None:
@@ -143,6 +142,11 @@ class Album:
         """Have others find all that was added. May be called again."""
         for section in self._sections.values():
             section.close()
+
+    def _add(self, section: Kept, key: Key, index: int, pixels: Pixels) -> None:
+        if pixels.nbytes <= MOST_BYTES and self._is_of(index, key):
+            with suppress(OSError):  # Without the cache it goes on, too.
+                section.add(key, pixels)
 
     def _find(self, section: Kept, key: Key) -> Rows | None:
         if key == _UNKNOWN:
