@@ -36,6 +36,9 @@ MOST_SIDE = 64
 _UNKNOWN = bytes(KEY_BYTES)
 _MOST_HELD = 64 << 20
 """Bytes that are read until pages are let go. They stay in the memory that files share."""
+_REST = 20
+"""So many times as long as it takes to have others find what was added, it is not done again for
+want of other work: on a slow disk, and of many images, it takes a while."""
 _PATIENCE = 0.2
 """Seconds until it is looked again for what other processes have added amid an epoch."""
 
@@ -55,6 +58,7 @@ class Album:
         self._epoch: int | None = None
         self._looked = monotonic()
         self._read_bytes = 0
+        self._settled = self._settling = 0.0
 
     @classmethod
     def begin(
@@ -130,13 +134,13 @@ class Album:
         """Have others find what was added in the epoch before, and find what they added."""
         if epoch != self._epoch:
             self._epoch = epoch
-            self.settle()
+            self._settle()
             self._look()
 
     def settle(self) -> None:
-        """Have others find what was added so far."""
-        for section in self._sections.values():
-            section.settle()
+        """Have others find what was added so far, unless that was done a little while ago."""
+        if monotonic() > self._settled + _REST * self._settling:
+            self._settle()
 
     def close(self) -> None:
         """Have others find all that was added. May be called again."""
@@ -163,6 +167,13 @@ class Album:
         if self._read_bytes > _MOST_HELD:
             section.let_go()
             self._read_bytes = 0
+
+    def _settle(self) -> None:
+        begin = monotonic()
+        for section in self._sections.values():
+            section.settle()
+        self._settled = monotonic()
+        self._settling = self._settled - begin
 
     def _look(self) -> None:
         for section in self._sections.values():

@@ -193,7 +193,7 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Whatever the trainer does of it.
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            if not connection.poll(_IDLE):
+            while not connection.poll(_IDLE):
                 idle()
             _answer(make, connection.recv(), connection)
 
