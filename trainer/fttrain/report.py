@@ -18,7 +18,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{data.val.images} to validate on, {_test(data)}{len(data.classes)} classes",
         f"weights    {weights.source}: {weights.tensors_loaded} tensors loaded, "
         f"{len(weights.tensors_new)} new, head {weights.head}",
-        f"images     {_preprocess(plan)}",
+        f"images     {_preprocess(plan)}{_pictures(plan)}",
         f"trains     {plan.parameters_trained:,} of {plan.parameters:,} parameters; BatchNorm: "
         f"{plan.batch_norm_train} train, {plan.batch_norm_eval} eval; "
         f"{len(plan.prefix)} blocks run ahead{_kept(plan)}",
@@ -104,6 +104,13 @@ def _preprocess(plan: Plan) -> str:
     steps = plan.preprocess.steps.model_dump(exclude_none=True)
     shown = ", ".join(f"{name} {value}" for name, value in steps.items())
     return f"{shown} (from {plan.preprocess.origin})"
+
+
+def _pictures(plan: Plan) -> str:
+    card = plan.pictures
+    if card is not None and card.is_kept:
+        return f"; decoded once and kept, {card.bytes_per_image / 1e3:,.1f} kB each"
+    return f"; not kept ({card.why})" if card is not None and card.why else ""
 
 
 def _count(number: int, what: str, plural: str = "s") -> str:

@@ -1,10 +1,10 @@
 """What a plan says of its stages, each and all together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fttrain.draft import Draft
-from fttrain.spec.plan import StageCard
+from fttrain.spec.plan import PicturesCard, StageCard
 from fttrain.stagedraft import StageDraft
 
 
@@ -22,9 +22,15 @@ def numbers(draft: Draft) -> dict[str, Any]:
         "parameters_trained": sum(net.get_parameter(name).numel() for name in draft.trained),
         "stages": cards if draft.recipe.train.stages else [],
         "features": cards[0].features if not draft.recipe.train.stages else None,
+        "pictures": cards[0].pictures if not draft.recipe.train.stages else None,
     }
     most = "steps_per_epoch", "activation_bytes", "batch_norm_train"
     return told | {name: max(getattr(card, name) for card in cards) for name in most}
+
+
+def pictures(staged: Mapping[str, Any]) -> list[PicturesCard]:
+    """Return what numbers say of the images of each stage."""
+    return [card.pictures for card in staged["stages"]] or [staged["pictures"]]
 
 
 def notices(cards: Sequence[StageCard], max_steps: int | None) -> Iterator[str]:

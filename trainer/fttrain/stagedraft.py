@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fttrain import keepable
+from fttrain import grounding, keepable
 from fttrain.data import view
 from fttrain.data.decode import BadImage
 from fttrain.data.order import batches
@@ -19,7 +19,7 @@ from fttrain.models.zoo import Net
 from fttrain.optim import groups
 from fttrain.optim.schedules import Course
 from fttrain.spec.faults import Fault, RecipeFaults
-from fttrain.spec.plan import GroupCard, PreprocessCard
+from fttrain.spec.plan import FeaturesCard, GroupCard, PreprocessCard
 from fttrain.spec.recipe import Recipe
 
 
@@ -104,6 +104,7 @@ class StageDraft:
         """Return what a plan says of the net in this stage."""
         net, train = self.shared.net, self.recipe.train
         moving, staying = frozen.norms(net, self.trained, bn=train.bn)
+        features = self._features()
         return {
             "prefix": [block.name for block in net.blocks[: self.prefix]],
             "groups": self.table,
@@ -117,15 +118,25 @@ class StageDraft:
             ),
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
-            "features": keepable.card(
-                net,
+            "features": features,
+            "pictures": grounding.card(
+                self.shared.source.train,
                 self.recipe,
                 self._view,
+                features=features,
                 is_part=self.is_part,
-                prefix=self.prefix,
-                shape=self.train_shape,
             ),
         }
+
+    def _features(self) -> FeaturesCard | None:
+        return keepable.card(
+            self.shared.net,
+            self.recipe,
+            self._view,
+            is_part=self.is_part,
+            prefix=self.prefix,
+            shape=self.train_shape,
+        )
 
     def faults(self) -> Iterator[Fault]:
         """Yield what cannot be."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fttrain import agenda, feeding
+from fttrain.albums import Albums
 from fttrain.cache.features import Features, Passing, Place
 from fttrain.data.samples import Source
 from fttrain.data.sparing import Sparing
@@ -63,11 +64,16 @@ class Supply:
     def __post_init__(self) -> None:
         workers = self.plan.loader_workers
         self._spared = Sparing(self.source.train)
+        albums = Albums.of(self.recipe, self.plan, self.source, self.place)
+        if albums.lacks_room:
+            self.tell(albums.lacks_room)
         view = feeding.view(self.recipe, self.plan)
-        self._train = self.stack.enter_context(Stream(self._spared, view, workers))
-        self._val = self.stack.enter_context(Stream(self.source.val, self._eval_view, workers))
+        train = Stream(self._spared, view, workers, albums.train(self._spared))
+        self._train = self.stack.enter_context(train)
+        val = Stream(self.source.val, self._eval_view, workers, albums.plain(self.source.val))
+        self._val = self.stack.enter_context(val)
         if self.recipe.train.bn == "recalibrate":
-            plain = Stream(self._spared, self._eval_view, workers)
+            plain = Stream(self._spared, self._eval_view, workers, albums.plain(self._spared))
             self.plain = self.stack.enter_context(plain)
         self._lead = agenda.lead(self.recipe, self.plan, self.source.train.labels, self.begin)
         self.batches = self._begun()

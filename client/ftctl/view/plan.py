@@ -55,7 +55,7 @@ def _facts(plan: Card, recipe: Card, room: int | None) -> list[tuple[str, Sequen
         ("net", _net(plan, recipe)),
         ("weights", _weights(plan["weights"])),
         ("made as", outlook.consistency(plan, room)),
-        ("input", _input(plan["preprocess"])),
+        ("input", [*_input(plan["preprocess"]), *stages.numbered(plan, _pictures)]),
         ("changes", _changes(recipe.get("data") or {}, recipe.get("train") or {})),
         ("trains", stages.headed(plan, lambda stage: _groups(stage["groups"], room))),
         ("rates", outlook.rates(plan, room)),
@@ -121,6 +121,17 @@ def _input(card: Card) -> list[str]:
         parts.append(steps["interpolation"])
     origin = f"(from {text.clean(card['origin'])})"
     return [f"{', '.join([*parts, 'normalised'])} {origin}"]
+
+
+def _pictures(stage: Card) -> list[str]:
+    """Say whether images are decoded once. Older daemons do not tell."""
+    card = stage.get("pictures")
+    if not card or not (card["is_kept"] or card["why"]):
+        return []
+    if not card["is_kept"]:
+        return [f"decoded images are not kept: {text.clean(card['why'])}"]
+    at_once = ", and taken by the batch" if card["is_batched"] else ""
+    return [f"decoded once: {text.size(card['bytes_per_image'])} of each image is kept{at_once}"]
 
 
 def _changes(data: Card, train: Card) -> list[str]:

@@ -203,6 +203,20 @@ def test_the_card_of_a_plan_at_eighty_columns():
     )
 
 
+def test_the_card_of_a_plan_says_whether_decoded_images_are_kept():
+    def said(**changes):
+        card = {"is_kept": True, "bytes_per_image": 150_528, "why": "", "is_batched": False}
+        whole = json.loads(plan_json(pictures={**card, **changes}))
+        return drawn(plan.card(whole, RECIPE, terminal(100)), 100)
+
+    assert "           decoded once: 151 kB of each image is kept\n" in said()
+    small = said(bytes_per_image=3072, is_batched=True)
+    assert " 3.1 kB of each image is kept, and taken by the batch\n" in small
+    why = said(is_kept=False, why="data.cache is none")
+    assert "           decoded images are not kept: data.cache is none\n" in why
+    assert "decoded" not in said(is_kept=False)
+
+
 def test_the_card_of_a_small_net_without_weights():
     changes = {
         "parameters_trained": 2226434,

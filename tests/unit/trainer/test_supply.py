@@ -111,7 +111,7 @@ def test_a_run_by_the_cache_is_the_run_without(
     assert same(without, later)
     assert not (own / "cache").exists()
     is_kept = "ema" not in said.get("train", {}) or "stages" not in said["train"]
-    assert is_kept == any((tmp_path / "cache").rglob("*.index"))
+    assert is_kept == any((tmp_path / "cache" / "features").rglob("*.index"))
 
 
 def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fttrain import environment, loop
@@ -61,8 +62,10 @@ class Kept:
     """True if there was no room for some."""
     _shelf: Shelf = field(init=False)
     _writer: Writer | None = field(init=False, default=None)
+    _stamp: object = field(init=False)
 
     def __post_init__(self) -> None:
+        self._stamp = Shelf.stamp(self.folder)
         self._shelf = Shelf(self.folder)
 
     def find(self, keys: Sequence[Key]) -> list[Rows | None]:
@@ -83,6 +86,30 @@ class Kept:
             self.is_full = True
             return False
         return True
+
+    def stack(self, keys: NDArray[Any], rows: Rows) -> NDArray[np.bool_]:
+        """Copy what others have added, and what was settled, into rows; return what is there."""
+        return self._shelf.stack(keys, rows)
+
+    def settle(self) -> None:
+        """Have others find what was added so far."""
+        if self._writer is not None and not self.is_full:
+            try:
+                self._writer.settle()
+            except (Full, OSError):
+                self.is_full = True
+
+    def let_go(self) -> None:
+        """Have the system count no page of it as memory of this process, until it is read again."""
+        self._shelf.let_go()
+        if self._writer is not None:
+            self._writer.let_go()
+
+    def renew(self) -> None:
+        """Find what others have added meanwhile."""
+        stamp = Shelf.stamp(self.folder)
+        if stamp != self._stamp:
+            self._shelf, self._stamp = Shelf(self.folder), stamp
 
     def close(self) -> None:
         """Have others find what was added. May be called again."""

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from fttrain.spec import rundir
@@ -87,6 +88,15 @@ class Segment:
         size = int(np.prod(shape)) * self.dtype.itemsize
         return self.rows[begin : begin + size].view(self.dtype).reshape(shape)
 
+    def stacked(self, places: NDArray[np.int64], shape: tuple[int, ...]) -> Rows:
+        """Return arrays of one shape at once, copied."""
+        size = math.prod(shape) * self.dtype.itemsize
+        begins = (len(self.rows) - size) // _ALIGNED + 1
+        every = as_strided(np.asarray(self.rows), (begins, size), (_ALIGNED, 1), writeable=False)
+        chosen = every[self.entries["offset"][places] // _ALIGNED]
+        rows: Rows = chosen.view(self.dtype).reshape(len(places), *shape)
+        return rows
+
 
 class Shelf:
     """What lies on a shelf, as it was when this was made."""
@@ -109,9 +119,42 @@ class Shelf:
                     found[number] = segment.array(place)
         return found
 
+    def stack(self, keys: NDArray[Any], rows: Rows) -> NDArray[np.bool_]:
+        """Copy arrays of one shape into rows; return which are there, (N,).
+
+        Args:
+            keys: (N,), of KEY_BYTES bytes each.
+            rows: (N, *shape), written to.
+        """
+        is_there = np.zeros(len(keys), bool)
+        sides = np.array(_sides(rows.shape[1:]), np.int32)
+        for segment in self._segments:
+            places = segment.places(keys)
+            fits = (segment.entries["shape"][places] == sides).all(axis=1)
+            new = (places >= 0) & fits & ~is_there & (segment.dtype == rows.dtype)
+            if new.any():
+                rows[new] = segment.stacked(places[new], rows.shape[1:])
+                is_there |= new
+        return is_there
+
+    def let_go(self) -> None:
+        """Have the system count no page of it as memory of this process, until it is read again."""
+        for segment in self._segments:
+            if isinstance(segment.rows.base, mmap.mmap):
+                segment.rows.base.madvise(mmap.MADV_DONTNEED)
+
     def writer(self, dtype: np.dtype[Any], *, most_bytes: int) -> "Writer":
         """Return what adds arrays of a type. Shelves that are made later find what it added."""
         return Writer(self.folder, dtype, most_bytes)
+
+    @staticmethod
+    def stamp(folder: Path) -> list[tuple[str, int]]:
+        """Return what is another thing once somebody has added to a shelf."""
+        found: list[tuple[str, int]] = []
+        for index in sorted(folder.glob("*.index")):
+            with suppress(FileNotFoundError):
+                found.append((index.name, index.stat().st_mtime_ns))
+        return found
 
     def _touch(self) -> None:
         """Note that it is used now: what was not for longest goes first."""
@@ -161,13 +204,26 @@ class Writer:
         """Return those of the arrays that were added here, not copied."""
         return [self._array(*self._entries[key]) if key in self._entries else None for key in keys]
 
+    def let_go(self) -> None:
+        """Do as a shelf's."""
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def settle(self) -> None:
+        """Have what was added so far be found.
+
+        Raises:
+            Full: where there is no room.
+        """
+        if not self._file.closed and self._end > self._indexed:
+            self._index()
+
     def close(self) -> None:
         """Have what was added be found. May be called again."""
         if self._file.closed:
             return
         with suppress(Full):
-            if self._end > self._indexed:
-                self._index()
+            self.settle()
         if not self._indexed:
             self._place.unlink(missing_ok=True)
         self._file.close()
@@ -178,8 +234,9 @@ class Writer:
             return np.empty(shape, self._dtype)
         if self._map is None or begin + size > len(self._map):
             # Ahead of its end: so it is not mapped anew for each array.
-            os.ftruncate(self._file.fileno(), 2 * self._end)
-            self._map = mmap.mmap(self._file.fileno(), 2 * self._end, prot=mmap.PROT_READ)
+            with suppress(OSError):  # Files may have a largest size.
+                os.ftruncate(self._file.fileno(), 2 * self._end)
+            self._map = mmap.mmap(self._file.fileno(), 0, prot=mmap.PROT_READ)
         return np.ndarray(shape, self._dtype, self._map, begin)
 
     def _index(self) -> None:
@@ -209,15 +266,16 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return sides + (0,) * (_MOST_DIMENSIONS - len(sides))
 
 
-def make_room(root: Path, *, most_bytes: int, keep: Path) -> int:
-    """Remove the shelves that were not used for longest until all take at most so many bytes.
+def make_room(root: Path, *, most_bytes: int, keep: Path, wanted: int = 0) -> int:
+    """Remove the shelves that were not used for longest until all take at most so many bytes, and
+    one of them can grow to what is wanted of it.
 
-    One is kept, whatever it takes. Returns the bytes that are left for it to grow.
+    That one is kept, whatever it takes. Returns the bytes that are left for it to grow.
     """
     shelves = {folder: _size(folder) for folder in _by_age(root)}
-    taken = sum(shelves.values())
+    taken, lacking = sum(shelves.values()), max(wanted - shelves.get(keep, 0), 0)
     for folder, size in shelves.items():
-        if taken <= most_bytes:
+        if taken + lacking <= most_bytes:
             break
         if folder != keep:
             _remove(folder)

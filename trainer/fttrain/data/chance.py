@@ -66,6 +66,52 @@ class Draws:
         return tuple(self._word() for _ in range(count))
 
 
+class ManyDraws:
+    """The numbers of many keys at once: of each key those that its Draws gives."""
+
+    def __init__(self, keys: NDArray[np.uint64]) -> None:
+        """Begin at the first numbers of keys, (N, length of a key)."""
+        self._keys = keys
+        self._next = 0
+        self._words = np.empty((len(keys), 0), np.uint64)
+
+    def _word(self) -> NDArray[np.uint64]:
+        block, place = divmod(self._next, _WORDS)
+        if place == 0:
+            self._words = _digests(np.insert(self._keys, self._keys.shape[1], block, axis=1))
+        self._next += 1
+        return self._words[:, place]
+
+    def chosen(self, places: NDArray[np.int64]) -> "ManyDraws":
+        """Return the draws of some of the keys, as they stand."""
+        some = ManyDraws(self._keys[places])
+        some._next, some._words = self._next, self._words[places]
+        return some
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
+        """Return the next number of each key, (N,), evenly from low (included) to high."""
+        return low + (high - low) * ((self._word() >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    def below(self, limit: int) -> NDArray[np.int64]:
+        """Return the next whole number of each key, (N,), evenly from 0 to limit - 1.
+
+        `limit` is at most 2**31.
+        """
+        word, by, half = self._word(), np.uint64(limit), np.uint64(32)
+        # No product of numpy has 128 bits, so in halves, the lower one's carry with it.
+        low = (word & np.uint64(0xFFFFFFFF)) * by >> half
+        return (((word >> half) * by + low) >> half).astype(np.int64)
+
+
+def _digests(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the words of keys of whole numbers, (N, words of a block)."""
+    text, size = keys.astype("<u8").tobytes(), 8 * keys.shape[1]
+    parts = [text[begin : begin + size] for begin in range(0, len(text), size)]
+    blake, width = hashlib.blake2b, 8 * _WORDS
+    made = b"".join([blake(part, digest_size=width).digest() for part in parts])
+    return np.frombuffer(made, "<u8").reshape(-1, _WORDS)
+
+
 def words(count: int, *, seed: int, part: int, purpose: int) -> NDArray[np.uint64]:
     """Return `count` random words of 64 bits that belong to (seed, part, purpose)."""
     bits = np.random.Philox(key=np.array([seed, part], np.uint64), counter=purpose << 192)

@@ -70,6 +70,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]
 
 
 class BadImage(Exception):
@@ -99,6 +100,18 @@ def picture(path: Path, how: Decoding = PLAIN) -> Image.Image:
         _shrink(image, how.min_side)
         image.load()
         return _upright(_rgb(path, image, how), image)
+
+
+def size(path: Path, how: Decoding = PLAIN) -> tuple[int, int]:
+    """Return the width and height that `picture` gives, by a file's first bytes.
+
+    Raises:
+        BadImage: where these are not those of an image.
+    """
+    with _named(path, how), path.open("rb") as file, _opened(path, file, how) as image:
+        _shrink(image, how.min_side)
+        width, height = image.size
+        return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
 
 
 def check(path: Path, how: Decoding = PLAIN) -> None:
@@ -168,12 +181,17 @@ def _shrink(image: Image.Image, min_side: int | None) -> None:
 
 
 def _upright(rgb: Image.Image, source: Image.Image) -> Image.Image:
+    turn = _turn(source)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _turn(source: Image.Image) -> Image.Transpose | None:
+    """Return how to turn an image upright; None where it is."""
     try:
         orientation = source.getexif().get(_ORIENTATION)
     except _DAMAGE:  # Damaged EXIF leaves the pixels whole.
-        return rgb
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return rgb if turn is None else rgb.transpose(turn)
+        return None
+    return _TURNS.get(orientation) if isinstance(orientation, int) else None
 
 
 def _rgb(path: Path, image: Image.Image, how: Decoding) -> Image.Image:

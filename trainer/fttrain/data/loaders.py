@@ -34,7 +34,12 @@ Task = TypeVar("Task")
 Room = Callable[[tuple[int, ...]], Pixels]
 """Gives an array of a shape."""
 
+_IDLE = 0.1  # Seconds without a task.
 _AHEAD = 2  # Batches per process that are being made or wait to be used.
+
+
+def _rest() -> None:
+    """Do nothing."""
 
 
 class LoaderDied(Exception):
@@ -49,9 +54,13 @@ class LoaderDied(Exception):
 class Loaders(Generic[Task]):
     """Loader processes: started by the first run, ended by `close`."""
 
-    def __init__(self, make: Callable[[Task, Room], Pixels], count: int) -> None:
+    def __init__(
+        self, make: Callable[[Task, Room], Pixels], count: int, idle: Callable[[], None] = _rest
+    ) -> None:
+        """Take what makes a batch, and what a process does when it has nothing to make."""
         self._make = make
         self._count = count
+        self._idle = idle
         self._loaders: list[_Loader[Task]] = []
         self._under_way: deque[tuple[Task, _Loader[Task]]] = deque()
 
@@ -66,7 +75,7 @@ class Loaders(Generic[Task]):
             self.close()
         self._under_way = deque()
         while len(self._loaders) < self._count:
-            self._loaders.append(_Loader(self._make))
+            self._loaders.append(_Loader(self._make, self._idle))
         rest = iter(tasks)
         turns = itertools.islice(itertools.cycle(self._loaders), _AHEAD * self._count)
         for loader, task in zip(turns, rest, strict=False):
@@ -105,11 +114,11 @@ class Loaders(Generic[Task]):
 class _Loader(Generic[Task]):
     """One process, seen from the trainer."""
 
-    def __init__(self, make: Callable[[Task, Room], Pixels]) -> None:
+    def __init__(self, make: Callable[[Task, Room], Pixels], idle: Callable[[], None]) -> None:
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(make, theirs, self._connection), name="loader", daemon=True
+            target=_serve, args=(make, idle, theirs, self._connection), name="loader", daemon=True
         )
         with _fit_to_fork():
             self._process.start()
@@ -173,7 +182,10 @@ def _mapped(handle: int, shape: tuple[int, ...]) -> Tensor:
 
 
 def _serve(
-    make: Callable[[Task, Room], Pixels], connection: Connection, trainers: Connection
+    make: Callable[[Task, Room], Pixels],
+    idle: Callable[[], None],
+    connection: Connection,
+    trainers: Connection,
 ) -> None:
     """Make a batch of each task, until the trainer is gone."""
     gc.freeze()  # Else Python, in search of garbage, copies what is shared with the trainer.
@@ -181,6 +193,8 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Whatever the trainer does of it.
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
+            while not connection.poll(_IDLE):
+                idle()
             _answer(make, connection.recv(), connection)
 
 

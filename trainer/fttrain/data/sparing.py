@@ -37,6 +37,11 @@ class Sparing:
         """The class of each image."""
         return self._samples.labels
 
+    @property
+    def given(self) -> Samples:
+        """The images as they are, bad ones, too."""
+        return self._samples
+
     def __len__(self) -> int:
         return len(self._samples)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fttrain.data.decode import BadImage, Pixels
+from fttrain.data.ground import Fresh, Grounds
 from fttrain.data.loaders import Loaders, Room
 from fttrain.data.order import Indices
 from fttrain.data.samples import Samples
@@ -45,10 +46,15 @@ class Batch:
 class Stream:
     """A source of batches. Loader processes start with the first run and end with `close`."""
 
-    def __init__(self, samples: Samples, view: View, workers: int) -> None:
+    def __init__(
+        self, samples: Samples, view: View, workers: int, grounds: Grounds | None = None
+    ) -> None:
         self._samples = samples
         self._view = view
-        self._loaders: Loaders[Task] | None = Loaders(self._make, workers) if workers else None
+        self._grounds: Grounds = Fresh(samples) if grounds is None else grounds
+        self._loaders: Loaders[Task] | None = None
+        if workers:
+            self._loaders = Loaders(self._make, workers, idle=self._grounds.settle)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +88,8 @@ class Stream:
         """End the loader processes. May be called again."""
         if self._loaders is not None:
             self._loaders.close()
+        else:
+            self._grounds.close()
 
     def _batch(self, task: Task, images: Tensor) -> Batch:
         return Batch(
@@ -93,7 +101,14 @@ class Stream:
 
     def _make(self, task: Task, room: Room) -> Pixels:
         """Make the images of one batch. Runs in loader processes, too: Pillow and numpy alone."""
+        self._grounds.turn(task.epoch)
         batch: Pixels | None = None
+        rows = self._at_once(task)
+        if rows is not None:
+            count, height, width, channels = rows.shape
+            batch = room((count, channels, height, width))
+            batch[...] = rows.transpose(0, 3, 1, 2)
+            return batch
         for position, pixels in enumerate(self._seen(task)):
             height, width, channels = pixels.shape
             if batch is None:
@@ -105,15 +120,26 @@ class Stream:
         assert batch is not None, "a batch has images"
         return batch
 
+    def _at_once(self, task: Task) -> Pixels | None:
+        """Return the images of one batch; None where they are better made one at a time."""
+        if not self._view.is_batched(task.epoch):
+            return None
+        rows = self._grounds.rows(task.indices, self._view.ground(task.epoch))
+        if rows is None:
+            return None
+        repeats = task.repeats if task.repeats is not None else np.zeros_like(task.indices)
+        return self._view.changed(rows, epoch=task.epoch, indices=task.indices, repeats=repeats)
+
     def _seen(self, task: Task) -> Iterator[Pixels]:
         count = len(task.indices)
         repeats = task.repeats.tolist() if task.repeats is not None else itertools.repeat(0, count)
         numbered = zip(task.indices.tolist(), repeats, strict=True)
         # Repeats of an image stand in a row: it is read once.
+        ground = self._view.ground(task.epoch)
         for index, row in itertools.groupby(numbered, key=operator.itemgetter(0)):
-            picture = self._samples.picture(index)
+            picture = self._grounds.picture(index, ground)
             for _, repeat in row:
-                yield self._view.pixels(picture, epoch=task.epoch, index=index, repeat=repeat)
+                yield self._view.finished(picture, epoch=task.epoch, index=index, repeat=repeat)
 
 
 def _room(shape: tuple[int, ...]) -> Pixels:

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fttrain.data.augment import check, crops
+from fttrain.data.augment import batched, check
 from fttrain.data.augment.apply import applied
-from fttrain.data.augment.picture import FILTERS, Picture, array, image
-from fttrain.data.chance import Draws
+from fttrain.data.augment.picture import Picture, array
+from fttrain.data.chance import Draws, ManyDraws
 from fttrain.data.decode import Pixels
+from fttrain.data.ground import Groundwork
+from fttrain.data.order import Indices
 from fttrain.spec.augmentation import Augmentation
 from fttrain.spec.faults import Fault
 from fttrain.spec.images import Data, Preprocess
@@ -28,10 +30,27 @@ _TURNS = 2  # Keeps the turns of views apart from other chance of the same seed.
 class View(Protocol):
     """From a picture to pixels, a pure function of its arguments."""
 
-    def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
-        """Return what the net sees, (height, width, channels).
+    def ground(self, epoch: int) -> Groundwork:
+        """Return what it does first, to every image in the same way."""
+        ...
+
+    def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return what the net sees of a picture after its groundwork, (height, width, channels).
 
         `repeat` counts, from 0, how often the image stood in the epoch before.
+        """
+        ...
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether all but the groundwork could be done with many pictures at once."""
+        ...
+
+    def changed(
+        self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
+    ) -> Pixels | None:
+        """Do as `finished` with pictures at once, (N, height, width, channels).
+
+        Returns None where only one at a time can be done.
         """
         ...
 
@@ -50,7 +69,25 @@ class EvalView:
         self, picture: Picture, *, epoch: int = 0, index: int = 0, repeat: int = 0
     ) -> Pixels:
         """Return what the net sees; epoch, index and repeat do not matter."""
-        return array(framed(picture, self.preprocess))
+        return array(self.ground(epoch).done(picture))
+
+    def ground(self, epoch: int) -> Groundwork:
+        """Return all that it does."""
+        return Groundwork.of(self.preprocess)
+
+    def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return a picture as it is."""
+        return array(picture)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return True: there is nothing to do."""
+        return True
+
+    def changed(
+        self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
+    ) -> Pixels | None:
+        """Return pictures as they are."""
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +107,15 @@ class TrainView:
 
     def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int = 0) -> Pixels:
         """Return what the net sees."""
+        grounded = self.ground(epoch).done(picture)
+        return self.finished(grounded, epoch=epoch, index=index, repeat=repeat)
+
+    def ground(self, epoch: int) -> Groundwork:
+        """Return what it does first; epochs do not matter."""
+        return Groundwork.of(self.preprocess, self.augment)
+
+    def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return what the net sees of a picture after its groundwork."""
         if self.views is not None:
             epoch, repeat = self.turn(epoch=epoch, index=index, repeat=repeat), 0
         return self.drawn(picture, epoch=epoch, index=index, repeat=repeat)
@@ -81,12 +127,42 @@ class TrainView:
         return (first + epoch - 1 + repeat) % self.views
 
     def drawn(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
-        """Return a picture after the changes that are drawn for epoch, index and repeat."""
-        picture = framed(picture, self.preprocess, self.augment)
-        for place, choice in enumerate(self.augment):
+        """Return a picture, after its groundwork, with the changes that are drawn for epoch, index
+        and repeat."""
+        for place, choice in self.rest:
             draws = Draws(self.seed, epoch, index, place, repeat)
             picture = applied(picture, choice, draws, self.preprocess)
         return array(picture)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether there are crops and flips alone; epochs do not matter."""
+        return batched.knows([choice for _, choice in self.rest])
+
+    def changed(
+        self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
+    ) -> Pixels | None:
+        """Return what the net sees of pictures, where all that is left to do can be done so."""
+        if not batched.can_do([choice for _, choice in self.rest], rows.shape[1:3]):
+            return None
+        epochs, repeats = self._turns(epoch, indices, repeats)
+        for place, choice in self.rest:
+            columns = np.broadcast_arrays(self.seed, epochs, indices, place, repeats)
+            draws = ManyDraws(np.stack(columns, axis=1).astype(np.uint64))
+            rows = batched.applied(rows, choice, draws)
+        return rows
+
+    def _turns(self, epoch: int, indices: Indices, repeats: Indices) -> tuple[Indices, Indices]:
+        """Return for which epoch and repeat the changes of each image are drawn."""
+        if self.views is None:
+            return np.full_like(indices, epoch), repeats
+        columns = np.broadcast_arrays(self.seed, indices, _TURNS)
+        first = ManyDraws(np.stack(columns, axis=1).astype(np.uint64)).below(self.views)
+        return (first + epoch - 1 + repeats) % self.views, np.zeros_like(repeats)
+
+    @property
+    def rest(self) -> list[tuple[int, Augmentation]]:
+        """The changes after the groundwork, with their places in the list."""
+        return list(enumerate(self.augment))[len(self.ground(0).lead) :]
 
 
 def of(recipe: Recipe, preprocess: Preprocess) -> TrainView:
@@ -110,8 +186,28 @@ class StagedView:
 
     def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int = 0) -> Pixels:
         """Return what the net sees in an epoch, from 1."""
-        view = self.views[bisect_right(self.begins, epoch) - 1]
-        return view.pixels(picture, epoch=epoch, index=index, repeat=repeat)
+        return self._of(epoch).pixels(picture, epoch=epoch, index=index, repeat=repeat)
+
+    def ground(self, epoch: int) -> Groundwork:
+        """Return what it does first in an epoch, from 1."""
+        return self._of(epoch).ground(epoch)
+
+    def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return what the net sees of a picture after its groundwork."""
+        return self._of(epoch).finished(picture, epoch=epoch, index=index, repeat=repeat)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return whether there are crops and flips alone in an epoch."""
+        return self._of(epoch).is_batched(epoch)
+
+    def changed(
+        self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
+    ) -> Pixels | None:
+        """Return what the net sees of pictures in an epoch."""
+        return self._of(epoch).changed(rows, epoch=epoch, indices=indices, repeats=repeats)
+
+    def _of(self, epoch: int) -> TrainView:
+        return self.views[bisect_right(self.begins, epoch) - 1]
 
 
 def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
@@ -126,23 +222,6 @@ def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
 def side(preprocess: Preprocess, augment: Sequence[Augmentation] = ()) -> int | None:
     """Return the side of what a view makes, in pixels; None where images stay as they are."""
     return check.side(preprocess, augment)
-
-
-# --- steps ------------------------------------------------------------------------------------
-
-
-def framed(
-    picture: Picture, preprocess: Preprocess, augment: Sequence[Augmentation] = ()
-) -> Picture:
-    """Return a picture resized and cropped, unless changes do that instead."""
-    if check.frames_itself(augment):
-        return picture
-    if preprocess.resize is not None:
-        sampling = FILTERS[preprocess.interpolation]
-        picture = crops.resized(image(picture), preprocess.resize, sampling)
-    if preprocess.crop is not None:
-        picture = crops.centre_cropped(image(picture), preprocess.crop)
-    return picture
 
 
 def _tensor(pixels: Pixels) -> Tensor:

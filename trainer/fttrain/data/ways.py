@@ -12,15 +12,10 @@ from fttrain.data.augment.apply import applied
 from fttrain.data.augment.picture import Picture, array
 from fttrain.data.chance import Draws
 from fttrain.data.decode import Pixels
-from fttrain.data.view import EvalView, TrainView, framed
+from fttrain.data.ground import PLAIN, Groundwork
+from fttrain.data.order import Indices
+from fttrain.data.view import EvalView, TrainView
 
-# Done or not: chance has no other part in them.
-_PLAIN = frozenset(
-    {
-        "resize", "center_crop", "grayscale", "adjust_sharpness", "autocontrast", "equalize",
-        "invert", "posterize", "solarize", "horizontal_flip", "vertical_flip",
-    }
-)  # fmt: skip
 _MOST_DRAWN = 2
 
 
@@ -39,7 +34,7 @@ class Ways:
             return cls(TrainView(view.preprocess, (), 0), ())
         if view.views is not None:
             return cls(view, ())
-        if any(choice.kind not in _PLAIN for choice in view.augment):
+        if any(choice.kind not in PLAIN for choice in view.augment):
             return None
         drawn = [place for place, choice in enumerate(view.augment) if choice.value.p < 1]
         return cls(view, tuple(drawn)) if len(drawn) <= _MOST_DRAWN else None
@@ -75,13 +70,30 @@ class Ways:
         )
         return sum(bits)
 
-    def pixels(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
-        """Return an image in one way, whose number stands in the place of the repeat."""
+    def ground(self, epoch: int) -> Groundwork:
+        """Return what all ways have in common."""
+        return self.view.ground(epoch)
+
+    def is_batched(self, epoch: int) -> bool:
+        """Return False: what is made once need not be made fast."""
+        return False
+
+    def changed(
+        self, rows: Pixels, *, epoch: int, indices: Indices, repeats: Indices
+    ) -> Pixels | None:
+        """Return None: one at a time."""
+        return None
+
+    def finished(self, picture: Picture, *, epoch: int, index: int, repeat: int) -> Pixels:
+        """Return, in one way, a picture after its groundwork.
+
+        The number of the way stands in the place of the repeat.
+        """
         number = repeat
         if self.view.views is not None:
             return self.view.drawn(picture, epoch=number, index=index, repeat=0)
-        seen = framed(picture, self.view.preprocess, self.view.augment)
-        for place, choice in enumerate(self.view.augment):
+        seen = picture
+        for place, choice in self.view.rest:
             if place not in self.drawn or number >> self.drawn.index(place) & 1:
                 always = choice.model_copy(
                     update={choice.kind: choice.value.model_copy(update={"p": 1.0})}

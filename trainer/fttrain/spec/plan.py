@@ -111,6 +111,18 @@ class FeaturesCard(Card):
     """Why nothing is kept."""
 
 
+class PicturesCard(Card):
+    """Images after what is done to all of them alike: decoded, resized and cropped."""
+
+    is_kept: bool
+    """True if that is done once; else it is done each time."""
+    bytes_per_image: int
+    why: str = ""
+    """Why nothing is kept; empty, too, where images are in memory as it is."""
+    is_batched: bool = False
+    """True if random changes are made to whole batches, which needs no loader processes."""
+
+
 class StageCard(Card):
     """One stage of several: what it decides, and where it lies in the run."""
 
@@ -130,6 +142,8 @@ class StageCard(Card):
     batch_norm_train: int
     optimizer_state: Literal["reset", "keep"]
     features: FeaturesCard | None = None
+    pictures: PicturesCard | None = None
+    """None: made by a version that kept none."""
 
 
 class ContinuedCard(Card):
@@ -212,6 +226,8 @@ class Plan(Card):
     """Blocks that run ahead, frozen and in eval mode, in depth order. Empty: none."""
     features: FeaturesCard | None = None
     """None: no block runs ahead, or there are stages."""
+    pictures: PicturesCard | None = None
+    """None: there are stages, or it was made by a version that kept none."""
     batch_size: int
     micro_batch: int = 0
     """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""

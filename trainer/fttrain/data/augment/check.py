@@ -17,7 +17,12 @@ def frames_itself(augment: Sequence[Augmentation]) -> bool:
 
 def side(preprocess: Preprocess, augment: Sequence[Augmentation]) -> int | None:
     """Return the side of what a list makes of images of any size; None where it is not certain."""
-    seen = None if frames_itself(augment) else preprocess.crop
+    return followed(None if frames_itself(augment) else preprocess.crop, augment)
+
+
+def followed(side: int | None, augment: Sequence[Augmentation]) -> int | None:
+    """Return the side of what a list makes of images of a side; None where it is not certain."""
+    seen = side
     for choice in augment:
         if choice.kind in SIZING:
             seen = _after(seen, choice)

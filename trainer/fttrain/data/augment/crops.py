@@ -52,7 +52,7 @@ def random_resized(size: tuple[int, int], crop: RandomResizedCrop, draws: Draws)
 
 def random(size: tuple[int, int], crop: RandomCrop, draws: Draws) -> Box:
     """Return a box within the padded image, as torchvision's RandomCrop(pad_if_needed=True)."""
-    wide, high = (length + 2 * more for length, more in zip(size, _more(size, crop), strict=True))
+    wide, high = (length + 2 * more for length, more in zip(size, margins(size, crop), strict=True))
     return (
         draws.below(wide - crop.size + 1),
         draws.below(high - crop.size + 1),
@@ -61,7 +61,7 @@ def random(size: tuple[int, int], crop: RandomCrop, draws: Draws) -> Box:
     )
 
 
-def _more(size: tuple[int, int], crop: RandomCrop) -> tuple[int, int]:
+def margins(size: tuple[int, int], crop: RandomCrop) -> tuple[int, int]:
     """Return how much is added left and right, and top and bottom."""
     across, down = (
         crop.padding + max(0, crop.size - (length + 2 * crop.padding)) for length in size
@@ -71,7 +71,7 @@ def _more(size: tuple[int, int], crop: RandomCrop) -> tuple[int, int]:
 
 def padded(image: Image.Image, crop: RandomCrop) -> Image.Image:
     """Return the image with what a random crop adds."""
-    across, down = _more(image.size, crop)
+    across, down = margins(image.size, crop)
     if not (across or down):
         return image
     if crop.padding_mode == "constant":
