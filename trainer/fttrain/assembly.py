@@ -16,17 +16,12 @@ from fttrain.optim import groups, losses, optimizers, schedules
 from fttrain.optim.ema import Ema
 from fttrain.optim.schedules import Course
 from fttrain.optim.sharpness import Sharpness
-from fttrain.precision import Precision
+from fttrain.precision import LAYOUTS, Precision
 from fttrain.spec import itinerary, stages
 from fttrain.spec.plan import GroupCard, Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.training import Train
 from fttrain.state import checkpoint
-
-LAYOUTS = {
-    "contiguous": torch.contiguous_format,
-    "channels_last": torch.channels_last,
-}
 
 
 class InputsChanged(Exception):

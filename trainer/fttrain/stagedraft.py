@@ -19,7 +19,7 @@ from fttrain.models.zoo import Net
 from fttrain.optim import groups
 from fttrain.optim.schedules import Course
 from fttrain.spec.faults import Fault, RecipeFaults
-from fttrain.spec.plan import GroupCard, PreprocessCard
+from fttrain.spec.plan import FeaturesCard, GroupCard, PreprocessCard
 from fttrain.spec.recipe import Recipe
 
 
@@ -91,6 +91,18 @@ class StageDraft:
         """The shape of one training image, (C, H, W)."""
         return self._shape(self._view)
 
+    @cached_property
+    def features(self) -> FeaturesCard | None:
+        """What becomes of what the blocks that run ahead make; None where none does."""
+        return keepable.card(
+            self.shared.net,
+            self.recipe,
+            self._view,
+            is_part=self.is_part,
+            prefix=self.prefix,
+            shape=self.train_shape,
+        )
+
     @property
     def _view(self) -> TrainView:
         return view.of(self.recipe, self.shared.preprocess.steps)
@@ -117,14 +129,7 @@ class StageDraft:
             ),
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
-            "features": keepable.card(
-                net,
-                self.recipe,
-                self._view,
-                is_part=self.is_part,
-                prefix=self.prefix,
-                shape=self.train_shape,
-            ),
+            "features": self.features,
         }
 
     def faults(self) -> Iterator[Fault]:

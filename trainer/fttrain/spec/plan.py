@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from fttrain.spec.images import Preprocess
 
+PrecisionName = Literal["fp32", "bf16", "fp16"]
+TriedPrecision = Literal["fp32", "bf16"]
+LayoutName = Literal["contiguous", "channels_last"]
+
 
 class Card(BaseModel):
     """A part of a plan. Unknown keys are errors: a plan is read by the version that made it."""
@@ -111,6 +115,32 @@ class FeaturesCard(Card):
     """Why nothing is kept."""
 
 
+class TrialCard(Card):
+    """How fast a net was in one kind of numbers and one layout: seconds of one thread per image."""
+
+    precision: TriedPrecision
+    layout: LayoutName
+    ahead_s: float
+    """A forward pass of the blocks that run ahead."""
+    step_s: float
+    """A training step of all others."""
+    rest_s: float
+    """A forward pass of all others."""
+
+
+class SpeedCard(Card):
+    """Why precision and layout are what they are, where the recipe leaves them open."""
+
+    why: str
+    """For people: `bf16: 2.1 times as fast here as fp32`."""
+    processor: str = ""
+    """By its maker's name. Empty: nothing was tried."""
+    gain: float = 1.0
+    """So many times as fast, over the job, as fp32 in the usual layout."""
+    trials: list[TrialCard] = []
+    """That of fp32 in the usual layout first."""
+
+
 class StageCard(Card):
     """One stage of several: what it decides, and where it lies in the run."""
 
@@ -201,8 +231,10 @@ class Plan(Card):
     device: Literal["cpu", "cuda"]
     threads: int
     """Threads of one operator."""
-    layout: Literal["contiguous", "channels_last"]
-    precision: Literal["fp32", "bf16", "fp16"]
+    layout: LayoutName
+    precision: PrecisionName
+    speed: SpeedCard | None = None
+    """None: the recipe says which precision."""
     loader_workers: int
     ema_decay: float | None = None
     """Of the mean of the weights, adjusted where the recipe wants it so; None: there is none."""
