@@ -78,6 +78,7 @@ def _of_stage(recipe: Recipe, plan: Plan, built: Net, place: int) -> dict[str, A
     course = _course(train, card)
     return {
         "prefix": len(card.prefix),
+        "is_light": card.is_light,
         "frozen_norms": tuple(frozen.norms(built, trained, bn=train.bn)[1]),
         "asides": built.used_asides(trained),
         "optimizer": optimizers.make(train.optimizer, table),

@@ -130,6 +130,7 @@ class StageDraft:
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
             "features": self.features,
+            "is_light": frozen.is_light(net, prefix=self.prefix, images=train.batch_size),
         }
 
     def faults(self) -> Iterator[Fault]:

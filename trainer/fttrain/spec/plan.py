@@ -159,6 +159,7 @@ class StageCard(Card):
     batch_norm_eval: int
     batch_norm_train: int
     optimizer_state: Literal["reset", "keep"]
+    is_light: bool = False
     features: FeaturesCard | None = None
 
 
@@ -244,6 +245,9 @@ class Plan(Card):
     """Blocks that run ahead, frozen and in eval mode, in depth order. Empty: none."""
     features: FeaturesCard | None = None
     """None: no block runs ahead, or there are stages."""
+    is_light: bool = False
+    """True if a step computes so little that a second thread would cost more than it gains: it
+    takes one. With stages each says it of itself."""
     batch_size: int
     micro_batch: int = 0
     """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""
