@@ -294,14 +294,13 @@ def test_a_light_step_takes_one_thread_and_the_frozen_part_all(photos: Path) -> 
 
 
 def test_a_step_is_light_where_a_small_head_on_vectors_alone_trains(photos: Path) -> None:
-    def is_light(trains: str, batch_size: int = 4, **model: Any) -> bool:
-        chosen = engine.photos(photos, {"cnn": {"channels": [4, 8], **model}},
-                               trains=[trains], batch_size=batch_size)  # fmt: skip
-        return engine.planned(chosen).is_light
+    def is_light(trains: str, **model: Any) -> bool:
+        cnn = {"cnn": {"channels": [4, 8]}, **model}
+        return engine.planned(engine.photos(photos, cnn, trains=[trains])).is_light
 
     assert is_light("head")
     assert not is_light("all"), "convolutions pass over pictures"
-    assert not is_light("head", head=[{"linear": 20_000}, {"linear": 30}])
+    assert not is_light("head", head=[{"linear": 30_000}, {"linear": 30}])
 
 
 def test_a_net_that_does_more_than_others_when_it_turns_to_training_is_told(
