@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,12 @@ def _try_out(draft: Draft, sizes: "_Sizes") -> list[TrialCard]:
         kinds: list[tryout.Kind] = [("fp32", each) for each in layouts]
         if has_bf16(environment.instructions()):
             kinds += [("bf16", each) for each in layouts]
-        return tryout.compare(subject, kinds)
+        return tryout.compare(subject, kinds, partial(_is_clear, share(draft)))
+
+
+def _is_clear(share: Share, trials: Sequence[TrialCard]) -> bool:
+    """Return whether no kind is so little faster or slower that another look could turn it."""
+    return all(not 0.95 <= _gain(trials[0], each, share) < 1.3 for each in trials[1:])
 
 
 def _layouts(subject: Subject, stated: str) -> list[LayoutName]:

@@ -65,16 +65,24 @@ def forward_s(subject: Subject, layout: LayoutName) -> float:
     return [_timed(lambda: trial.judge(images))[0] for _ in range(2)][-1]
 
 
-def compare(subject: Subject, kinds: Sequence[Kind]) -> list[TrialCard]:
+def compare(
+    subject: Subject, kinds: Sequence[Kind], is_clear: Callable[[list[TrialCard]], bool]
+) -> list[TrialCard]:
     """Time a net in each kind of numbers and layout, in turns; the least of each phase counts.
 
-    A kind that torch cannot compute this net in is left out.
+    A kind that torch cannot compute this net in is left out. It ends as soon as the outcome
+    `is_clear`.
     """
     trials = [_Trial(subject=subject, precision=each, layout=layout) for each, layout in kinds]
-    for _ in range(_ROUNDS + 1):  # The first does not count.
+    cards: list[TrialCard] = []
+    for number in range(_ROUNDS + 1):
         for trial in trials:
             trial.run()
-    return [trial.card() for trial in trials if trial.is_possible]
+        if number > 0:  # The first does not count.
+            cards = [trial.card() for trial in trials if trial.is_possible]
+            if is_clear(cards):
+                break
+    return cards
 
 
 @dataclass(slots=True, kw_only=True)
