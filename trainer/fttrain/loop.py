@@ -191,7 +191,8 @@ def _step(training: Training, group: list[Input], step: int) -> Step:
     if training.clip_norm is not None:
         clip_grad_norm_(trained, training.clip_norm)
     training.precision.step(training.optimizer)
-    training.optimizer.zero_grad(set_to_none=True)
+    for parameter in trained:  # `Optimizer.zero_grad` does the same in many times the time.
+        parameter.grad = None
     if training.ema is not None:
         training.ema.update(step)
     return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=tally.count)
