@@ -16,17 +16,12 @@ from fttrain.optim import groups, losses, optimizers, schedules
 from fttrain.optim.ema import Ema
 from fttrain.optim.schedules import Course
 from fttrain.optim.sharpness import Sharpness
-from fttrain.precision import Precision
+from fttrain.precision import LAYOUTS, Precision
 from fttrain.spec import itinerary, stages
 from fttrain.spec.plan import GroupCard, Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.training import Train
 from fttrain.state import checkpoint
-
-LAYOUTS = {
-    "contiguous": torch.contiguous_format,
-    "channels_last": torch.channels_last,
-}
 
 
 class InputsChanged(Exception):
@@ -83,6 +78,7 @@ def _of_stage(recipe: Recipe, plan: Plan, built: Net, place: int) -> dict[str, A
     course = _course(train, card)
     return {
         "prefix": len(card.prefix),
+        "is_light": card.is_light,
         "frozen_norms": tuple(frozen.norms(built, trained, bn=train.bn)[1]),
         "asides": built.used_asides(trained),
         "optimizer": optimizers.make(train.optimizer, table),

@@ -14,7 +14,7 @@ from fttrain.balance import Counts, Weighting
 from fttrain.data import audit, sources
 from fttrain.data.audit import Audit
 from fttrain.data.samples import Source
-from fttrain.models import build, fit, timm_nets, weights, zoo
+from fttrain.models import build, fit, timm_nets, weights, work, zoo
 from fttrain.models.fit import Fit
 from fttrain.models.weights import Lineage, Weights
 from fttrain.models.zoo import Net
@@ -46,12 +46,12 @@ class Draft:
             RecipeFaults: with all faults, each once.
         """
         parts = "source", "start", "net", "fit", "preprocess", "weighting", "continued"
-        works: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
-        works += [self._check_stages, self._check_outputs]
+        checks: list[Callable[[], object]] = [partial(getattr, self, part) for part in parts]
+        checks += [self._check_stages, self._check_outputs]
         faults: dict[Fault, None] = {}
-        for work in works:
+        for check in checks:
             try:
-                work()
+                check()
             except RecipeFaults as found:
                 faults |= dict.fromkeys(found.faults)
         if faults:
@@ -97,6 +97,11 @@ class Draft:
         return build.skeleton(
             self.recipe.model, classes=classes, channels=channels, tensors=tensors
         )
+
+    @cached_property
+    def macs(self) -> int:
+        """The multiply-accumulates of one image's forward pass in evaluation."""
+        return work.macs(self.net.module, self.stages[0].eval_shape)
 
     @cached_property
     def stages(self) -> tuple[StageDraft, ...]:

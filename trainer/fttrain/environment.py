@@ -43,6 +43,13 @@ def instructions() -> str:
     return " ".join(sorted(flag for flag in set(flags) if _CHOSEN_BY.fullmatch(flag)))
 
 
+@functools.cache
+def processor() -> str:
+    """Return the maker's name of this machine's processors; where it tells none, their kind."""
+    named = re.search(r"^model name\s*:\s*(.+)$", _processors(), re.MULTILINE)
+    return named[1].strip() if named else platform.machine()
+
+
 def _processors() -> str:
     try:
         return Path("/proc/cpuinfo").read_text()

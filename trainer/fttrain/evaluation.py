@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fttrain import feeding, loop
 from fttrain.artifacts.export import read_model
-from fttrain.assembly import LAYOUTS, InputsChanged
+from fttrain.assembly import InputsChanged
 from fttrain.data import labelled, order, sources
 from fttrain.data.audit import named, too_many
 from fttrain.data.decode import BadImage
@@ -25,7 +25,7 @@ from fttrain.data.view import EvalView
 from fttrain.judge import Judge
 from fttrain.models import build, sizes
 from fttrain.optim import losses
-from fttrain.precision import Precision
+from fttrain.precision import LAYOUTS, Precision
 from fttrain.results.verdicts import Verdicts
 from fttrain.spec import faults, rundir
 from fttrain.spec.faults import RecipeFaults

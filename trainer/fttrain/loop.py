@@ -8,6 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -66,6 +67,8 @@ class Training:
     seed: int
     micro_batch: int = 0
     """Images of a batch that are computed at once; 0: all of them."""
+    is_light: bool = False
+    """True if steps take one thread."""
     mixing: Mixing | None = None
     """Mixes the images of each batch."""
     precision: Precision = field(default_factory=Precision)
@@ -127,12 +130,15 @@ def train(
         group = list(itertools.islice(inputs, training.accumulate))
         if not group:
             return
-        yield _step(training, group, step)
+        with _threads(training):
+            made = _step(training, group, step)
+        yield made
 
 
 def evaluate(judge: Judging, batches: Iterable[Batch]) -> Verdicts:
     """Evaluate on batches of at most `chunk` images, in eval mode."""
-    judge.net.module.eval()
+    for module in judge.net.module.modules():
+        _turn(module, is_training=False)
     parts = []
     with torch.inference_mode():
         for batch in batches:
@@ -157,6 +163,20 @@ def recalibrate(training: Training, batches: Iterable[Batch]) -> None:
             _run(training, _prepared(training, batch.images))
 
 
+@contextmanager
+def _threads(training: Training) -> Iterator[None]:
+    """Have a light step take one thread; the prefix, which runs between steps, takes all."""
+    if not training.is_light:
+        yield
+        return
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+
+
 def _step(training: Training, group: list[Input], step: int) -> Step:
     lrs = training.rates(step)
     optimizers.set_pace(training.optimizer, lrs, training.momentum(step))
@@ -171,7 +191,8 @@ def _step(training: Training, group: list[Input], step: int) -> Step:
     if training.clip_norm is not None:
         clip_grad_norm_(trained, training.clip_norm)
     training.precision.step(training.optimizer)
-    training.optimizer.zero_grad(set_to_none=True)
+    for parameter in trained:  # `Optimizer.zero_grad` does the same in many times the time.
+        parameter.grad = None
     if training.ema is not None:
         training.ema.update(step)
     return Step(step=step, lrs=lrs, loss=tally.loss, correct=tally.correct, images=tally.count)
@@ -186,11 +207,12 @@ def _gradients(training: Training, group: list[Input], step: int, lrs: list[floa
         logits, loss = _forward(training, seen, labels)
         # Each batch counts by its share of the images: how they are parted does not matter, but for
         # class weights of cross_entropy, whose mean is over the weights of a batch.
-        training.precision.backward(loss * (len(labels) / images))
+        count = len(labels)
+        training.precision.backward(loss * (count / images) if count < images else loss)
         tally.add(
-            loss_sum=loss.item() * len(labels),
+            loss_sum=loss.item() * count,
             correct=_correct(logits, labels),
-            count=len(labels),
+            count=count,
         )
     if not math.isfinite(tally.loss):
         raise NonFiniteLoss(tally.loss, step=step, lrs=lrs)
@@ -202,6 +224,9 @@ def _passes(training: Training, group: list[Input]) -> Iterator[tuple[tuple[int,
     batch on, which part."""
     for place, (seen, labels) in enumerate(group):
         parts = _parts(len(labels), training.micro_batch)
+        if parts == 1:
+            yield (place,), (seen, labels)
+            continue
         cut = zip(seen.tensor_split(parts), labels.tensor_split(parts), strict=True)
         for part, piece in enumerate(cut):
             yield ((place, part) if part else (place,)), piece
@@ -228,16 +253,35 @@ def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, 
 
 
 def _enter_training(training: Training) -> None:
-    training.net.module.train()
-    _rest_prefix(training)
-    for norm in training.frozen_norms:
-        norm.eval()
+    resting = set(_inner(training.frozen_norms)) | set(_inner(_prefix(training)))
+    for module in training.net.module.modules():
+        _turn(module, is_training=module not in resting)
 
 
 def _rest_prefix(training: Training) -> None:
+    for module in _inner(_prefix(training)):
+        _turn(module, is_training=False)
+
+
+def _prefix(training: Training) -> Iterator[nn.Module]:
     for block in training.net.blocks[: training.prefix]:
-        for module in block.modules:
-            module.eval()
+        yield from block.modules
+
+
+def _inner(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """Yield modules and all that they are made of."""
+    return (inner for module in modules for inner in module.modules())
+
+
+def _turn(module: nn.Module, *, is_training: bool) -> None:
+    """Have one module train or not; `Module.train` sets all that it is made of, which takes longer.
+
+    Some nets of timm do more there, such as forget what they keep while they are evaluated.
+    """
+    if type(module).train is not nn.Module.train:
+        module.train(is_training)
+    elif module.training is not is_training:
+        module.training = is_training
 
 
 def _inputs(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from fttrain import balance, continuing, environment, outlook, precision, stagecards
+from fttrain import balance, continuing, environment, numerics, outlook, stagecards
 from fttrain.artifacts import tensorboard
 from fttrain.data import sources
 from fttrain.data import split as splits
@@ -51,14 +51,15 @@ def make(
     draft = Draft(recipe=recipe, references=references, cache=cache)
     draft.check()
     staged, ahead = stagecards.numbers(draft), _outlook(draft)
+    chosen = numerics.choose(draft, device=means.device, chunk=CHUNK, cache=cache)
     return Plan(
         recipe_digest=recipes.digest(recipe),
         environment=environment.now(means.accelerator),
         device=means.device,
         threads=_threads(recipe, means.cpus),
-        # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
-        layout="channels_last",
-        precision=precision.resolved(recipe.train.precision, means.device),
+        layout=chosen.layout,
+        precision=chosen.precision,
+        speed=chosen.speed,
         loader_workers=_loader_workers(draft, staged),
         chunk=CHUNK,
         data=_data_card(draft),
@@ -67,7 +68,7 @@ def make(
         consistency=ahead.consistency,
         continued=draft.continued,
         rates=ahead.rates,
-        macs=work.macs(draft.net.module, draft.stages[0].eval_shape),
+        macs=draft.macs,
         class_weights=draft.weighting.loss,
         sampling_weights=draft.weighting.sampling,
         notices=[
@@ -124,6 +125,8 @@ def digest_inputs(recipe: Recipe, *, references: Mapping[str, str], means: Means
         "references": dict(references),
         "environment": environment.now(means.accelerator).model_dump(),
         "means": means.model_dump(),
+        # What trials were made on.
+        "processor": environment.processor() if numerics.is_left_open(recipe) else None,
         # An output that needs a package is a fault where it is missing.
         "tensorboard": "tensorboard" in recipe.outputs and tensorboard.is_installed(),
         # The engine itself decides, too.

@@ -29,6 +29,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"machine    {plan.device}, {_count(plan.threads, 'thread')}, "
         f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.precision}, {plan.layout}, "
         f"torch {plan.environment.torch}",
+        *([f"numbers    {plan.speed.why}"] if plan.speed is not None else []),
         *_tables(plan),
     ]
     return [*lines, *(f"notice: {notice}" for notice in plan.notices)]

@@ -12,9 +12,13 @@ from fttrain.reserve import Reserve, usual_size
 from fttrain.spec import rundir
 
 
-def ahead(reserve: int | None) -> Callable[[Path], int]:
-    """Do what needs no job: touch so many bytes of memory. Return what takes the job."""
-    return partial(run, reserve=Reserve.begin(usual_size() if reserve is None else reserve))
+def ahead(reserve: int | None, are_others: Callable[[], bool]) -> Callable[[Path], int]:
+    """Do what needs no job: touch so many bytes of memory. Return what takes the job.
+
+    `are_others` says whether other jobs run: meanwhile most of the memory is left to them.
+    """
+    size = usual_size() if reserve is None else reserve
+    return partial(run, reserve=Reserve.begin(size, are_others))
 
 
 def run(run_dir: Path, *, reserve: Reserve | None = None) -> int:

@@ -23,6 +23,7 @@ def numbers(draft: Draft) -> dict[str, Any]:
         "stages": cards if draft.recipe.train.stages else [],
         "features": cards[0].features if not draft.recipe.train.stages else None,
         "pictures": cards[0].pictures if not draft.recipe.train.stages else None,
+        "is_light": cards[0].is_light if not draft.recipe.train.stages else False,
     }
     most = "steps_per_epoch", "activation_bytes", "batch_norm_train"
     return told | {name: max(getattr(card, name) for card in cards) for name in most}

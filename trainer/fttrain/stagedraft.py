@@ -91,6 +91,18 @@ class StageDraft:
         """The shape of one training image, (C, H, W)."""
         return self._shape(self._view)
 
+    @cached_property
+    def features(self) -> FeaturesCard | None:
+        """What becomes of what the blocks that run ahead make; None where none does."""
+        return keepable.card(
+            self.shared.net,
+            self.recipe,
+            self._view,
+            is_part=self.is_part,
+            prefix=self.prefix,
+            shape=self.train_shape,
+        )
+
     @property
     def _view(self) -> TrainView:
         return view.of(self.recipe, self.shared.preprocess.steps)
@@ -104,7 +116,6 @@ class StageDraft:
         """Return what a plan says of the net in this stage."""
         net, train = self.shared.net, self.recipe.train
         moving, staying = frozen.norms(net, self.trained, bn=train.bn)
-        features = self._features()
         return {
             "prefix": [block.name for block in net.blocks[: self.prefix]],
             "groups": self.table,
@@ -118,25 +129,16 @@ class StageDraft:
             ),
             "batch_norm_eval": len(staying),
             "batch_norm_train": len(moving),
-            "features": features,
+            "features": self.features,
             "pictures": grounding.card(
                 self.shared.source.train,
                 self.recipe,
                 self._view,
-                features=features,
+                features=self.features,
                 is_part=self.is_part,
             ),
+            "is_light": frozen.is_light(net, prefix=self.prefix, images=train.batch_size),
         }
-
-    def _features(self) -> FeaturesCard | None:
-        return keepable.card(
-            self.shared.net,
-            self.recipe,
-            self._view,
-            is_part=self.is_part,
-            prefix=self.prefix,
-            shape=self.train_shape,
-        )
 
     def faults(self) -> Iterator[Fault]:
         """Yield what cannot be."""

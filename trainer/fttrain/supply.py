@@ -77,6 +77,10 @@ class Supply:
             self.plain = self.stack.enter_context(plain)
         self._lead = agenda.lead(self.recipe, self.plan, self.source.train.labels, self.begin)
         self.batches = self._begun()
+        if not all(_is_kept(self.plan, epoch) for epoch in self._epochs):
+            self._val.begin()
+            if self.plain is not None:
+                self.plain.begin()
 
     @property
     def lead(self) -> Lead:
@@ -92,10 +96,15 @@ class Supply:
         passing = self._passing(self.staging.place)
         return passing[1].run(tasks) if passing is not None else self._val.run(tasks)
 
+    @property
+    def _epochs(self) -> range:
+        """All that are ahead."""
+        return range(self.begin.epoch, self.plan.epochs + 1)
+
     def _begun(self) -> Iterator[Batch]:
-        plan, begin, labels = self.plan, self.begin, self.source.train.labels
-        tasks = agenda.training(self.recipe, plan, labels, begin, self._lead.batches)
-        if any(_is_kept(plan, epoch) for epoch in range(begin.epoch, plan.epochs + 1)):
+        plan, labels = self.plan, self.source.train.labels
+        tasks = agenda.training(self.recipe, plan, labels, self.begin, self._lead.batches)
+        if any(_is_kept(plan, epoch) for epoch in self._epochs):
             return self._legs(tasks)
         return self._images(tasks)
 

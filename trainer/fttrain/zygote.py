@@ -29,6 +29,7 @@ from typing import Any
 import setproctitle
 
 from fttrain import openmp, shim
+from fttrain.occupancy import Occupancy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ class Mains:
     """Directory with a request in, exit code out."""
 
 
-def serve(connection: socket.socket, mains: Mains) -> None:
-    """Answer requests until the other end closes."""
+def serve(connection: socket.socket, mains: Mains, occupancy: Occupancy | None = None) -> None:
+    """Answer requests until the other end closes; keep count of the jobs that run."""
     setproctitle.setproctitle("finetuned zygote")
     # Children share the parent's pages; a collection in either would copy them all.
     gc.collect()
@@ -58,7 +59,7 @@ def serve(connection: socket.socket, mains: Mains) -> None:
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    zygote = _Zygote(connection, mains)
+    zygote = _Zygote(connection, mains, occupancy or Occupancy())
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         selector.register(wake_read, selectors.EVENT_READ)
@@ -76,9 +77,10 @@ def serve(connection: socket.socket, mains: Mains) -> None:
 class _Zygote:
     """What there is between requests: a shim and a worker that wait for the next job."""
 
-    def __init__(self, connection: socket.socket, mains: Mains) -> None:
+    def __init__(self, connection: socket.socket, mains: Mains, occupancy: Occupancy) -> None:
         self._connection = connection
         self._mains = mains
+        self._occupancy = occupancy
         self._spare: _Spare | None = self._fork_spare()
 
     def answer(self) -> bool:
@@ -104,6 +106,7 @@ class _Zygote:
         """Let go of children that have ended."""
         with contextlib.suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                self._occupancy.end(pid)
                 if self._spare is not None and pid == self._spare.pid:
                     self._spare.orders.close()
                     self._spare = None
@@ -116,6 +119,7 @@ class _Zygote:
                 spare.orders.send(order)
             except ConnectionError:  # ended, and not reaped yet
                 return self._start(request)
+        self._occupancy.begin(spare.pid)
         return spare.pid
 
     def _fork_spare(self) -> "_Spare":
@@ -190,15 +194,16 @@ def main() -> None:
     from fttrain import evaluator, planner, plotter, predictor, run, similarity, warm
 
     warm.preload()
+    occupancy = Occupancy()
     mains = Mains(
-        worker=partial(run.ahead, reserve),
+        worker=partial(run.ahead, reserve, occupancy.is_any),
         planner=planner.main,
         predictor=predictor.main,
         plotter=plotter.main,
         evaluator=evaluator.main,
         comparer=similarity.main,
     )
-    serve(connection, mains)
+    serve(connection, mains, occupancy)
 
 
 if __name__ == "__main__":

@@ -253,4 +253,6 @@ def _machine(plan: Card) -> list[str]:
     loaders = text.counted(plan["loader_workers"], "loader process").replace(
         "processs", "processes"
     )
-    return [f"{plan['device']}, {threads}, {loaders}, {plan['precision']}, {plan['layout']}"]
+    whole = f"{plan['device']}, {threads}, {loaders}, {plan['precision']}, {plan['layout']}"
+    speed = plan.get("speed")
+    return [whole, *([speed["why"]] if speed else [])]

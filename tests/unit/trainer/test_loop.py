@@ -270,3 +270,50 @@ def test_a_loss_that_is_no_number_stops_before_the_step(photos: Path) -> None:
     assert str(caught.value) == "the loss is nan at step 35"
     for name, value in training.net.module.named_parameters():
         assert torch.equal(value, before[name]) or name == "head.bias"
+
+
+def test_a_light_step_takes_one_thread_and_the_frozen_part_all(photos: Path) -> None:
+    recipe = engine.photos(photos, trains=["head"])
+    plan = engine.planned(recipe)
+    training = assembly.training(recipe, plan)
+    seen: dict[str, set[int]] = {"frozen": set(), "trained": set()}
+
+    def noting(part: str) -> Any:
+        return lambda *_: seen[part].add(torch.get_num_threads())
+
+    training.net.blocks[0].modules[0].register_forward_hook(noting("frozen"))
+    training.net.head_layer.register_forward_hook(noting("trained"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        steps_of_the_loop(recipe, plan, training)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {"frozen": {2}, "trained": {1}}
+
+
+def test_a_step_is_light_where_a_small_head_on_vectors_alone_trains(photos: Path) -> None:
+    def is_light(trains: str, **model: Any) -> bool:
+        cnn = {"cnn": {"channels": [4, 8]}, **model}
+        return engine.planned(engine.photos(photos, cnn, trains=[trains])).is_light
+
+    assert is_light("head")
+    assert not is_light("all"), "convolutions pass over pictures"
+    assert not is_light("head", head=[{"linear": 30_000}, {"linear": 30}])
+
+
+def test_a_net_that_does_more_than_others_when_it_turns_to_training_is_told(
+    recipe: Recipe, plan: Plan
+) -> None:
+    training, turned = assembly.training(recipe, plan), []
+
+    class Keeping(nn.Identity):
+        def train(self, mode: bool = True) -> "Keeping":
+            turned.append(mode)
+            return super().train(mode)
+
+    training.net.module.add_module("keeping", Keeping())
+    steps_of_the_loop(recipe, plan, training)
+    loop.evaluate(training, epoch_batches(recipe, plan, 1))
+    assert turned[-2:] == [True, False]

@@ -61,6 +61,41 @@ def test_what_the_job_does_not_need_goes_back_and_is_not_told_as_its_own() -> No
     assert _run(SIZE, keep=SIZE // 4)["kept"] <= SIZE // 2
 
 
+_BESIDE_OTHERS = """
+import sys, threading, time
+from pathlib import Path
+from fttrain import reserve
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+size, before, asked = 32 << 20, resident(), threading.Event()
+reserve.AMID_OTHERS, reserve._QUIET_S, running = 8 << 20, 0.0, [True]
+
+def are_others():
+    asked.set()
+    return running[0]
+
+held = reserve.Reserve.begin(size, are_others)
+assert asked.wait(60)
+amid = resident() - before
+running[0] = False
+while resident() - before < 0.9 * size:
+    pass
+held.stop()
+other = reserve.Reserve.begin(size, lambda: True)
+other.stop()
+print(amid)
+"""
+
+
+def test_beside_other_jobs_little_is_touched_and_the_rest_when_they_have_ended() -> None:
+    command = [sys.executable, "-c", _BESIDE_OTHERS]
+    environment = {**os.environ, "GLIBC_TUNABLES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert int(done.stdout) < 16 << 20
+
+
 def test_stopping_early_and_having_none_are_no_faults() -> None:
     assert _run(SIZE, "at once")["threads"] == 1
     assert _run(0, "at once")["touched"] < SIZE // 8

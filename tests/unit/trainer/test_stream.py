@@ -129,6 +129,20 @@ def test_processes_start_with_the_first_run_and_end_with_close(samples: Samples)
     assert children() == []
 
 
+def test_processes_that_were_begun_ahead_serve_the_first_run(samples: Samples) -> None:
+    with (
+        Stream(samples, EvalView(FRAMED), 2) as stream,
+        Stream(samples, EvalView(FRAMED), 0) as own,
+    ):
+        stream.begin()
+        begun = {child.pid for child in children()}
+        assert len(begun) == 2
+        assert facts(stream.run(plan(samples))) == facts(own.run(plan(samples)))
+        assert {child.pid for child in children()} == begun
+    own.begin()
+    assert children() == []
+
+
 def test_processes_serve_one_run_after_another(samples: Samples) -> None:
     with Stream(samples, EvalView(FRAMED), workers=2) as stream:
         first = facts(stream.run(in_order(samples)))

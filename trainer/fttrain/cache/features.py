@@ -179,6 +179,8 @@ class Features:
         self._stream = passing.stack.enter_context(Stream(samples, ways, passing.workers))
         self._seen_as = json.dumps(ways.card, sort_keys=True).encode()
         self._digests: list[bytes | None] = [None] * len(samples)
+        self._keys: list[Key | None] = [None] * len(samples)
+        """Of images that are seen in one way alone."""
         self._known: set[Pair] = set()
         """Pairs that are kept, or will be."""
         self._on_way: set[Pair] = set()
@@ -237,6 +239,8 @@ class Features:
 
     def _key(self, pair: Pair) -> Key:
         index, number = pair
+        if (known := self._keys[index]) is not None:
+            return known
         digest = self._digests[index]
         if digest is None:
             try:
@@ -245,7 +249,11 @@ class Features:
                 digest = uuid.uuid4().bytes
             self._digests[index] = digest
         name = self._ways.name(number=number, index=index)
-        return hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
+        key = hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
+        if self._ways.count == 1:
+            self._keys[index] = key
+            self._digests[index] = None  # Which is not needed again.
+        return key
 
     # --- making -------------------------------------------------------------------------------
 

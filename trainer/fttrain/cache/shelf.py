@@ -56,6 +56,8 @@ class Segment:
 
     entries: NDArray[Any]
     """Sorted by key."""
+    keys: NDArray[Any]
+    """Those of the entries, one after the other: searched in half the time."""
     rows: NDArray[np.uint8]
     dtype: np.dtype[Any]
 
@@ -67,25 +69,27 @@ class Segment:
             card = json.loads(head)
             if card["format"] != _FORMAT or hashlib.sha256(body).hexdigest() != card["sha256"]:
                 return None
-            rows = np.memmap(index.with_suffix(".rows"), np.uint8, "r")
+            # A plain array: parts of a memmap are memmaps, which take five times as long to make.
+            rows = np.asarray(np.memmap(index.with_suffix(".rows"), np.uint8, "r"))
         except (OSError, ValueError, KeyError):
             return None
         if len(rows) < card["bytes"]:
             return None
-        return cls(np.frombuffer(body, _ENTRY), rows, np.dtype(card["dtype"]))
+        entries = np.frombuffer(body, _ENTRY)
+        keys = np.ascontiguousarray(entries["key"])
+        return cls(entries, keys, rows, np.dtype(card["dtype"]))
 
     def places(self, keys: NDArray[Any]) -> NDArray[np.int64]:
         """Return where in `entries` each key lies; -1 where it does not."""
-        place = np.searchsorted(self.entries["key"], keys)
-        place = np.minimum(place, len(self.entries) - 1)
-        return np.where(self.entries["key"][place] == keys, place, -1)
+        place = self.keys.searchsorted(keys)
+        place = np.minimum(place, len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, place, -1)
 
     def array(self, place: int) -> Rows:
         """Return an array, not copied."""
-        entry = self.entries[place]
-        shape = [int(size) - 1 for size in entry["shape"] if size]
-        begin = int(entry["offset"])
-        size = int(np.prod(shape)) * self.dtype.itemsize
+        shape = [size - 1 for size in self.entries["shape"][place].tolist() if size]
+        begin = int(self.entries["offset"][place])
+        size = math.prod(shape) * self.dtype.itemsize
         return self.rows[begin : begin + size].view(self.dtype).reshape(shape)
 
     def stacked(self, places: NDArray[np.int64], shape: tuple[int, ...]) -> Rows:

@@ -52,7 +52,7 @@ class LoaderDied(Exception):
 
 
 class Loaders(Generic[Task]):
-    """Loader processes: started by the first run, ended by `close`."""
+    """Loader processes: started by `begin` or the first run, ended by `close`."""
 
     def __init__(
         self, make: Callable[[Task, Room], Pixels], count: int, idle: Callable[[], None] = _rest
@@ -74,13 +74,17 @@ class Loaders(Generic[Task]):
         if self._under_way:  # Of a run that was given up: it belongs to nobody.
             self.close()
         self._under_way = deque()
-        while len(self._loaders) < self._count:
-            self._loaders.append(_Loader(self._make, self._idle))
+        self.begin()
         rest = iter(tasks)
         turns = itertools.islice(itertools.cycle(self._loaders), _AHEAD * self._count)
         for loader, task in zip(turns, rest, strict=False):
             self._hand_out(task, loader)
         return self._collect(rest, self._under_way)
+
+    def begin(self) -> None:
+        """Start the processes that are not there yet."""
+        while len(self._loaders) < self._count:
+            self._loaders.append(_Loader(self._make, self._idle))
 
     def close(self) -> None:
         """End the processes at once. May be called again."""

@@ -84,6 +84,14 @@ class Stream:
             made = self._loaders.run(plan)
         return (self._batch(task, images) for task, images in made)
 
+    def begin(self) -> None:
+        """Start the loader processes, while this one is small.
+
+        They share its memory; what it frees later, and uses again, would be copied for them.
+        """
+        if self._loaders is not None:
+            self._loaders.begin()
+
     def close(self) -> None:
         """End the loader processes. May be called again."""
         if self._loaders is not None:

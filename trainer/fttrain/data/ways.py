@@ -64,6 +64,8 @@ class Ways:
         """Return in which way the view sees an image."""
         if self.view.views is not None:
             return self.view.turn(epoch=epoch, index=index, repeat=repeat)
+        if not self.drawn:
+            return 0
         bits = (
             self._is_done(place, epoch=epoch, index=index, repeat=repeat) << bit
             for bit, place in enumerate(self.drawn)

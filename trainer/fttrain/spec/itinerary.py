@@ -23,7 +23,7 @@ def plans(plan: Plan) -> tuple[Plan, ...]:
 
 _FLAT = (
     "epochs", "steps", "steps_per_epoch", "prefix", "groups", "parameters_trained",
-    "activation_bytes", "batch_norm_eval", "batch_norm_train", "features", "pictures",
+    "activation_bytes", "batch_norm_eval", "batch_norm_train", "features", "pictures", "is_light",
 )  # fmt: skip
 
 

@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from fttrain.spec.images import Preprocess
 
+PrecisionName = Literal["fp32", "bf16", "fp16"]
+TriedPrecision = Literal["fp32", "bf16"]
+LayoutName = Literal["contiguous", "channels_last"]
+
 
 class Card(BaseModel):
     """A part of a plan. Unknown keys are errors: a plan is read by the version that made it."""
@@ -123,6 +127,32 @@ class PicturesCard(Card):
     """True if random changes are made to whole batches, which needs no loader processes."""
 
 
+class TrialCard(Card):
+    """How fast a net was in one kind of numbers and one layout: seconds of one thread per image."""
+
+    precision: TriedPrecision
+    layout: LayoutName
+    ahead_s: float
+    """A forward pass of the blocks that run ahead."""
+    step_s: float
+    """A training step of all others."""
+    rest_s: float
+    """A forward pass of all others."""
+
+
+class SpeedCard(Card):
+    """Why precision and layout are what they are, where the recipe leaves them open."""
+
+    why: str
+    """For people: `bf16: 2.1 times as fast here as fp32`."""
+    processor: str = ""
+    """By its maker's name. Empty: nothing was tried."""
+    gain: float = 1.0
+    """So many times as fast, over the job, as fp32 in the usual layout."""
+    trials: list[TrialCard] = []
+    """That of fp32 in the usual layout first."""
+
+
 class StageCard(Card):
     """One stage of several: what it decides, and where it lies in the run."""
 
@@ -141,6 +171,7 @@ class StageCard(Card):
     batch_norm_eval: int
     batch_norm_train: int
     optimizer_state: Literal["reset", "keep"]
+    is_light: bool = False
     features: FeaturesCard | None = None
     pictures: PicturesCard | None = None
     """None: made by a version that kept none."""
@@ -215,8 +246,10 @@ class Plan(Card):
     device: Literal["cpu", "cuda"]
     threads: int
     """Threads of one operator."""
-    layout: Literal["contiguous", "channels_last"]
-    precision: Literal["fp32", "bf16", "fp16"]
+    layout: LayoutName
+    precision: PrecisionName
+    speed: SpeedCard | None = None
+    """None: the recipe says which precision."""
     loader_workers: int
     ema_decay: float | None = None
     """Of the mean of the weights, adjusted where the recipe wants it so; None: there is none."""
@@ -228,6 +261,9 @@ class Plan(Card):
     """None: no block runs ahead, or there are stages."""
     pictures: PicturesCard | None = None
     """None: there are stages, or it was made by a version that kept none."""
+    is_light: bool = False
+    """True if a step computes so little that a second thread would cost more than it gains: it
+    takes one. With stages each says it of itself."""
     batch_size: int
     micro_batch: int = 0
     """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""

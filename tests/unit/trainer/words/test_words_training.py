@@ -20,7 +20,6 @@ from fttrain.events import Header
 from fttrain.journal import Journal, StepLog
 from fttrain.loop import Step, Training
 from fttrain.optim import ema
-from fttrain.precision import resolved
 from fttrain.progress import Progress
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
@@ -204,11 +203,28 @@ def test_a_step_whose_gradient_is_no_number_is_left_out_and_the_scale_is_halved(
     assert run.training.precision.state()["scale"] == 2.0**126
 
 
-def test_auto_is_bf16_on_a_gpu_and_fp32_on_a_processor() -> None:
-    assert Run(precision="auto").plan.precision == "fp32"
+def test_fp32_is_what_a_recipe_means_that_says_nothing() -> None:
     assert Run().plan.precision == "fp32"
-    assert resolved("auto", "cuda") == "bf16"
-    assert resolved("fp16", "cuda") == "fp16"
+
+
+@pytest.mark.word("train.layout")
+@pytest.mark.parametrize("layout", ["channels_last", "contiguous"])
+def test_a_layout_is_that_of_images_and_of_weights(layout: str) -> None:
+    run = Run(layout=layout)
+    (batch, *_) = run.batches(1)
+    both = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+    expected, seen = both[layout], list[bool]()
+    convs = [each for each in run.net.modules() if isinstance(each, nn.Conv2d)]
+    (conv,) = [each for each in convs if each.in_channels > 1]
+    conv.register_forward_hook(
+        lambda _, given, __: seen.append(given[0].is_contiguous(memory_format=expected))
+    )
+
+    loop.evaluate(run.training, [batch])
+
+    assert seen == [True]
+    assert conv.weight.is_contiguous(memory_format=expected)
+    assert Run().plan.layout == "channels_last"
 
 
 def test_fp16_on_a_processor_is_said_to_be_slow() -> None:
