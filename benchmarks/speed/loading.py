@@ -8,33 +8,41 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.speed.ours import computed_in
 from benchmarks.speed.samples import Sample
 from fttrain import agenda, plan, process, recipefile
+from fttrain.cache.features import Place
 from fttrain.data import sources
-from fttrain.data.stream import Batch, Stream
-from fttrain.data.view import TrainView, normalise
+from fttrain.data.stream import Batch
+from fttrain.data.view import normalise
 from fttrain.spec.images import Preprocess
 from fttrain.spec.plan import Means
+from fttrain.supply import Supply
+
+_CACHE_BYTES = 4 << 30
 
 
 def measure(job: Path) -> Sample:
-    """Go through the training images, epoch by epoch."""
+    """Go through the training images, epoch by epoch; what is kept of them lies beside the job."""
     recipe = recipefile.read(job).recipe
     planned = plan.make(recipe, references={}, means=Means(cpus=os.cpu_count() or 1))
     process.settle(threads=planned.threads, device="cpu")
-    found, steps = sources.load(recipe.data), planned.preprocess.steps
-    view = TrainView(steps, recipe.data.augment, recipe.train.seed)
-    with Stream(found.train, view, planned.loader_workers) as stream:
-        tasks = agenda.training(recipe, planned, found.train.labels)
-        begun = time.perf_counter()
-        seconds = list(_epochs(stream.run(tasks), steps))
+    begun = time.perf_counter()
+    with ExitStack() as stack:
+        supply = Supply(
+            recipe=recipe, plan=planned, source=sources.load(recipe.data), begin=agenda.Place(),
+            place=Place(root=job.parent / "cache", most_bytes=_CACHE_BYTES), known={},
+            tell=lambda notice: print(notice, file=sys.stderr), stack=stack,
+        )  # fmt: skip
+        seconds = list(_epochs(supply.batches, planned.preprocess.steps))
     return Sample(
         version=f"finetuned, torch {planned.environment.torch}", workers=planned.loader_workers,
-        precision="fp32", layout="contiguous", images=planned.data.train.images,
-        epochs_s=seconds, whole_s=time.perf_counter() - begun,
+        precision=computed_in(planned.model_dump(), is_cached=False), layout="contiguous",
+        images=planned.data.train.images, epochs_s=seconds, whole_s=time.perf_counter() - begun,
     )  # fmt: skip
 
 

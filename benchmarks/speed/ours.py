@@ -96,11 +96,11 @@ def _sample(run_dir: Path, *, is_cached: bool = False, **measured: float) -> Sam
 
 
 def computed_in(plan: Mapping[str, Any], *, is_cached: bool) -> str:
-    """Return a plan's precision, and whether features were kept, by this job or one before."""
-    features = plan.get("features") or {}
-    if not features.get("views"):
-        return str(plan["precision"])
-    return f"{plan['precision']}, {'cached before' if is_cached else 'cached'}"
+    """Return a plan's precision, and what was kept of images, by this job or one before."""
+    features, pictures = plan.get("features") or {}, plan.get("pictures") or {}
+    if features.get("views"):
+        return f"{plan['precision']}, {'cached before' if is_cached else 'cached'}"
+    return f"{plan['precision']}, images cached" if pictures.get("is_kept") else plan["precision"]
 
 
 def first_epoch(entries: list[events.Entry]) -> float:

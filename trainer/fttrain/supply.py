@@ -141,8 +141,13 @@ class Supply:
         assert self.staging.place == number
         side = self._spared.picture(0)
         shapes = self._eval_view(side).shape, self._ways(number).view(side, epoch=1, index=0).shape
+        views = card.features.views * len(self._spared) + len(self.source.val)
         begun = Passing.begin(
-            self.staging.training, self.plan, self.place, shapes=dict.fromkeys(shapes)
+            self.staging.training,
+            self.plan,
+            self.place,
+            shapes=dict.fromkeys(shapes),
+            wanted=views * card.features.bytes_per_view,
         )
         if begun is None:
             return None

@@ -138,6 +138,12 @@ def test_a_cached_figure_says_so_where_the_plan_does(
     assert computed_in({"precision": "bf16", "features": features}, is_cached=is_cached) == told
 
 
+@pytest.mark.parametrize(("is_kept", "told"), [(True, "fp32, images cached"), (False, "fp32")])
+def test_images_that_are_kept_are_told_too(is_kept: bool, told: str) -> None:
+    plan = {"precision": "fp32", "features": None, "pictures": {"is_kept": is_kept}}
+    assert computed_in(plan, is_cached=False) == told
+
+
 def test_the_peers_task_and_our_job_are_of_the_same_work() -> None:
     work = Work(trains="after:5", augment="flip", epochs=3, batch=16, lr=0.01)
 

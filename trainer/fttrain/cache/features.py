@@ -128,7 +128,13 @@ class Passing:
 
     @classmethod
     def begin(
-        cls, training: Training, plan: Plan, place: Place, *, shapes: Collection[Sequence[int]]
+        cls,
+        training: Training,
+        plan: Plan,
+        place: Place,
+        *,
+        shapes: Collection[Sequence[int]],
+        wanted: int = 0,
     ) -> Self | None:
         """Return it; None where what it makes of an image depends on where in a chunk it lies.
 
@@ -137,9 +143,12 @@ class Passing:
             plan: of the run.
             place: where to keep what it makes.
             shapes: of the images, each (C, H, W).
+            wanted: so many bytes will be kept, at most.
         """
         folder = place.root / FOLDER / _digest(training, plan)
-        left_bytes = shelf.make_room(place.root, most_bytes=place.most_bytes, keep=folder)
+        left_bytes = shelf.make_room(
+            place.root, most_bytes=place.most_bytes, keep=folder, wanted=wanted
+        )
         kept = Kept(folder, left_bytes)
         for shape in shapes:
             tried = folder / "-".join([_TRIED, *map(str, shape)])
