@@ -9,13 +9,15 @@ times as long as fp32. On a processor without such instructions bf16 is emulated
 What `auto` chooses is up to `fttrain.numerics`.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
+
+from fttrain.depthwise import DepthwiseGradients
 
 Name = Literal["fp32", "bf16", "fp16"]
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -36,7 +38,13 @@ class Precision:
         is_other = self._name != "fp32"
         # A disabled autocast still asks whether the device has the type.
         dtype = _TYPES[self._name] if is_other else torch.bfloat16
-        return torch.autocast(self._device, dtype=dtype, enabled=is_other)
+        cast = torch.autocast(self._device, dtype=dtype, enabled=is_other)
+        if self._name != "bf16" or self._device != "cpu":
+            return cast
+        both = ExitStack()
+        both.enter_context(cast)
+        both.enter_context(DepthwiseGradients())
+        return both
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, in the scale of the moment."""
