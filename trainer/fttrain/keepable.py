@@ -4,6 +4,7 @@ import torch
 
 from fttrain.data.view import TrainView
 from fttrain.data.ways import Ways
+from fttrain.models.skimming import skimmed
 from fttrain.models.zoo import Net
 from fttrain.spec.plan import FeaturesCard
 from fttrain.spec.recipe import Recipe
@@ -41,7 +42,7 @@ def feature_bytes(net: Net, shape: tuple[int, int, int], *, prefix: int) -> int:
     """Return how much what the first blocks make of one image takes in fp32; bf16 takes half."""
     net.module.eval()
     seen = torch.empty((1, *shape), device="meta")
-    with torch.no_grad():
+    with torch.no_grad(), skimmed(net.module):
         for block in net.blocks[:prefix]:
             seen = block.run(seen)
     return seen.numel() * seen.element_size()

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -68,7 +68,7 @@ class Training:
     micro_batch: int = 0
     """Images of a batch that are computed at once; 0: all of them."""
     is_light: bool = False
-    """True if steps take one thread."""
+    """True if steps take one thread, and fp32."""
     mixing: Mixing | None = None
     """Mixes the images of each batch."""
     precision: Precision = field(default_factory=Precision)
@@ -242,7 +242,9 @@ def _parts(images: int, micro_batch: int) -> int:
 def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return logits and loss, to which auxiliary heads add theirs by their weight."""
     seen_aside: list[tuple[float, Tensor]] = []
-    with training.precision.cast():
+    # So little work is slower in bf16: what it saves is less than the conversions take.
+    seen = seen.float() if training.is_light else seen
+    with nullcontext() if training.is_light else training.precision.stepping():
         for block in training.net.blocks[training.prefix :]:
             seen = block.run(seen)
             heads = [head for head in training.asides if head.after == block.name]

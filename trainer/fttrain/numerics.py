@@ -169,6 +169,7 @@ def _try_out(draft: Draft, sizes: "_Sizes") -> list[TrialCard]:
         staying=tuple(frozen.norms(built, trained, bn=stage.recipe.train.bn)[1]),
         batch=(sizes.batch, *stage.train_shape),
         chunk=(sizes.chunk, *stage.eval_shape),
+        is_light=frozen.is_light(built, prefix=stage.prefix, images=stage.recipe.train.batch_size),
     )
     with tryout.alone():
         layouts = _layouts(subject, draft.recipe.train.layout)

@@ -9,7 +9,8 @@ times as long as fp32. On a processor without such instructions bf16 is emulated
 What `auto` chooses is up to `fttrain.numerics`.
 """
 
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -38,13 +39,14 @@ class Precision:
         is_other = self._name != "fp32"
         # A disabled autocast still asks whether the device has the type.
         dtype = _TYPES[self._name] if is_other else torch.bfloat16
-        cast = torch.autocast(self._device, dtype=dtype, enabled=is_other)
-        if self._name != "bf16" or self._device != "cpu":
-            return cast
-        both = ExitStack()
-        both.enter_context(cast)
-        both.enter_context(DepthwiseGradients())
-        return both
+        return torch.autocast(self._device, dtype=dtype, enabled=is_other)
+
+    @contextmanager
+    def stepping(self) -> Iterator[None]:
+        """Have the forward pass of a step compute so within this context."""
+        is_slow_somewhere = self._name == "bf16" and self._device == "cpu"
+        with self.cast(), DepthwiseGradients() if is_slow_somewhere else nullcontext():
+            yield
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, in the scale of the moment."""

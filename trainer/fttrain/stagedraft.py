@@ -197,7 +197,7 @@ class StageDraft:
     def _check_sizes(self) -> None:
         self._check_channels()
         self._check_geometry()
-        for shape in (self.eval_shape, self.train_shape):
+        for shape in dict.fromkeys((self.eval_shape, self.train_shape)):
             complaint = sizes.complaint(self.shared.net, shape, trained=self.trained)
             if complaint is not None:
                 raise _fault("data", complaint)

@@ -5,7 +5,7 @@ What counts is the processor time of one thread: it hardly grows where others wa
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -42,6 +42,8 @@ class Subject:
     """The shape of what a training step sees, (N, C, H, W)."""
     chunk: tuple[int, int, int, int]
     """The shape of what an evaluation sees at once."""
+    is_light: bool
+    """True if steps take fp32 in any case."""
 
 
 @contextmanager
@@ -161,7 +163,9 @@ class _Trial:
             optimizer.zero_grad()
 
     def _step(self, seen: Tensor, optimizer: SGD) -> None:
-        with Precision(self.precision).cast():
+        is_light = self.subject.is_light
+        seen = seen.float() if is_light else seen
+        with nullcontext() if is_light else Precision(self.precision).stepping():
             for block in self.subject.net.blocks[self.subject.prefix :]:
                 seen = block.run(seen)
         labels = torch.zeros(len(seen), dtype=torch.int64)

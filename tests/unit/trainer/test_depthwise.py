@@ -46,7 +46,7 @@ def test_gradients_are_those_of_torch_but_for_rounding(
     conv = nn.Conv2d(8, 8, groups=8, bias=bias, **geometry).to(memory_format=layout)  # type: ignore[arg-type]
     images = torch.randn(4, 8, *sides).contiguous(memory_format=layout)
 
-    ours = gradients(conv, images, Precision("bf16").cast)
+    ours = gradients(conv, images, Precision("bf16").stepping)
     torchs = gradients(conv, images, plain)
 
     assert torch.equal(ours[0], torchs[0])
@@ -62,7 +62,7 @@ def test_no_gradient_is_further_from_the_exact_one_than_torchs() -> None:
     conv.weight.data = conv.weight.data.bfloat16().float()
     exact = gradients(conv, images, partial(torch.autocast, "cpu", enabled=False))
 
-    ours, torchs = (gradients(conv, images, cast) for cast in (Precision("bf16").cast, plain))
+    ours, torchs = (gradients(conv, images, cast) for cast in (Precision("bf16").stepping, plain))
 
     for mine, other, true in zip(ours[1:], torchs[1:], exact[1:], strict=True):
         assert (mine - true).norm() <= 1.05 * (other - true).norm()
@@ -80,7 +80,7 @@ def test_no_gradient_is_further_from_the_exact_one_than_torchs() -> None:
 def test_others_are_left_to_torch_bit_for_bit(conv: nn.Conv2d) -> None:
     images = torch.randn(2, 8, 9, 9)
 
-    ours, torchs = (gradients(conv, images, cast) for cast in (Precision("bf16").cast, plain))
+    ours, torchs = (gradients(conv, images, cast) for cast in (Precision("bf16").stepping, plain))
 
     assert all(map(torch.equal, ours, torchs))
 
@@ -88,7 +88,7 @@ def test_others_are_left_to_torch_bit_for_bit(conv: nn.Conv2d) -> None:
 def test_frozen_weights_have_no_gradient() -> None:
     conv = nn.Conv2d(8, 8, 3, groups=8, stride=2).requires_grad_(False)
 
-    _, of_images = gradients(conv, torch.randn(2, 8, 9, 9), Precision("bf16").cast)
+    _, of_images = gradients(conv, torch.randn(2, 8, 9, 9), Precision("bf16").stepping)
 
     assert of_images.shape == (2, 8, 9, 9)
 
@@ -96,6 +96,6 @@ def test_frozen_weights_have_no_gradient() -> None:
 def test_fp32_is_left_alone() -> None:
     conv = nn.Conv2d(8, 8, 3, groups=8, stride=2)
 
-    ours = gradients(conv, torch.ones(2, 8, 9, 9), Precision("fp32").cast)
+    ours = gradients(conv, torch.ones(2, 8, 9, 9), Precision("fp32").stepping)
 
     assert ours[0].dtype is torch.float32

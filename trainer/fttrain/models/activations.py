@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from fttrain.models.skimming import skimmed
 from fttrain.models.zoo import Net
 
 
@@ -44,7 +45,7 @@ def saved_bytes(
     for norm in staying:
         norm.eval()
     seen = torch.empty(shape, device="meta")
-    with torch.no_grad():
+    with torch.no_grad(), skimmed(net.module):
         for block in net.blocks[:prefix]:
             seen = block.run(seen)
     with saved_tensors_hooks(keep, _unchanged):

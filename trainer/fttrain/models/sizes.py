@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from fttrain.models.skimming import skimmed
 from fttrain.models.zoo import Net
 
 _MOST = 1024  # Pixels: no net is known that needs more.
@@ -62,7 +63,7 @@ def _least(net: Net, channels: int, after: dict[str, torch.nn.Module]) -> int | 
 def _passes(net: Net, shape: tuple[int, int, int], after: dict[str, torch.nn.Module]) -> bool:
     try:
         seen: Tensor = torch.empty((2, *shape), device="meta")
-        with torch.no_grad():
+        with torch.no_grad(), skimmed(net.module):
             for block in net.blocks:
                 seen = block.run(seen)
                 if block.name in after:

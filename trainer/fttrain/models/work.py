@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fttrain.models.skimming import skimmed
 from fttrain.models.zoo import Net
 
 _IMAGES = 2  # BatchNorm wants more than one.
@@ -18,7 +19,7 @@ def per_image(net: Net, shape: tuple[int, int, int], *, prefix: int) -> float:
     seen = torch.empty((_IMAGES, *shape), device="meta")
     counts = []
     for blocks in (net.blocks[:prefix], net.blocks[prefix:]):
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), skimmed(net.module):
             for block in blocks:
                 seen = block.run(seen)
         counts.append(counter.get_total_flops() / _IMAGES)
@@ -37,7 +38,7 @@ def macs(module: nn.Module, shape: tuple[int, ...]) -> int:
         shape: of the image, (C, H, W).
     """
     module.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), skimmed(module):
         module(torch.empty((1, *shape), device="meta"))
     # A multiplication and an addition are two operations.
     return int(counter.get_total_flops()) // 2
