@@ -37,7 +37,7 @@ def settle(*, threads: int, device: str) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # From glibc's malloc.h.
 
 
 def keep_freed_memory() -> None:
@@ -50,6 +50,8 @@ def keep_freed_memory() -> None:
     if mallopt is not None:  # glibc alone has it.
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        # What one thread has freed another may use: those that pass images come and go.
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def working_set_bytes(plan: Plan) -> int:

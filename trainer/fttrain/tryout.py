@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from resource import RUSAGE_THREAD, getrusage
 from typing import TypeVar
 
 import torch
@@ -19,10 +20,11 @@ from fttrain.models.zoo import Net
 from fttrain.precision import LAYOUTS, Precision
 from fttrain.spec.plan import LayoutName, TrialCard, TriedPrecision
 
-FORWARD_FLOPS, STEP_FLOPS = 3e9, 12e9
-"""About a tenth and a third of a second: so much is passed at once, but never less than two
+FORWARD_FLOPS, STEP_FLOPS = 2e9, 12e9
+"""About a fifteenth and a third of a second: so much is passed at once, but never less than two
 images. What bf16 gains depends on how many there are: weights are cast but once for all."""
-_ROUNDS = 2
+_ROUNDS = 3
+_MOST_TURNS, _FEW_PAGES = 4, 16
 T = TypeVar("T")
 Kind = tuple[TriedPrecision, LayoutName]
 
@@ -63,8 +65,7 @@ def forward_s(subject: Subject, layout: LayoutName) -> float:
     """Return the seconds of a forward pass of two images in fp32."""
     trial = _Trial(subject=subject, precision="fp32", layout=layout)
     images = trial.laid_out((2, *subject.chunk[1:]))
-    # The first does not count: it finds memory and makes kernels.
-    return [_timed(lambda: trial.judge(images))[0] for _ in range(2)][-1]
+    return _settled(lambda: _timed(lambda: trial.judge(images)))[0]
 
 
 def compare(
@@ -77,13 +78,12 @@ def compare(
     """
     trials = [_Trial(subject=subject, precision=each, layout=layout) for each, layout in kinds]
     cards: list[TrialCard] = []
-    for number in range(_ROUNDS + 1):
+    for number in range(_ROUNDS):
         for trial in trials:
             trial.run()
-        if number > 0:  # The first does not count.
-            cards = [trial.card() for trial in trials if trial.is_possible]
-            if is_clear(cards):
-                break
+        cards = [trial.card() for trial in trials if trial.is_possible]
+        if number > 0 and is_clear(cards):
+            break
     return cards
 
 
@@ -100,15 +100,15 @@ class _Trial:
         if not self.is_possible:
             return
         try:
-            self.spent.append(self._phases())
+            self.spent.append(_settled(self._phases))
         except RuntimeError:
             # bf16 has no kernel for one of its operators. Where fp32 has none either, or memory
             # runs out, the job will say so itself.
             self.is_possible = False
 
     def card(self) -> TrialCard:
-        """Return the least of each phase, the first time aside, by image."""
-        ahead, step, rest = map(min, zip(*self.spent[1:], strict=True))
+        """Return the least of each phase, by image."""
+        ahead, step, rest = map(min, zip(*self.spent, strict=True))
         batch, chunk = self.subject.batch[0], self.subject.chunk[0]
         return TrialCard(
             precision=self.precision,
@@ -171,6 +171,16 @@ class _Trial:
         labels = torch.zeros(len(seen), dtype=torch.int64)
         F.cross_entropy(seen.float(), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+
+
+def _settled(once: Callable[[], T]) -> T:
+    """Return what a call returns once it finds its memory: fresh pages take longer than passes."""
+    for _ in range(_MOST_TURNS):
+        before = getrusage(RUSAGE_THREAD).ru_minflt
+        made = once()
+        if getrusage(RUSAGE_THREAD).ru_minflt - before <= _FEW_PAGES:
+            break
+    return made
 
 
 def _timed(once: Callable[[], T]) -> tuple[float, T]:

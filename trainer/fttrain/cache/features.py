@@ -12,8 +12,8 @@ import json
 import sys
 import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fttrain import environment, loop
-from fttrain.cache import shelf
+from fttrain import loop
+from fttrain.cache import hands, prefixes, shelf
 from fttrain.cache.shelf import KEY_BYTES, Full, Key, Rows, Shelf, Writer
 from fttrain.data.samples import Samples
 from fttrain.data.sparing import Sparing
@@ -34,7 +34,6 @@ from fttrain.loop import Training
 from fttrain.spec.plan import Plan
 
 FOLDER = "features"
-_TRIED = "alike"
 Pair = tuple[int, int]
 """An image, by index, and a way of seeing it, by number."""
 Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
@@ -123,6 +122,8 @@ class Passing:
 
     training: Training
     workers: int
+    at_once: int
+    """So many chunks are made at once, each by one thread; 1: one after the other, by all."""
     kept: Kept
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -145,19 +146,15 @@ class Passing:
             shapes: of the images, each (C, H, W).
             wanted: so many bytes will be kept, at most.
         """
-        folder = place.root / FOLDER / _digest(training, plan)
+        folder = place.root / FOLDER / prefixes.digest(training, plan)
         left_bytes = shelf.make_room(
             place.root, most_bytes=place.most_bytes, keep=folder, wanted=wanted
         )
         kept = Kept(folder, left_bytes)
-        for shape in shapes:
-            tried = folder / "-".join([_TRIED, *map(str, shape)])
-            if not tried.exists():
-                if not _is_alike(training, shape):
-                    return None
-                with suppress(FileNotFoundError):  # Another job has made room meanwhile.
-                    tried.touch()
-        return cls(training=training, workers=plan.loader_workers, kept=kept)
+        at_once = min(prefixes.at_once(training, shape, folder) for shape in shapes)
+        if at_once == 0:
+            return None
+        return cls(training=training, workers=plan.loader_workers, at_once=at_once, kept=kept)
 
     def __enter__(self) -> Self:
         self.stack.callback(self.kept.close)
@@ -185,7 +182,8 @@ class Features:
         self._ways = ways
         self._watched = watched
         # Where all is kept, no loader process of it is begun.
-        self._stream = passing.stack.enter_context(Stream(samples, ways, passing.workers))
+        workers = passing.workers if passing.at_once == 1 else 0
+        self._stream = passing.stack.enter_context(Stream(samples, ways, workers))
         self._seen_as = json.dumps(ways.card, sort_keys=True).encode()
         self._digests: list[bytes | None] = [None] * len(samples)
         self._keys: list[Key | None] = [None] * len(samples)
@@ -273,18 +271,32 @@ class Features:
             numbers: list[Task] = []
             chosen = _noting(itertools.chain([first], chunks), numbers)
             try:
-                for batch in self._watched(self._stream.run(chosen)):
+                for batch in self._watched(self._run(chosen)):
                     self._take(numbers.pop(0), batch)
                     yield
             finally:
                 self._stream.close()
+
+    def _run(self, chunks: Iterable[Task]) -> Iterator[Batch]:
+        if self._passing.at_once == 1:
+            return map(self._pass, self._stream.run(chunks))
+        return hands.together(self._read_and_pass, chunks, self._passing.at_once)
+
+    def _read_and_pass(self, chunk: Task) -> Batch:
+        return self._pass(next(self._stream.run([chunk])))
+
+    def _pass(self, batch: Batch) -> Batch:
+        """Return what the prefix makes of a chunk of images."""
+        training = self._passing.training
+        passed = loop.passed(training, batch.images)
+        return replace(batch, images=passed, depth=training.prefix)
 
     def _make(self, pairs: Sequence[Pair]) -> None:
         """Make features again that could not be kept, and are wanted now."""
         size = self._passing.training.chunk
         chunks = [_chunk(pairs[begin : begin + size]) for begin in range(0, len(pairs), size)]
         stream = Stream(self._samples, self._ways, 0)
-        made = self._watched(stream.run(chunks))
+        made = self._watched(map(self._pass, stream.run(chunks)))
         for task, batch in zip(chunks, made, strict=True):
             self._take(task, batch)
 
@@ -315,7 +327,7 @@ class Features:
     def _take(self, task: Task, batch: Batch) -> None:
         passing, samples = self._passing, self._samples
         assert task.repeats is not None
-        rows = _kept(loop.passed(passing.training, batch.images))
+        rows = _kept(batch.images)
         pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
         for pair, row in zip(pairs, rows, strict=True):
             self._on_way.discard(pair)
@@ -335,54 +347,6 @@ def _noting(tasks: Iterable[Task], notes: list[Task]) -> Iterator[Task]:
 def _chunk(pairs: Sequence[Pair]) -> Task:
     indices, numbers = np.array(pairs, np.int64).T
     return Task(0, indices, numbers)
-
-
-def _is_alike(training: Training, shape: Sequence[int]) -> bool:
-    """Try whether images come to the same wherever in a chunk they lie."""
-    chance = np.random.default_rng(0)
-    pixels = chance.integers(0, 256, (training.chunk, *shape), np.uint8)
-    images = torch.from_numpy(pixels)
-    features = loop.passed(training, images)
-    return all(
-        torch.equal(features, loop.passed(training, images.roll(by, 0)).roll(-by, 0))
-        for by in (1, training.chunk // 2)
-    )
-
-
-def _digest(training: Training, plan: Plan) -> str:
-    """Return a digest of all that decides about the bits of features, beside the images."""
-    blocks = training.net.blocks[: training.prefix]
-    whole: dict[str, Any] = {
-        "net": training.net.name,
-        "blocks": [block.name for block in blocks],
-        # What tensors do not tell: activations, pooling, strides.
-        "modules": [str(module) for block in blocks for module in block.modules],
-        "tensors": _digest_of_prefix(training),
-        "preprocess": plan.preprocess.steps.model_dump(mode="json"),
-        "chunk": training.chunk,
-        "environment": environment.now(environment.accelerator(plan.device)).model_dump(),
-        "instructions": environment.instructions(),
-        **{name: getattr(plan, name) for name in ("device", "threads", "layout", "precision")},
-    }
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _digest_of_prefix(training: Training) -> str:
-    """Return a digest of all tensors of the prefix."""
-    digest = hashlib.sha256()
-    for block in training.net.blocks[: training.prefix]:
-        for part in block.parts:
-            loose = {name: training.net.module.get_parameter(name) for name in part.loose}
-            for name, tensor in {**part.module.state_dict(), **loose}.items():
-                digest.update(f"{part.name}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                digest.update(_bytes(tensor))
-    return digest.hexdigest()
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    pixels: Rows = flat.view(torch.uint8).numpy()
-    return pixels.data
 
 
 def _kept(features: Tensor) -> Rows:

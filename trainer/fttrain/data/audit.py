@@ -5,8 +5,12 @@ and last bytes are looked at: what shows later is left out when it does (see `st
 """
 
 import hashlib
+import os
+import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -88,9 +92,13 @@ def _bad(source: Source, ledger: Ledger) -> Iterator[tuple[str, str]]:
         is_whole = which != "train" and _bytes(samples) <= MOST_DECODED_BYTES
         if not is_whole and len(samples) > MOST_LOOKED_AT:
             continue
-        for index in range(len(samples)):
-            if why := ledger.damage(samples.path(index), is_whole=is_whole):
-                yield samples.name(index), why
+        paths = [samples.path(index) for index in range(len(samples))]
+        look = partial(ledger.damage, is_whole=is_whole)
+        # Pillow lets other threads run while it decodes. They share the filters of warnings.
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool, warnings.catch_warnings():
+            for index, why in enumerate(pool.map(look, paths)):
+                if why:
+                    yield samples.name(index), why
 
 
 def _bytes(samples: Files) -> int:

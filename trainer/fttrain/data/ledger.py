@@ -66,7 +66,7 @@ class Ledger:
     def _look(self, path: Path, is_whole: bool) -> str:
         try:
             if is_whole:
-                decode.decode(path, self.how)
+                decode.picture(path, self.how)
             else:
                 decode.check(path, self.how)
         except BadImage as bad:

@@ -1,0 +1,92 @@
+"""What decides about what the frozen prefix of a net makes of images, beside the images."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fttrain import environment, loop
+from fttrain.cache import hands
+from fttrain.loop import Training
+from fttrain.spec import rundir
+from fttrain.spec.plan import Plan
+
+_TRIED = "alike"
+
+
+def digest(training: Training, plan: Plan) -> str:
+    """Return a digest of all that decides about the bits of features, beside the images."""
+    blocks = training.net.blocks[: training.prefix]
+    whole: dict[str, Any] = {
+        "net": training.net.name,
+        "blocks": [block.name for block in blocks],
+        # What tensors do not tell: activations, pooling, strides.
+        "modules": [str(module) for block in blocks for module in block.modules],
+        "tensors": _digest_of_prefix(training),
+        "preprocess": plan.preprocess.steps.model_dump(mode="json"),
+        "chunk": training.chunk,
+        "environment": environment.now(environment.accelerator(plan.device)).model_dump(),
+        "instructions": environment.instructions(),
+        **{name: getattr(plan, name) for name in ("device", "threads", "layout", "precision")},
+    }
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _digest_of_prefix(training: Training) -> str:
+    """Return a digest of all tensors of the prefix."""
+    digest = hashlib.sha256()
+    for block in training.net.blocks[: training.prefix]:
+        for part in block.parts:
+            loose = {name: training.net.module.get_parameter(name) for name in part.loose}
+            for name, tensor in {**part.module.state_dict(), **loose}.items():
+                digest.update(f"{part.name}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+                digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    pixels: NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return pixels.data
+
+
+def at_once(training: Training, shape: Sequence[int], folder: Path) -> int:
+    """Return how many chunks may be made at once; 0 where nothing may be kept.
+
+    What was tried before is noted beside what is kept.
+    """
+    note = folder / "-".join([_TRIED, *map(str, shape)])
+    with suppress(FileNotFoundError):
+        return int(note.read_text())
+    found = _tried(training, shape)
+    if found > 0:
+        with suppress(FileNotFoundError):  # Another job has made room meanwhile.
+            rundir.write_aside(note, str(found).encode())
+    return found
+
+
+def _tried(training: Training, shape: Sequence[int]) -> int:
+    """Try whether images come to the same wherever in a chunk they lie, and by one thread."""
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(0, 256, (training.chunk, *shape), np.uint8)
+    images = torch.from_numpy(pixels)
+    features = loop.passed(training, images)
+
+    def is_alike(by: int) -> bool:
+        return torch.equal(features, loop.passed(training, images.roll(by, 0)).roll(-by, 0))
+
+    if not is_alike(training.chunk // 2):
+        return 0
+    threads = torch.get_num_threads()
+    if training.device.type == "cpu" and threads > 1:
+        with hands.alone():
+            if is_alike(1):
+                return threads
+    return 1 if is_alike(1) else 0
