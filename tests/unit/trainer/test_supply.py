@@ -12,7 +12,7 @@ import torch
 import torchvision
 
 from fttrain import agenda, events, run
-from fttrain.cache import features
+from fttrain.cache import prefixes
 from fttrain.cache.features import Place
 from fttrain.data import sources
 from fttrain.loop import Lead, Training
@@ -208,7 +208,7 @@ def supplied(run_dir: Path, chosen: Recipe, stack: ExitStack, begin: agenda.Plac
 def test_amid_an_epoch_chunks_are_cut_where_they_were_unless_features_are_kept(
     photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_alike: bool
 ) -> None:
-    monkeypatch.setattr(features, "_is_alike", lambda *_: is_alike)
+    monkeypatch.setattr(prefixes, "most_at_once", lambda *_: int(is_alike))
     chosen = recipe(photos, weights, train={"epochs": 2, "trains": "head", "batch_size": 4})
     begin = agenda.Place(epoch=1, batches=2)
     with ExitStack() as stack:
@@ -226,11 +226,11 @@ def test_what_is_kept_was_tried_in_each_size(
 ) -> None:
     tried: list[int] = []
 
-    def is_alike(training: Training, shape: Sequence[int]) -> bool:
+    def most_at_once(training: Training, shape: Sequence[int]) -> int:
         tried.append(shape[-1])
-        return True
+        return 1
 
-    monkeypatch.setattr(features, "_is_alike", is_alike)
+    monkeypatch.setattr(prefixes, "most_at_once", most_at_once)
     crop = {"random_resized_crop": {"size": side}}
     chosen = recipe(photos, weights, augment=[crop], views=1)
     with ExitStack() as stack:

@@ -65,15 +65,18 @@ def at_once(training: Training, shape: Sequence[int], folder: Path) -> int:
     note = folder / "-".join([_TRIED, *map(str, shape)])
     with suppress(FileNotFoundError):
         return int(note.read_text())
-    found = _tried(training, shape)
+    found = most_at_once(training, shape)
     if found > 0:
         with suppress(FileNotFoundError):  # Another job has made room meanwhile.
             rundir.write_aside(note, str(found).encode())
     return found
 
 
-def _tried(training: Training, shape: Sequence[int]) -> int:
-    """Try whether images come to the same wherever in a chunk they lie, and by one thread."""
+def most_at_once(training: Training, shape: Sequence[int]) -> int:
+    """Try whether images come to the same wherever in a chunk they lie, and by one thread.
+
+    Returns as `at_once` does.
+    """
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (training.chunk, *shape), np.uint8)
     images = torch.from_numpy(pixels)
