@@ -21,6 +21,7 @@ from PIL import features as pillow
 from fttrain.cache import shelf
 from fttrain.cache.features import Kept, Place
 from fttrain.cache.shelf import KEY_BYTES, Key, Rows
+from fttrain.data import decode
 from fttrain.data.augment.picture import Picture, array
 from fttrain.data.decode import Pixels
 from fttrain.data.ground import Groundwork
@@ -207,5 +208,6 @@ class Album:
 def _digest(ground: Groundwork) -> str:
     """Return a digest of all that decides about pixels, beside the images."""
     libraries = {name: pillow.version(name) for name in ("pil", "jpg", "libjpeg_turbo", "webp")}
-    whole = f"{ground.digest} {sorted(libraries.items())} {platform.machine()}"
+    made_by = f"{sorted(libraries.items())} {platform.machine()} {decode.VERSION}"
+    whole = f"{ground.digest} {made_by}"
     return hashlib.sha256(whole.encode()).hexdigest()[:32]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fttrain import environment, loop
 from fttrain.cache import hands
+from fttrain.data import decode
 from fttrain.loop import Training
 from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
@@ -32,6 +33,7 @@ def digest(training: Training, plan: Plan) -> str:
         "tensors": _digest_of_prefix(training),
         "preprocess": plan.preprocess.steps.model_dump(mode="json"),
         "chunk": training.chunk,
+        "pixels": decode.VERSION,
         "environment": environment.now(environment.accelerator(plan.device)).model_dump(),
         "instructions": environment.instructions(),
         **{name: getattr(plan, name) for name in ("device", "threads", "layout", "precision")},

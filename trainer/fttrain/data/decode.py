@@ -39,6 +39,9 @@ class Decoding:
 
 
 PLAIN = Decoding()
+VERSION = 1
+"""Of the pixels that a file comes to, here and in `fttrain.data.augment`. What is kept of images by
+another version is not used."""
 DENIED = "cannot be read:"
 """What is said of a file where the fault lies not in what it holds."""
 
@@ -176,7 +179,8 @@ def _shrink(image: Image.Image, min_side: int | None) -> None:
     width, height = image.size
     for part in (8, 4, 2):
         if min(width, height) // part >= min_side:
-            image.draft(image.mode, (-(-width // part), -(-height // part)))
+            # Pillow takes the largest part that leaves at least this; libjpeg rounds it up.
+            image.draft(image.mode, (width // part, height // part))
             return
 
 

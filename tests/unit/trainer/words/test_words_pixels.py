@@ -76,6 +76,24 @@ def test_a_jpeg_is_decoded_at_the_smallest_part_that_is_large_enough(
     assert samples.image(1).shape == (120, 160, 3)
 
 
+@pytest.mark.parametrize(
+    ("size", "least", "shape"),
+    [
+        ((123, 165), 15, (21, 16, 3)),
+        ((1023, 1201), 127, (151, 128, 3)),
+        ((90, 31), 16, (31, 90, 3)),
+    ],
+)
+def test_sides_that_are_no_multiples_are_rounded_up(
+    root: Path, size: tuple[int, int], least: int, shape: tuple[int, int, int]
+) -> None:
+    Image.new("RGB", size).save(root / "train" / "a" / "000.jpg")
+
+    seen = sources.load(data(root, decode_min_side=least)).train.image(0)
+
+    assert seen.shape == shape
+
+
 @pytest.mark.word("data.max_bad")
 @pytest.mark.parametrize(
     ("most", "bad", "fails"),
