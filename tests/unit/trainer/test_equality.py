@@ -69,20 +69,6 @@ class Scene:
             model = {"name": "shufflenet_v2_x0_5", "weights": f"file:{self._net}"}
         return engine.parsed({**images, **data}, model, said, outputs=[])
 
-    def segments(self, cache: Path) -> list[shelf.Segment]:
-        """Return what is kept, by writer."""
-        found = (shelf.Segment.read(index) for index in cache.glob(f"{self.kind}/*/*.index"))
-        return [segment for segment in found if segment is not None]
-
-    def kept(self, cache: Path) -> int:
-        """Return of how many views of images something is kept."""
-        return len({key for segment in self.segments(cache) for key in segment.keys.tolist()})
-
-    def is_whole(self, cache: Path) -> bool:
-        """Return whether all that a run needs is kept; in its epochs not each image is flipped."""
-        ways = 2 if self.kind == "features" else 1
-        return TRAIN + VAL <= self.kept(cache) <= ways * TRAIN + VAL
-
 
 def telling() -> Weights:
     """Return weights of a net whose features differ; as it is begun, they are all but 0."""
@@ -125,6 +111,7 @@ def difference(one: Weights, other: Weights) -> float:
 class Table:
     scene: Scene
     folder: Path
+    cache: Path
     capsys: pytest.CaptureFixture[str]
 
     def run(self, what: str, *words: Any, but: Weights | None = None, **more: Any) -> None:
@@ -138,6 +125,20 @@ class Table:
             print(f"\n{self.scene.kind:<8}  {what:<50}  {apart:g}", end="", flush=True)
         assert apart == 0
 
+    def segments(self) -> list[shelf.Segment]:
+        """Return what is kept, by writer."""
+        found = map(shelf.Segment.read, self.cache.glob(f"{self.scene.kind}/*/*.index"))
+        return [segment for segment in found if segment is not None]
+
+    def kept(self) -> int:
+        """Return of how many views of images something is kept."""
+        return len({key for segment in self.segments() for key in segment.keys.tolist()})
+
+    def is_whole(self) -> bool:
+        """Return whether all that a run needs is kept; in its epochs not each image is flipped."""
+        ways = 2 if self.scene.kind == "features" else 1
+        return TRAIN + VAL <= self.kept() <= ways * TRAIN + VAL
+
 
 @pytest.fixture(scope="module", params=["features", "pictures"])
 def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
@@ -146,12 +147,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def table(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Table:
-    return Table(scene, tmp_path, capsys)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
+    return Table(scene, tmp_path, tmp_path / "cache", capsys)
 
 
 def hook(patch: Patch, owner: Any, name: str, heard: Any) -> None:
@@ -173,79 +169,81 @@ def decoded(monkeypatch: Patch) -> list[int]:
     return seen
 
 
-def test_off(scene: Scene, table: Table, cache: Path, decoded: list[int]) -> None:
-    table.run("off, again", scene.recipe(cache="none"), cache)
+def test_a_run_without_a_cache_can_be_repeated(table: Table, decoded: list[int]) -> None:
+    table.run("off, again", table.scene.recipe(cache="none"), table.cache)
     assert len(decoded) >= EPOCHS * (TRAIN + VAL)
-    assert not cache.exists()
+    assert not table.cache.exists()
 
 
 @pytest.mark.parametrize("loaders", [0, 1, 2])
-def test_on(scene: Scene, table: Table, cache: Path, decoded: list[int], loaders: int) -> None:
-    chosen = scene.recipe(workers=loaders)
+def test_by_the_cache_a_run_is_the_same(table: Table, decoded: list[int], loaders: int) -> None:
+    chosen = table.scene.recipe(workers=loaders)
     table.run(f"on, for the run alone, loaders: {loaders}", chosen)
-    table.run(f"on, empty, loaders: {loaders}", chosen, cache)
-    assert scene.is_whole(cache)
+    table.run(f"on, empty, loaders: {loaders}", chosen, table.cache)
+    assert table.is_whole()
     assert len(decoded) < 2 * EPOCHS * (TRAIN + VAL)
-
-    count = scene.kept(cache)
+    count = table.kept()
     decoded.clear()
-    table.run(f"on, with all in it, loaders: {loaders}", chosen, cache)
+    table.run(f"on, with all in it, loaders: {loaders}", chosen, table.cache)
     assert not any(decoded)  # To know of which shape they are, the first is looked at.
-    assert scene.kept(cache) == count
+    assert table.kept() == count
 
 
-def test_written_by_another(scene: Scene, table: Table, cache: Path, decoded: list[int]) -> None:
-    other = ran(table.folder / "other", scene.recipe({"seed": 5, "batch_size": 5}), cache)
-    assert difference(other, scene.off) > 0
-    before = scene.kept(cache)
+def test_what_another_job_has_written_changes_nothing(table: Table, decoded: list[int]) -> None:
+    chosen = table.scene.recipe({"seed": 5, "batch_size": 5})
+    other = ran(table.folder / "other", chosen, table.cache)
+    assert difference(other, table.scene.off) > 0
+    before = table.kept()
     decoded.clear()
-    table.run("written by a job of another seed", scene.recipe(), cache)
+    table.run("written by a job of another seed", table.scene.recipe(), table.cache)
     # Another seed flips other images: of the features, some views are new.
-    new = scene.kept(cache) - before
-    assert len([*filter(None, decoded)]) <= new <= (3 if scene.kind == "features" else 0)
+    new = table.kept() - before
+    assert len([*filter(None, decoded)]) <= new <= (3 if table.scene.kind == "features" else 0)
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
-def test_evicted(scene: Scene, table: Table, cache: Path, monkeypatch: Patch, loaders: int) -> None:
-    chosen, gone = scene.recipe(workers=loaders), list[str]()
+def test_eviction_amid_a_run_changes_nothing(
+    table: Table, monkeypatch: Patch, loaders: int
+) -> None:
+    chosen, gone = table.scene.recipe(workers=loaders), list[str]()
 
     def evict(_: Journal, record: Record) -> None:
         if isinstance(record, Steps | EpochEnded):
-            gone.extend(file.suffix for file in cache.rglob("*.*"))
+            gone.extend(file.suffix for file in table.cache.rglob("*.*"))
             if loaders:
-                shutil.rmtree(cache, ignore_errors=True)
+                shutil.rmtree(table.cache, ignore_errors=True)
             else:
-                shelf.make_room(cache, most_bytes=-1, keep=cache)
+                shelf.make_room(table.cache, most_bytes=-1, keep=table.cache)
 
-    table.run(f"before it is evicted, loaders: {loaders}", chosen, cache)
+    table.run(f"before it is evicted, loaders: {loaders}", chosen, table.cache)
     hook(monkeypatch, Journal, "write", evict)
-    table.run(f"evicted while read, loaders: {loaders}", chosen, cache)
+    table.run(f"evicted while read, loaders: {loaders}", chosen, table.cache)
     assert ".index" in gone
     gone.clear()
-    table.run(f"evicted while written, loaders: {loaders}", chosen, cache)
+    table.run(f"evicted while written, loaders: {loaders}", chosen, table.cache)
     assert ".rows" in gone
 
 
 @pytest.mark.parametrize("room", [0, 20_000])
-def test_no_room(scene: Scene, table: Table, cache: Path, room: int) -> None:
-    table.run(f"room for {room:,} bytes", scene.recipe(), cache, cache_bytes=room)
-    rows = sum(file.stat().st_size for file in cache.rglob("*.rows"))
+def test_want_of_room_changes_nothing(table: Table, room: int) -> None:
+    table.run(f"room for {room:,} bytes", table.scene.recipe(), table.cache, cache_bytes=room)
+    rows = sum(file.stat().st_size for file in table.cache.rglob("*.rows"))
     assert rows <= room
     # Pictures are kept only where there is room for all of them.
-    assert (rows > 0) == (room > 0 and scene.kind == "features")
+    assert (rows > 0) == (room > 0 and table.scene.kind == "features")
 
 
-def test_an_image_changed(scene: Scene, table: Table, cache: Path) -> None:
-    photos = shutil.copytree(scene.photos, table.folder / "photos")
+def test_an_image_that_has_changed_is_another_image(table: Table) -> None:
+    photos = shutil.copytree(table.scene.photos, table.folder / "photos")
     elsewhere = {"folder": {"path": str(photos)}}
-    table.run("images elsewhere", scene.recipe(**elsewhere), cache)
-    count = scene.kept(cache)
+    table.run("images elsewhere", table.scene.recipe(**elsewhere), table.cache)
+    count = table.kept()
 
     change(photos)
-    but = ran(table.folder / "anew", scene.recipe(**elsewhere, cache="none"))
-    assert difference(but, scene.off) > 0
-    table.run("an image changed", scene.recipe(**elsewhere), cache, but=but)
-    assert scene.kept(cache) > count
+    but = ran(table.folder / "anew", table.scene.recipe(**elsewhere, cache="none"))
+    assert difference(but, table.scene.off) > 0
+    table.run("an image changed", table.scene.recipe(**elsewhere), table.cache, but=but)
+    assert table.kept() > count
 
 
 def change(photos: Path) -> None:
@@ -257,28 +255,29 @@ def change(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("scene", ["pictures", "digits"], indirect=True)
-def test_by_the_batch_or_not(scene: Scene, table: Table, cache: Path, monkeypatch: Patch) -> None:
+def test_images_changed_at_once_make_the_same_run(table: Table, monkeypatch: Patch) -> None:
     counts: list[int] = []
     hook(monkeypatch, batched, "applied", lambda rows, *_: counts.append(len(rows)))
-    table.run("changed by the batch", scene.recipe(), cache)
+    table.run("changed by the batch", table.scene.recipe(), table.cache)
     assert sum(counts) > EPOCHS * TRAIN
     counts.clear()
     monkeypatch.setattr(album, "MOST_SIDE", 0)
-    if scene.kind == "digits":
+    if table.scene.kind == "digits":
         monkeypatch.setattr(batched, "knows", lambda _: False)
-    table.run("changed one at a time", scene.recipe(), table.folder / "another")
+    table.run("changed one at a time", table.scene.recipe(), table.folder / "another")
     assert counts == []
 
 
 @pytest.mark.parametrize(("precision", "cores"), [("bf16", 1), ("fp32", 2)])
-def test_arithmetic(scene: Scene, table: Table, cache: Path, precision: str, cores: int) -> None:
-    chosen, off = (scene.recipe({"precision": precision}, cache=kept) for kept in ("auto", "none"))
-    but, by = ran(table.folder / "off", off, cores=cores), f"{precision}, cores: {cores}"
-    table.run(f"on, empty, {by}", chosen, cache, but=but, cores=cores)
-    assert scene.is_whole(cache)
-    table.run(f"on, with all in it, {by}", chosen, cache, but=but, cores=cores)
-    at_once = [note.read_text() for note in cache.glob("features/*/alike-*")]
-    assert at_once == ([str(cores)] if scene.kind == "features" else [])
+def test_the_cache_changes_no_other_arithmetic(table: Table, precision: str, cores: int) -> None:
+    said = {"precision": precision}
+    chosen, by = table.scene.recipe(said), f"{precision}, cores: {cores}"
+    but = ran(table.folder / "off", table.scene.recipe(said, cache="none"), cores=cores)
+    table.run(f"on, empty, {by}", chosen, table.cache, but=but, cores=cores)
+    assert table.is_whole()
+    table.run(f"on, with all in it, {by}", chosen, table.cache, but=but, cores=cores)
+    at_once = [note.read_text() for note in table.cache.glob("features/*/alike-*")]
+    assert at_once == ([str(cores)] if table.scene.kind == "features" else [])
 
 
 # --- with another process ---------------------------------------------------------------------
@@ -321,30 +320,30 @@ def writing(run_dir: Path, chosen: Recipe, cache: Path, awaited: Path) -> Iterat
             process.kill()
 
 
-def test_two_jobs_at_once(scene: Scene, table: Table, cache: Path, monkeypatch: Patch) -> None:
+def test_jobs_that_write_at_once_change_nothing(table: Table, monkeypatch: Patch) -> None:
     other = table.folder / "other"
-    with writing(other, scene.recipe(), cache, table.folder) as process:
+    with writing(other, table.scene.recipe(), table.cache, table.folder) as process:
         hook(monkeypatch, shelf, "_write", lambda *_: process.stdin.close())  # Now both write.
-        table.run("two jobs at once, the one", scene.recipe(), cache)
+        table.run("two jobs at once, the one", table.scene.recipe(), table.cache)
         process.stdout.read()
         assert process.wait() == 0
     table.add("two jobs at once, the other", weights(other))
-    assert len(scene.segments(cache)) >= 2
-    assert scene.is_whole(cache)
+    assert len(table.segments()) >= 2
+    assert table.is_whole()
 
 
-def test_killed_while_it_writes(scene: Scene, table: Table, cache: Path) -> None:
-    chosen, killed = scene.recipe({"checkpoint": {"steps": 2}}), table.folder / "killed"
-    with writing(killed, chosen, cache, killed / rundir.STEPS) as process:
+def test_what_a_killed_writer_leaves_changes_nothing(table: Table) -> None:
+    chosen, killed = table.scene.recipe({"checkpoint": {"steps": 2}}), table.folder / "killed"
+    with writing(killed, chosen, table.cache, killed / rundir.STEPS) as process:
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert 0 < scene.kept(cache) < (TRAIN + VAL if scene.kind == "pictures" else 2 * TRAIN + VAL)
-    left = shutil.copytree(cache, table.folder / "left")
+    before = table.kept()
+    left = shutil.copytree(table.cache, table.folder / "left")
 
     again = "killed while it writes, taken up again"
-    table.run(again, chosen, cache, attempt=2, earlier=[str(killed)])
+    table.run(again, chosen, table.cache, attempt=2, earlier=[str(killed)])
     resumed = attempts.found(engine.records(table.folder / again), Resumed)
     assert (resumed.step > 0, resumed.inexact) == (True, "")
-    table.run("killed while it writes, another run", scene.recipe(), left)
-    assert scene.is_whole(cache)
-    assert scene.is_whole(left)
+    assert 0 < before < table.kept()
+    assert table.is_whole()
+    table.run("killed while it writes, another run", table.scene.recipe(), left)
