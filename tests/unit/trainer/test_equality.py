@@ -36,7 +36,7 @@ from tests import attempts, engine
 from tests.photos import make_photo_folder
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TRAIN, VAL, EPOCHS = 14, 6, 4
+TRAIN, VAL, EPOCHS = 22, 6, 4  # More to train on than a chunk of frozen blocks takes.
 CROPS = [{"random_crop": {"size": 32, "padding": 4}}, "horizontal_flip"]
 SMALL = [{"random_crop": {"size": 8, "padding": 1}}, {"vertical_flip": {"p": 0.3}}]
 Weights = dict[str, Tensor]
@@ -48,7 +48,7 @@ class Scene:
 
     def __init__(self, kind: str, root: Path) -> None:
         self.kind = kind
-        self.photos = make_photo_folder(root / "photos", per_class=7, val_per_class=3)
+        self.photos = make_photo_folder(root / "photos", per_class=11, val_per_class=3)
         self._net = root / "net.pt"
         torch.save(telling(), self._net)
         with Patch.context() as patch:
@@ -328,7 +328,7 @@ def test_jobs_that_write_at_once_change_nothing(table: Table, monkeypatch: Patch
         process.stdout.read()
         assert process.wait() == 0
     table.add("two jobs at once, the other", weights(other))
-    assert len(table.segments()) >= 2
+    assert sum(len(segment.keys) for segment in table.segments()) > table.kept()  # Both kept some.
     assert table.is_whole()
 
 
