@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 from torch import Tensor
 
 from fttrain import plan, run
@@ -33,6 +32,7 @@ from fttrain.spec import rundir
 from fttrain.spec.plan import Means
 from fttrain.spec.recipe import Recipe
 from tests import attempts, engine
+from tests.passing import make_weights
 from tests.photos import make_photo_folder
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -49,8 +49,7 @@ class Scene:
     def __init__(self, kind: str, root: Path) -> None:
         self.kind = kind
         self.photos = make_photo_folder(root / "photos", per_class=11, val_per_class=3)
-        self._net = root / "net.pt"
-        torch.save(telling(), self._net)
+        self._net = make_weights(root)
         with Patch.context() as patch:
             patch.setattr(batched, "knows", lambda _: False)
             self.off = ran(root / "off", self.recipe(cache="none"))
@@ -68,15 +67,6 @@ class Scene:
             said = {"trains": "head", "optimizer": {"sgd": {"lr": 0.0003, "momentum": 0.9}}, **said}
             model = {"name": "shufflenet_v2_x0_5", "weights": f"file:{self._net}"}
         return engine.parsed({**images, **data}, model, said, outputs=[])
-
-
-def telling() -> Weights:
-    """Return weights of a net whose features differ; as it is begun, they are all but 0."""
-    torch.manual_seed(1)
-    net = torchvision.models.shufflenet_v2_x0_5()
-    net.apply(lambda layer: setattr(layer, "momentum", 1.0))
-    net(torch.randn(16, 3, 32, 32))
-    return dict(net.state_dict())
 
 
 def ran(
