@@ -71,8 +71,8 @@ def _fork() -> None:
     openmp.settle()
     repeats.complete = beat
     mains = zygote.Mains(
-        worker=partial(run.ahead, 0), planner=errand, predictor=errand, plotter=errand,
-        evaluator=errand, comparer=errand,
+        worker=partial(run.ahead, 0, lambda: False), planner=errand, predictor=errand,
+        plotter=errand, evaluator=errand, comparer=errand,
     )  # fmt: skip
     zygote.serve(socket.socket(fileno=int(sys.argv[1])), mains)
 

@@ -136,7 +136,7 @@ async def blocked(stage: Stage) -> Job:
     photos = stage.folder("blocked", per_class=8)
     image = sorted((photos / "train").rglob("*.jpg"))[0]
     job = small(photos, name="blocked", epochs=40)
-    job["data"]["workers"] = 1
+    job["data"] |= {"workers": 1, "cache": "none"}
     job_id = await stage.submit(job)
     aside = image.rename(image.with_suffix(".aside"))
     os.mkfifo(image)

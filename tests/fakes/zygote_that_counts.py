@@ -74,7 +74,7 @@ def main() -> None:
     warm.preload()
     _counting(Path(sys.argv[1]))
     mains = zygote.Mains(
-        worker=partial(_working, partial(run.ahead, 0)),
+        worker=partial(_working, partial(run.ahead, 0, lambda: False)),
         planner=_as("planner", planner.main),
         predictor=_as("predictor", predictor.main),
         plotter=_as("plotter", plotter.main),

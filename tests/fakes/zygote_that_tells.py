@@ -40,8 +40,8 @@ def main() -> None:
 
     repeats.complete = look
     mains = zygote.Mains(
-        worker=partial(run.ahead, 0), planner=planner, predictor=planner, plotter=planner,
-        evaluator=planner, comparer=planner,
+        worker=partial(run.ahead, 0, lambda: False), planner=planner, predictor=planner,
+        plotter=planner, evaluator=planner, comparer=planner,
     )  # fmt: skip
     zygote.serve(connection, mains)
 

@@ -20,7 +20,7 @@ from tests.fakes import supervising
 from tests.fakes.zygote_that_counts import command, counted, reads
 from tests.photos import make_photo_folder
 
-EPOCHS = 6
+EPOCHS = 60
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def request(photos: Path) -> JobRequest:
     framed = {"resize": 32, "crop": 32, "mean": [0.5] * 3, "std": [0.25] * 3}
     body = {
         "data": {"folder": {"path": str(photos), "test": "test"}, "preprocess": framed,
-                 "augment": ["horizontal_flip"], "workers": 1},
+                 "augment": ["horizontal_flip"], "workers": 1, "cache": "none"},
         "model": {"cnn": {"channels": [4, 8]}},
         "train": {"epochs": EPOCHS, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.05}}},
         "outputs": ["curves", "confusion", "predictions"],

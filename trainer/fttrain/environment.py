@@ -57,7 +57,6 @@ def _processors() -> str:
         return ""
 
 
-@functools.cache
 def _version(package: str) -> str:
     """Return the version of a package without importing it; empty where it is missing."""
     try:

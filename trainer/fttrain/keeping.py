@@ -14,7 +14,7 @@ from fttrain.journal import Clock, StepLog
 from fttrain.loop import Training
 from fttrain.progress import Progress
 from fttrain.spec import rundir
-from fttrain.spec.plan import Plan
+from fttrain.spec.plan import Environment, Plan
 from fttrain.spec.recipe import Recipe
 from fttrain.spec.rundir import AttemptCard
 from fttrain.state import checkpoint
@@ -49,11 +49,13 @@ class Keeping:
     """What the newest holds: `epoch 3`, `step 17`; empty: there is none."""
     clock: Clock = time.monotonic
     _saved_at: float = field(init=False)
+    _environment: Environment = field(init=False)
     _shelf: dict[int, int | None] = field(init=False, default_factory=dict)
     """The checkpoints that lie there, by step; and the step of the best when each was made."""
 
     def __post_init__(self) -> None:
         self._saved_at = self.clock()
+        self._environment = environment.now(environment.accelerator(self.plan.device))
 
     def is_due(self, recipe: Recipe, step: int) -> bool:
         """Return whether a checkpoint is to be kept amid an epoch, after so many steps."""
@@ -116,7 +118,7 @@ class Keeping:
             images=log.images,
             data_wait_s=log.data_wait_s,
             spared=dict(standing.spared),
-            environment=environment.now(environment.accelerator(self.plan.device)),
+            environment=self._environment,
             instructions=environment.instructions(),
             inexact=self.inexact,
         )

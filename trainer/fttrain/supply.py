@@ -76,11 +76,12 @@ class Supply:
             plain = Stream(self._spared, self._eval_view, workers, albums.plain(self._spared))
             self.plain = self.stack.enter_context(plain)
         self._lead = agenda.lead(self.recipe, self.plan, self.source.train.labels, self.begin)
-        self.batches = self._begun()
         if not all(_is_kept(self.plan, epoch) for epoch in self._epochs):
+            # Before those that train: of several stacks that a stall leaves, theirs is the last.
             self._val.begin()
             if self.plain is not None:
                 self.plain.begin()
+        self.batches = self._begun()
 
     @property
     def lead(self) -> Lead:
