@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from fttrain import agenda, loop
 from fttrain.cache import shelf
 from fttrain.cache.features import Passing, Place
+from fttrain.data.samples import Files
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Stream, Task
 from fttrain.data.view import TrainView
@@ -236,6 +238,30 @@ def test_a_changed_image_is_made_anew(
     run = Run(chosen)
     assert same(Run(chosen).on_images(), run.on_features(tmp_path / "cache"))
     assert run.made == 1
+
+
+@pytest.mark.parametrize("augment", [[], FLIP])
+def test_an_image_that_changes_before_it_is_read_is_not_kept_as_what_it_was(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: Any
+) -> None:
+    photos = make_photo_folder(tmp_path / "photos", per_class=3)
+    chosen = recipe(photos, weights, data={"augment": augment})
+    expected, first, again = Run(chosen).on_images(), Run(chosen), Run(chosen)
+    changed, other = sorted((photos / "train" / "circles").iterdir())[:2]
+    before, after = changed.read_bytes(), other.read_bytes()
+    read = Files.picture
+
+    def replaced(files: Files, index: int) -> Image.Image:
+        changed.write_bytes(after)  # All keys of the chunk were taken before.
+        return read(files, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "picture", replaced)
+        first.on_features(tmp_path / "cache")
+    changed.write_bytes(before)
+
+    assert same(expected, again.on_features(tmp_path / "cache"))
+    assert again.made >= 1
 
 
 @pytest.mark.parametrize(

@@ -245,22 +245,29 @@ class Features:
         )
 
     def _key(self, pair: Pair) -> Key:
-        index, number = pair
+        index = pair[0]
         if (known := self._keys[index]) is not None:
             return known
         digest = self._digests[index]
         if digest is None:
-            try:
-                digest = self._samples.digest(index)
-            except OSError:  # Who reads it will say so; until then it is like no other.
-                digest = uuid.uuid4().bytes
-            self._digests[index] = digest
-        name = self._ways.name(number=number, index=index)
-        key = hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
+            digest = self._digests[index] = self._digest(index)
+        key = self._named(digest, pair)
         if self._ways.count == 1:
             self._keys[index] = key
             self._digests[index] = None  # Which is not needed again.
         return key
+
+    def _digest(self, index: int) -> bytes:
+        try:
+            return self._samples.digest(index)
+        except OSError:  # Who reads it will say so; until then it is like no other.
+            return uuid.uuid4().bytes
+
+    def _named(self, digest: bytes, pair: Pair) -> Key:
+        """Return the key of an image of a digest, seen in a way."""
+        index, number = pair
+        name = self._ways.name(number=number, index=index)
+        return hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
 
     # --- making -------------------------------------------------------------------------------
 
@@ -325,17 +332,22 @@ class Features:
         return missing
 
     def _take(self, task: Task, batch: Batch) -> None:
-        passing, samples = self._passing, self._samples
         assert task.repeats is not None
         rows = _kept(batch.images)
         pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
         for pair, row in zip(pairs, rows, strict=True):
             self._on_way.discard(pair)
-            # What another image made in its place is not the image's own.
-            is_own = not (isinstance(samples, Sparing) and samples.is_spared(pair[0]))
-            if not is_own or not passing.kept.add(self._key(pair), row):
+            if not self._is_own(pair) or not self._passing.kept.add(self._key(pair), row):
                 self._passed[pair] = row
                 self._known.discard(pair)
+
+    def _is_own(self, pair: Pair) -> bool:
+        """Tell whether what was just made is of the image that its key stands for."""
+        index, samples = pair[0], self._samples
+        if isinstance(samples, Sparing) and samples.is_spared(index):
+            return False  # Another image stood in its place.
+        # Its file may have changed since its key was taken.
+        return self._named(self._digest(index), pair) == self._key(pair)
 
 
 def _noting(tasks: Iterable[Task], notes: list[Task]) -> Iterator[Task]:
