@@ -93,3 +93,27 @@ def test_what_was_tried_is_not_tried_again(photos: Path, weights: Path, tmp_path
 
     assert prefixes.at_once(run.training, SHAPE, tmp_path) == first
     assert prefixes.at_once(run.training, (3, 24, 24), tmp_path) == 0
+
+
+@pytest.mark.parametrize("left", ["", "two"])
+def test_a_note_that_says_nothing_is_made_again(
+    photos: Path, weights: Path, tmp_path: Path, left: str
+) -> None:
+    run = Run(recipe(photos, weights))
+    note = tmp_path / "alike-3-32-32"
+    note.write_text(left)
+
+    found = prefixes.at_once(run.training, SHAPE, tmp_path)
+
+    assert found > 0
+    assert note.read_text() == str(found)
+
+
+def test_where_no_note_can_be_left_it_is_tried_each_time(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = Run(recipe(photos, weights))
+    folder = tmp_path / "features"
+    folder.write_text("no folder")
+
+    assert prefixes.at_once(run.training, SHAPE, folder) > 0

@@ -65,11 +65,12 @@ def at_once(training: Training, shape: Sequence[int], folder: Path) -> int:
     What was tried before is noted beside what is kept.
     """
     note = folder / "-".join([_TRIED, *map(str, shape)])
-    with suppress(FileNotFoundError):
+    with suppress(OSError, ValueError):  # Older versions left it empty.
         return int(note.read_text())
     found = most_at_once(training, shape)
     if found > 0:
-        with suppress(FileNotFoundError):  # Another job has made room meanwhile.
+        with suppress(OSError):  # It can be tried again.
+            folder.mkdir(parents=True, exist_ok=True)
             rundir.write_aside(note, str(found).encode())
     return found
 
