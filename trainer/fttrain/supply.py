@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fttrain import agenda, feeding
 from fttrain.albums import Albums
-from fttrain.cache.features import Features, Passing, Place
+from fttrain.cache.features import Features, Passing
+from fttrain.cache.room import Place
 from fttrain.data.samples import Source
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream, Task
@@ -141,13 +142,8 @@ class Supply:
         assert self.staging.place == number
         side = self._spared.picture(0)
         shapes = self._eval_view(side).shape, self._ways(number).view(side, epoch=1, index=0).shape
-        views = card.features.views * len(self._spared) + len(self.source.val)
         begun = Passing.begin(
-            self.staging.training,
-            self.plan,
-            self.place,
-            shapes=dict.fromkeys(shapes),
-            wanted=views * card.features.bytes_per_view,
+            self.staging.training, self.plan, self.place, shapes=dict.fromkeys(shapes)
         )
         if begun is None:
             return None
