@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from fttrain import events, report, run
-from fttrain.data.stream import Batch, Stream
+from fttrain.data.stream import Batch, Stream, Task
 from fttrain.models import tensors
 from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
@@ -141,6 +141,27 @@ def test_a_cache_that_goes_amid_a_run_changes_nothing(
     monkeypatch.setattr(Stream, "run", runs)
     assert are_same(without, ran(tmp_path / "run", chosen, tmp_path / "cache"))
     assert gone
+
+
+def test_statistics_are_taken_in_the_epoch_under_way(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = recipe(photos, workers=0, train={"epochs": 2, "bn": "recalibrate"})
+    asked: list[int] = []
+    plainly = Stream.run
+
+    def runs(stream: Stream, plan: Iterable[Task]) -> Iterator[Batch]:
+        tasks = list(plan)
+        # Every training image as it is: a pass for the statistics.
+        if len({*np.concatenate([task.indices for task in tasks]).tolist()}) == sum(
+            len(task.indices) for task in tasks
+        ) == 12:  # fmt: skip
+            asked.append(tasks[0].epoch)
+        return plainly(stream, tasks)
+
+    monkeypatch.setattr(Stream, "run", runs)
+    ran(tmp_path / "run", chosen, tmp_path / "cache")
+    assert asked == [1, 1, 2]
 
 
 def test_without_room_it_is_said_and_nothing_is_kept(photos: Path, tmp_path: Path) -> None:
