@@ -8,14 +8,12 @@ and whenever there is nothing else to do.
 
 import hashlib
 import mmap
-import platform
 from collections.abc import Sequence
 from time import monotonic
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import features as pillow
 
 from fttrain.cache.kept import Kept
 from fttrain.cache.room import Place
@@ -190,7 +188,5 @@ class Album:
 
 def _digest(ground: Groundwork) -> str:
     """Return a digest of all that decides about pixels, beside the images."""
-    libraries = {name: pillow.version(name) for name in ("pil", "jpg", "libjpeg_turbo", "webp")}
-    made_by = f"{sorted(libraries.items())} {platform.machine()} {decode.VERSION}"
-    whole = f"{ground.digest} {made_by}"
+    whole = f"{ground.digest} {decode.made_by()}"
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
