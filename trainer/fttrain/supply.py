@@ -63,11 +63,11 @@ class Supply:
     """By stage: what keeps features, and those of the images to validate on."""
 
     def __post_init__(self) -> None:
-        workers = self.plan.loader_workers
         self._spared = Sparing(self.source.train)
         albums = Albums.of(self.recipe, self.plan, self.source, self.place)
         if albums.lacks_room:
             self.tell(albums.lacks_room)
+        workers = self._workers(lacks_room=bool(albums.lacks_room))
         view = feeding.view(self.recipe, self.plan)
         train = Stream(self._spared, view, workers, albums.train(self._spared))
         self._train = self.stack.enter_context(train)
@@ -101,6 +101,12 @@ class Supply:
     def _epochs(self) -> range:
         """All that are ahead."""
         return range(self.begin.epoch, self.plan.epochs + 1)
+
+    def _workers(self, *, lacks_room: bool) -> int:
+        """Return how many loader processes each stream has."""
+        planned = self.plan.loader_workers
+        # The plan may have counted on images that are kept; who decodes should not wait.
+        return max(planned, 1) if lacks_room and self.recipe.data.workers is None else planned
 
     def _begun(self) -> Iterator[Batch]:
         plan, labels = self.plan, self.source.train.labels

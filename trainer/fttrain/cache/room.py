@@ -99,7 +99,7 @@ def _by_name(folder: Path) -> dict[str, list[Path]]:
 def _is_left_over(rows: Path, files: list[Path]) -> bool:
     """Remove what killed writers left: rows that no index names, indices that never came to be, and
     those without rows. Tell whether nothing remains."""
-    if rows not in files:
+    if not rows.exists():
         for file in files:
             file.unlink(missing_ok=True)
         return True
