@@ -1,5 +1,6 @@
 """Pictures from the shelf are, bit for bit, those made anew, whatever happens to the shelf."""
 
+import os
 import resource
 import shutil
 import signal
@@ -335,6 +336,18 @@ def test_a_large_picture_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     view = EvalView(FRAMED)
     assert made(samples, view, tmp_path / "cache") == made(samples, view)
     assert kept(tmp_path / "cache") == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_each_epoch_notes_what_it_uses(photos: Path, tmp_path: Path, workers: int) -> None:
+    samples = samples_of(photos)
+    made(samples, CROPPED, tmp_path)
+    (index,) = indices(tmp_path)
+    os.utime(index, (1, 1))
+
+    made(samples, CROPPED, tmp_path, workers=workers)
+
+    assert index.stat().st_mtime > 1
 
 
 def test_older_shelves_make_room_for_what_is_added(photos: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training on kept features is training on images, bit for bit, wherever the features come from."""
 
 import multiprocessing
+import os
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -154,6 +155,18 @@ def test_what_is_removed_amid_a_run_is_not_missed(
         shutil.rmtree(tmp_path)
         assert same(images, run._trained(train, val))
     assert run.made == 0
+
+
+def test_each_epoch_notes_what_it_uses(photos: Path, weights: Path, tmp_path: Path) -> None:
+    Run(recipe(photos, weights)).on_features(tmp_path)
+    (index,) = tmp_path.rglob("*.index")
+    os.utime(index, (1, 1))
+    run = Run(recipe(photos, weights))
+
+    run.on_features(tmp_path)
+
+    assert run.made == 0
+    assert index.stat().st_mtime > 1
 
 
 def test_a_shelf_may_be_removed_before_it_is_written(

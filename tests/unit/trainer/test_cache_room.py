@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -148,6 +148,25 @@ def test_a_place_where_nothing_can_be_written_is_full(tmp_path: Path, which: str
     assert kept.is_full
     kept.turn()
     kept.close()
+
+
+def test_a_shelf_that_is_removed_just_as_a_writer_begins_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(root=tmp_path, most_bytes=10 * SIZE)
+    plainly, removed = Path.mkdir, []
+
+    def made(path: Path, *args: Any, **options: Any) -> None:
+        plainly(path, *args, **options)
+        if not removed:
+            removed.append(path)
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    keep(place, 1)
+
+    assert removed
+    assert keep(place, 1) == [True]
 
 
 def test_what_was_added_is_found_by_others_once_there_is_no_room_for_more(tmp_path: Path) -> None:
