@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from fttrain.cache import segments
+from fttrain.cache import segments, shelf
 from fttrain.cache.kept import Kept
 from fttrain.cache.room import Place
 from fttrain.cache.segments import Key, Writer
@@ -169,6 +169,33 @@ def test_a_shelf_that_is_removed_just_as_a_writer_begins_is_made_again(
     assert keep(place, 1) == [True]
 
 
+@pytest.mark.parametrize("what", ["", "pictures", "pictures/a"])
+def test_a_cache_that_is_removed_just_as_it_is_looked_at_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    place = Place(root=tmp_path / "cache", most_bytes=10 * SIZE)
+    keep(place, 1)
+    removed: list[Path] = []
+
+    def removing(plainly: Any) -> Any:
+        def listed(path: Any) -> Any:
+            if not isinstance(path, int) and Path(path) == place.root / what and not removed:
+                removed.append(Path(path))
+                shutil.rmtree(path)
+            return plainly(path)
+
+        return listed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", removing(os.listdir))
+        patch.setattr(os, "scandir", removing(os.scandir))
+        keep(place, 2)
+
+    assert removed
+    keep(place, 2)  # Where its writer had begun, it is lost.
+    assert keep(place, 2) == [True]
+
+
 def test_what_was_added_is_found_by_others_once_there_is_no_room_for_more(tmp_path: Path) -> None:
     place = Place(root=tmp_path, most_bytes=3 * SIZE)
     kept = Kept(tmp_path / "pictures" / "a", place)
@@ -213,6 +240,24 @@ def test_an_index_that_stayed_as_it_was_is_not_read_again(
 
     assert len(read) == 1
     assert [found is not None for found in kept.find([key(1), key(2)])] == [True, True]
+
+
+def test_of_many_segments_those_used_last_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "_MOST_SEGMENTS", 3)
+    place = Place(root=tmp_path, most_bytes=100 * SIZE)
+    keep(place, 0)
+    kept = Kept(tmp_path / "pictures" / "a", place)
+    assert kept.find([key(0)])[0] is not None
+    for number in range(1, 5):
+        age(tmp_path, 100)
+        keep(place, number)
+
+    for look in (kept.look, kept.turn):
+        look()
+        found = [each is not None for each in kept.find([*map(key, range(5))])]
+        assert found == [False, False, True, True, True]
 
 
 def test_what_a_writer_maps_ahead_takes_no_room(tmp_path: Path) -> None:

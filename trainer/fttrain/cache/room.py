@@ -40,6 +40,7 @@ class Place:
 
         Segments that were not used for longest are removed for it.
         """
+        self.root.mkdir(parents=True, exist_ok=True)  # It may be removed whenever one likes.
         wanted = max(least, min(_PORTION, self.most_bytes // _PARTS))
         stored = sorted(_stored(self.root), key=lambda each: each.used_ns)
         taken = sum(each.size for each in stored)
@@ -78,7 +79,8 @@ class _Stored:
 
 def _stored(root: Path) -> Iterator[_Stored]:
     """Yield the segments of all shelves; remove what is left of others."""
-    for folder in root.glob("*/*/"):
+    folders = (folder for kind in segments.listed(root) for folder in segments.listed(kind))
+    for folder in folders:
         for name, files in _by_name(folder).items():
             rows = folder / f"{name}{ROWS}"
             if files and not _is_left_over(rows, files):
@@ -88,11 +90,10 @@ def _stored(root: Path) -> Iterator[_Stored]:
 def _by_name(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each segment: rows, an index, and indices that are being written."""
     found: dict[str, list[Path]] = defaultdict(list)
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for file in folder.iterdir():
-            name, *rest = file.name.lstrip(".").split(".")
-            if f".{rest[0] if rest else ''}" in (ROWS, INDEX):
-                found[name].append(file)
+    for file in segments.listed(folder):
+        name, *rest = file.name.lstrip(".").split(".")
+        if f".{rest[0] if rest else ''}" in (ROWS, INDEX):
+            found[name].append(file)
     return found
 
 

@@ -205,8 +205,9 @@ class Writer:
         with suppress(Full, OSError):
             self.settle()
             os.ftruncate(self._file.fileno(), self._end)
-        if not self._indexed:
-            self._place.unlink(missing_ok=True)
+        with suppress(OSError):
+            if not self._indexed:
+                self._place.unlink(missing_ok=True)
         self._file.close()
 
     def _array(self, begin: int, shape: tuple[int, ...]) -> Rows:
@@ -221,9 +222,9 @@ class Writer:
         return np.ndarray(shape, self._dtype, self._map, begin)
 
     def _index(self) -> None:
-        if not self._place.exists():
-            raise Gone("the segment was removed, to make room")
         with _room():
+            if not self._place.exists():
+                raise Gone("the segment was removed, to make room")
             os.ftruncate(self._file.fileno(), self._end)
             os.fsync(self._file.fileno())
             rundir.write_aside(self._place.with_suffix(INDEX), self._listed())
@@ -260,6 +261,14 @@ def locked(rows: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it is just being removed."""
+    try:
+        return sorted(folder / name for name in os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """A shelf: a folder of segments, to which any number of writers add, and which jobs share."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fttrain.cache import segments
 from fttrain.cache.segments import INDEX, KEY_BYTES, Key, Rows, Segment
 
 _MOST_SEGMENTS = 400
@@ -71,27 +73,31 @@ class Shelf:
 
     def look(self) -> None:
         """Find what was added meanwhile. What was removed stays mapped."""
-        before = self._seen or {}
-        self._seen = before | {
-            index: before[index]
-            if index in before and before[index].index_bytes == size
-            else _Seen(size, Segment.read(index))
-            for index, size in _indices(self._folder).items()
+        before, there = self._seen or {}, _indices(self._folder)
+        gone = (index for index in before if index not in there)
+        self._seen = {
+            index: before[index] for index in itertools.islice(gone, _MOST_SEGMENTS - len(there))
         }
+        for index, size in there.items():
+            known = before.get(index)
+            if known is None or known.index_bytes != size:
+                known = _Seen(size, Segment.read(index))
+            self._seen[index] = known
 
     def turn(self) -> None:
         """Note on the disk what was used since the last turn, let go of what was removed and is not
         used, and look for what was added."""
-        for index, each in list((self._seen or {}).items()):
-            segment = each.segment
-            if segment is not None and segment.is_used:
-                segment.is_used = False
+        if self._seen is None:
+            return
+        there = {*segments.listed(self._folder)}
+        for index, each in list(self._seen.items()):
+            if each.segment is not None and each.segment.is_used:
+                each.segment.is_used = False
                 with suppress(OSError):  # Its mapping is enough for whoever uses it.
                     os.utime(index)
-            elif self._seen is not None and not index.exists():
+            elif index not in there:
                 del self._seen[index]
-        if self._seen is not None:
-            self.look()
+        self.look()
 
     def let_go(self) -> None:
         """Have the system count no page of it as memory of this process, until it is read again."""
@@ -108,8 +114,10 @@ class Shelf:
 def _indices(folder: Path) -> dict[Path, int]:
     """Return the indices that are there with their sizes in bytes: of many, those used last."""
     found: list[tuple[int, Path, int]] = []
-    for index in folder.glob(f"*{INDEX}"):
-        with suppress(FileNotFoundError):
+    for index in segments.listed(folder):
+        if index.suffix != INDEX:
+            continue
+        with suppress(OSError):
             status = index.stat()
             found.append((status.st_mtime_ns, index, status.st_size))
     return {index: size for _, index, size in sorted(found)[-_MOST_SEGMENTS:]}
