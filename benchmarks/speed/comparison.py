@@ -49,9 +49,7 @@ def measure(
             kept.probed({})
         if not kept.probes:
             kept.probed(_probed(is_quick=is_quick))
-        for contest in contests:
-            if contest not in kept.whole:
-                turns.contest(session, contest)
+        turns.contests(session, contests)
     return kept
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,18 +35,25 @@ class Session:
     is_quick: bool
 
 
-def contest(session: Session, name: str) -> None:
-    """Take all turns that are missing, in rounds: a busy moment of the machine meets all."""
-    for repeat in range(min(session.repeats, CONTESTS[name].rounds)):
-        if repeat and time.monotonic() > session.until:
-            break
-        for contestant in taking_part(session.kept, name, repeat, is_quick=session.is_quick):
-            if len(session.kept.of(name, contestant)) > repeat:
-                continue
-            for whose, sample in _taken(session, CONTESTS[name], contestant, repeat).items():
-                session.kept.add(name, whose, sample)
-                print(f"  {name}, {whose}: {_said(sample)}", file=sys.stderr, flush=True)
-    session.kept.ended(name)
+def contests(session: Session, names: Sequence[str]) -> None:
+    """Take all turns that are missing, in rounds: each contest has one before any has two."""
+    names = [name for name in names if name not in session.kept.whole]
+    for repeat in range(session.repeats):
+        for name in names:
+            is_late = repeat > 0 and time.monotonic() > session.until
+            if repeat < CONTESTS[name].rounds and not is_late:
+                _round(session, name, repeat)
+    for name in names:
+        session.kept.ended(name)
+
+
+def _round(session: Session, name: str, repeat: int) -> None:
+    for contestant in taking_part(session.kept, name, repeat, is_quick=session.is_quick):
+        if len(session.kept.of(name, contestant)) > repeat:
+            continue
+        for whose, sample in _taken(session, CONTESTS[name], contestant, repeat).items():
+            session.kept.add(name, whose, sample)
+            print(f"  {name}, {whose}: {_said(sample)}", file=sys.stderr, flush=True)
 
 
 def taking_part(kept: Kept, name: str, repeat: int, *, is_quick: bool = False) -> list[str]:

@@ -79,6 +79,9 @@ def _of_stage(recipe: Recipe, plan: Plan, built: Net, place: int) -> dict[str, A
     return {
         "prefix": len(card.prefix),
         "is_light": card.is_light,
+        # On a processor so little work gains less by bf16 than the conversions take. Where the
+        # recipe states what to compute in, it is that.
+        "is_plain": card.is_light and plan.speed is not None and plan.device == "cpu",
         "frozen_norms": tuple(frozen.norms(built, trained, bn=train.bn)[1]),
         "asides": built.used_asides(trained),
         "optimizer": optimizers.make(train.optimizer, table),

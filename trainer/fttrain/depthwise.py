@@ -30,7 +30,7 @@ class DepthwiseGradients(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run what was asked for, or ours in its place."""
-        if func is torch.conv2d and torch.is_grad_enabled():
+        if func is torch.conv2d and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu"):
             asked = _Asked(*args, **(kwargs or {}))
             if asked.is_depthwise and (asked.has_slow_images or asked.has_slow_weight):
                 return asked.run()

@@ -57,6 +57,7 @@ def _processors() -> str:
         return ""
 
 
+@functools.cache
 def _version(package: str) -> str:
     """Return the version of a package without importing it; empty where it is missing."""
     try:

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
-from fttrain import generator
+from fttrain import generator, process
 from fttrain.data.mixing import Mixing
 from fttrain.data.stream import Batch
 from fttrain.data.view import normalise
@@ -68,7 +68,9 @@ class Training:
     micro_batch: int = 0
     """Images of a batch that are computed at once; 0: all of them."""
     is_light: bool = False
-    """True if steps take one thread, and fp32."""
+    """True if steps take one thread."""
+    is_plain: bool = False
+    """True if steps take fp32, whatever evaluations take."""
     mixing: Mixing | None = None
     """Mixes the images of each batch."""
     precision: Precision = field(default_factory=Precision)
@@ -130,7 +132,7 @@ def train(
         group = list(itertools.islice(inputs, training.accumulate))
         if not group:
             return
-        with _threads(training):
+        with process.one_thread() if training.is_light else nullcontext():
             made = _step(training, group, step)
         yield made
 
@@ -144,8 +146,9 @@ def evaluate(judge: Judging, batches: Iterable[Batch]) -> Verdicts:
         for batch in batches:
             logits = _chunkwise(judge, batch.images, first=batch.depth).float()
             labels = batch.labels.to(judge.device)
-            loss = judge.loss(logits, labels).item()
-            parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
+            with process.one_thread():  # It is so little that others would only be waited for.
+                loss = judge.loss(logits, labels).item()
+                parts.append(verdicts.judge(logits, labels, indices=batch.indices, loss=loss))
     return verdicts.joined(parts)
 
 
@@ -161,20 +164,6 @@ def recalibrate(training: Training, batches: Iterable[Batch]) -> None:
     with torch.no_grad(), norms.measuring(training.net.module):
         for batch in batches:
             _run(training, _prepared(training, batch.images))
-
-
-@contextmanager
-def _threads(training: Training) -> Iterator[None]:
-    """Have a light step take one thread; the prefix, which runs between steps, takes all."""
-    if not training.is_light:
-        yield
-        return
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def _step(training: Training, group: list[Input], step: int) -> Step:
@@ -242,9 +231,8 @@ def _parts(images: int, micro_batch: int) -> int:
 def _forward(training: Training, seen: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return logits and loss, to which auxiliary heads add theirs by their weight."""
     seen_aside: list[tuple[float, Tensor]] = []
-    # So little work is slower in bf16: what it saves is less than the conversions take.
-    seen = seen.float() if training.is_light else seen
-    with nullcontext() if training.is_light else training.precision.stepping():
+    seen = seen.float() if training.is_plain else seen
+    with nullcontext() if training.is_plain else training.precision.stepping():
         for block in training.net.blocks[training.prefix :]:
             seen = block.run(seen)
             heads = [head for head in training.asides if head.after == block.name]

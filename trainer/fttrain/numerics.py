@@ -1,17 +1,17 @@
 """In which kind of numbers and which layout a job computes, and why.
 
 A recipe that says `precision: auto` leaves both to trials of its net on this processor. They are
-made once for each processor, torch, net and way to train it, and kept: the same recipe gives the
-same plan.
+made once for each processor, torch, net and way to train it. While what is kept of them is used,
+the same recipe gives the same plan.
 """
 
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,14 @@ from fttrain.draft import Draft
 from fttrain.models import build, frozen, work
 from fttrain.models.zoo import Net
 from fttrain.spec import rundir
-from fttrain.spec.plan import LayoutName, PrecisionName, SpeedCard, TrialCard
+from fttrain.spec.plan import LayoutName, PrecisionName, SpeedCard, TrialCard, TriedPrecision
 from fttrain.spec.recipe import Recipe
 from fttrain.stagedraft import StageDraft
 from fttrain.tryout import Subject
 
 WORTH = 1.1
 """So many times as fast as fp32, or as channels_last, another one must be to be chosen."""
-_NEAR = 0.95, 1.3
-"""Between these gains another look may find another kind worth it."""
-FORMAT = 3
+FORMAT = 4
 """Of what is kept; trials are made in another way under another number."""
 _TRIALS = TypeAdapter(list[TrialCard])
 # Measured on convolutional nets, one thread: 1.1 to 2.1 times the speed of contiguous.
@@ -58,7 +56,8 @@ def choose(draft: Draft, *, device: str, chunk: int, cache: Path | None) -> Nume
         speed = SpeedCard(why="bf16, as on every GPU")
         return Numerics(precision="bf16", layout=layout, speed=speed)
     trials = _known(draft, chunk, cache)
-    return decide(trials, share(draft), has_bf16=has_bf16(environment.instructions()))
+    natively = has_bf16(environment.instructions())
+    return decide(trials, share(draft), has_bf16=natively, layout=layout)
 
 
 def is_left_open(recipe: Recipe) -> bool:
@@ -99,19 +98,22 @@ def share(draft: Draft) -> Share:
     return Share(ahead=ahead, steps=seen, judged=judged * evaluations)
 
 
-def decide(trials: Sequence[TrialCard], share: Share, *, has_bf16: bool) -> Numerics:
-    """Choose by trials, of which the first is that of fp32 in the usual layout."""
+def decide(
+    trials: Sequence[TrialCard], share: Share, *, has_bf16: bool, layout: LayoutName = _USUAL
+) -> Numerics:
+    """Choose by trials, of each precision that in the usual layout first, fp32 before bf16.
+
+    Without any it is fp32 in `layout`.
+    """
     if not trials:
         speed = SpeedCard(why="fp32: no trial of this net was possible")
-        return Numerics(precision="fp32", layout=_USUAL, speed=speed)
+        return Numerics(precision="fp32", layout=layout, speed=speed)
     usual = trials[0]
-    plain = _better(usual, [each for each in trials if each.precision == "fp32"], share)
-    halved = [each for each in trials if each.precision == "bf16"]
-    chosen = _better(plain, halved, share)
+    plain, halved = (_best(trials, each, share) for each in ("fp32", "bf16"))
+    assert plain is not None
+    chosen = plain if halved is None else _better(plain, [halved], share)
     told = [_of_numbers(plain, halved, share, has_bf16=has_bf16)]
-    if plain.layout != usual.layout:
-        gain = _gain(usual, plain, share)
-        told.append(f"{plain.layout} is {gain:.1f} times as fast as {usual.layout}")
+    told += _of_layout(chosen, trials, share)
     return Numerics(
         precision=chosen.precision,
         layout=chosen.layout,
@@ -124,6 +126,12 @@ def decide(trials: Sequence[TrialCard], share: Share, *, has_bf16: bool) -> Nume
     )
 
 
+def _best(trials: Sequence[TrialCard], precision: TriedPrecision, share: Share) -> TrialCard | None:
+    """Return the best layout for a precision; None where it was not tried."""
+    own = [each for each in trials if each.precision == precision]
+    return _better(own[0], own[1:], share) if own else None
+
+
 def _better(kept: TrialCard, others: Sequence[TrialCard], share: Share) -> TrialCard:
     """Return the best of the others where it is worth it."""
     best = min(others, key=share.seconds, default=kept)
@@ -134,17 +142,23 @@ def _gain(before: TrialCard, after: TrialCard, share: Share) -> float:
     return share.seconds(before) / max(share.seconds(after), 1e-12)
 
 
-def _of_numbers(
-    plain: TrialCard, halved: Sequence[TrialCard], share: Share, *, has_bf16: bool
-) -> str:
+def _of_numbers(plain: TrialCard, halved: TrialCard | None, share: Share, *, has_bf16: bool) -> str:
     if not has_bf16:
         return "fp32: this processor has no instructions for bf16"
-    if not halved:
+    if halved is None:
         return "fp32: torch cannot compute this net in bf16"
-    gain = max(_gain(plain, each, share) for each in halved)
+    gain = _gain(plain, halved, share)
     if gain >= WORTH:
         return f"bf16: {gain:.1f} times as fast here as fp32"
     return f"fp32: bf16 is {gain:.2f} times as fast here"
+
+
+def _of_layout(chosen: TrialCard, trials: Sequence[TrialCard], share: Share) -> list[str]:
+    usual = next(each for each in trials if each.precision == chosen.precision)
+    if chosen.layout == usual.layout:
+        return []
+    gain = _gain(usual, chosen, share)
+    return [f"{chosen.layout} is {gain:.1f} times as fast as {usual.layout}"]
 
 
 def _known(draft: Draft, chunk: int, cache: Path | None) -> list[TrialCard]:
@@ -153,7 +167,9 @@ def _known(draft: Draft, chunk: int, cache: Path | None) -> list[TrialCard]:
     file = cache / f"speed-{_digest(draft, sizes)}.json" if cache is not None else None
     if file is not None:
         with suppress(FileNotFoundError, ValidationError):
-            return _TRIALS.validate_json(file.read_bytes())
+            known = _TRIALS.validate_json(file.read_bytes())
+            os.utime(file)  # What is used is not removed by age.
+            return known
     made = _try_out(draft, sizes)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -171,22 +187,20 @@ def _try_out(draft: Draft, sizes: "_Sizes") -> list[TrialCard]:
         staying=tuple(frozen.norms(built, trained, bn=stage.recipe.train.bn)[1]),
         batch=(sizes.batch, *stage.train_shape),
         chunk=(sizes.chunk, *stage.eval_shape),
-        is_light=frozen.is_light(built, prefix=stage.prefix, images=stage.recipe.train.batch_size),
+        is_plain=_is_light(draft),
     )
     with tryout.alone():
         layouts = _layouts(subject, draft.recipe.train.layout)
         kinds: list[tryout.Kind] = [("fp32", each) for each in layouts]
         if has_bf16(environment.instructions()):
             kinds += [("bf16", each) for each in layouts]
-        return tryout.compare(subject, kinds, partial(_is_clear, share(draft)))
+        return tryout.compare(subject, kinds)
 
 
-def _is_clear(share: Share, trials: Sequence[TrialCard]) -> bool:
-    """Return whether another look could hardly turn the choice: the best is far from the rest."""
-    best, *others = sorted(trials, key=share.seconds)
-    if best is trials[0]:
-        return all(_gain(each, best, share) > 1 / _NEAR[0] for each in others)
-    return all(_gain(each, best, share) > _NEAR[1] for each in others)
+def _is_light(draft: Draft) -> bool:
+    stage = _heaviest(draft)
+    images = stage.recipe.train.batch_size
+    return frozen.is_light(draft.net, prefix=stage.prefix, images=images)
 
 
 def _layouts(subject: Subject, stated: str) -> list[LayoutName]:
@@ -196,7 +210,8 @@ def _layouts(subject: Subject, stated: str) -> list[LayoutName]:
     if stated == "channels_last":
         return ["channels_last"]
     usual, other = (tryout.forward_s(subject, each) for each in (_USUAL, "contiguous"))
-    return [_USUAL, "contiguous"] if usual > other * WORTH else [_USUAL]
+    is_worth_it = usual is not None and other is not None and usual > other * WORTH
+    return [_USUAL, "contiguous"] if is_worth_it else [_USUAL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +227,8 @@ def _sizes(draft: Draft, chunk: int) -> _Sizes:
     size, fewest = draft.recipe.train.batch_size, min(2, draft.recipe.train.batch_size)
     step = 3.0 * forward
     if stage.prefix:
-        step = work.per_image(draft.net, stage.train_shape, prefix=stage.prefix)
+        # Of the blocks after the prefix alone, which it counts three times.
+        step = 1.5 * (work.per_image(draft.net, stage.train_shape, prefix=stage.prefix) - forward)
     return _Sizes(
         batch=max(min(size, int(tryout.STEP_FLOPS / max(step, 1))), fewest),
         chunk=max(min(chunk, int(tryout.FORWARD_FLOPS / max(forward, 1))), 2),
@@ -248,12 +264,14 @@ def _digest(draft: Draft, sizes: _Sizes) -> str:
         "environment": environment.now("").model_dump(),
         "model": draft.recipe.model.model_dump(mode="json"),
         "shapes": shapes,
+        "weights": draft.start.sha256 if draft.start is not None else None,
         "prefix": stage.prefix,
         "trained": stage.trained,
         "bn": stage.recipe.train.bn,
         "layout": draft.recipe.train.layout,
         "train_shape": stage.train_shape,
         "eval_shape": stage.eval_shape,
+        "is_light": _is_light(draft),
         "batch": sizes.batch,
         "chunk": sizes.chunk,
     }

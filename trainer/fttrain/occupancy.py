@@ -1,4 +1,7 @@
-"""How many jobs of a zygote run, seen by all that it forks."""
+"""How many jobs of a zygote run, seen by all that it forks.
+
+Jobs that an earlier daemon left running are not among them.
+"""
 
 import mmap
 import struct

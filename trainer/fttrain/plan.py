@@ -60,7 +60,7 @@ def make(
         layout=chosen.layout,
         precision=chosen.precision,
         speed=chosen.speed,
-        loader_workers=_loader_workers(draft, staged, means.device),
+        loader_workers=_loader_workers(draft, staged),
         chunk=CHUNK,
         data=_data_card(draft),
         preprocess=draft.preprocess,
@@ -75,7 +75,7 @@ def make(
             *_notices(draft),
             *stagecards.notices(staged["stages"], recipe.train.max_steps),
             *_warnings(draft, means),
-            *_costs(draft, means, _loader_workers(draft, staged, means.device)),
+            *_costs(draft, means, _loader_workers(draft, staged)),
             *ahead.notices,
         ],
         batch_size=recipe.train.batch_size,
@@ -172,13 +172,10 @@ def _threads(recipe: Recipe, cpus: int) -> int:
     return 1 if recipe.data.digits is not None else cpus
 
 
-def _loader_workers(draft: Draft, staged: Mapping[str, Any], device: str) -> int:
+def _loader_workers(draft: Draft, staged: Mapping[str, Any]) -> int:
     recipe, pictures = draft.recipe, stagecards.pictures(staged)
     if recipe.data.workers is not None:
         return recipe.data.workers
-    # On a processor each thread reads the images that it passes.
-    if device == "cpu" and stagecards.keeps_features(staged):
-        return 0
     images = len(draft.source.train) + len(draft.source.val)
     # Of a larger set it is not certain that all have room, and who decodes should not wait.
     if all(card.is_batched and card.bytes_per_image * images <= _AT_HAND for card in pictures):

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -35,6 +35,17 @@ def settle(*, threads: int, device: str) -> None:
     torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
     # Filling fresh memory costs time and guards against reading it, which nothing here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Have torch take one thread within this context."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # From glibc's malloc.h.

@@ -40,8 +40,9 @@ class Reserve:
         begin = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
         end = (start + size) // mmap.PAGESIZE * mmap.PAGESIZE
         self._pages = range(begin, end if self._block else begin, mmap.PAGESIZE)
+        self._touched = 0
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._touch, name="reserve", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reserve", daemon=True)
 
     @classmethod
     def begin(cls, size: int, are_others: Callable[[], bool] = lambda: False) -> Self:
@@ -69,23 +70,35 @@ class Reserve:
         block, self._block = self._block, None
         _libc.free(block)
 
+    def _run(self) -> None:
+        """Wait for quiet moments, and touch in them."""
+        wait_s = _QUIET_S
+        while self._touched < len(self._pages) * mmap.PAGESIZE:
+            if self._enough.wait(wait_s):
+                return
+            if not self._is_held_up:
+                # A thread of its own: one that is idle by class may never get to see that it is
+                # enough while others want the processor, and whoever stops it waits for it.
+                idle = threading.Thread(target=self._touch, name="touching", daemon=True)
+                idle.start()
+                idle.join()
+            wait_s = _LOOK_S
+
+    @property
+    def _is_held_up(self) -> bool:
+        """True while other jobs run and have left it as much as it may have."""
+        return self._touched >= AMID_OTHERS and self._are_others()
+
     def _touch(self) -> None:
-        if self._enough.wait(_QUIET_S):
-            return
         with contextlib.suppress(OSError):  # a sandbox may forbid it; then it costs a little
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # this thread's alone
-        for place in range(self._pages.start, self._pages.stop, _CHUNK):
-            if self._is_enough(place - self._pages.start):
+        for place in range(self._pages.start + self._touched, self._pages.stop, _CHUNK):
+            if self._enough.is_set() or self._is_held_up:
                 return
+            size = min(_CHUNK, self._pages.stop - place)
             # Not Python's own loop: that would hold the interpreter while the kernel looks.
-            ctypes.memset(place, 0, min(_CHUNK, self._pages.stop - place))
-
-    def _is_enough(self, touched: int) -> bool:
-        """Wait while there are other jobs, then return whether to end."""
-        while touched >= AMID_OTHERS and self._are_others():
-            if self._enough.wait(_LOOK_S):
-                return True
-        return self._enough.is_set()
+            ctypes.memset(place, 0, size)
+            self._touched += size
 
     def _advise(self, advice: int, *, beyond: int = 0) -> None:
         pages = self._pages[-(-beyond // mmap.PAGESIZE) :]

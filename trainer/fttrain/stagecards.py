@@ -34,12 +34,6 @@ def pictures(staged: Mapping[str, Any]) -> list[PicturesCard]:
     return [card.pictures for card in staged["stages"]] or [staged["pictures"]]
 
 
-def keeps_features(staged: Mapping[str, Any]) -> bool:
-    """Return whether in each stage what frozen blocks make of images is kept."""
-    cards = [card.features for card in staged["stages"]] or [staged["features"]]
-    return all(card is not None and card.views > 0 for card in cards)
-
-
 def notices(cards: Sequence[StageCard], max_steps: int | None) -> Iterator[str]:
     """Say which stages are never reached."""
     missed = [str(place) for place, card in enumerate(cards, start=1) if card.steps == 0]

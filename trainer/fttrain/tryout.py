@@ -23,7 +23,7 @@ from fttrain.spec.plan import LayoutName, TrialCard, TriedPrecision
 FORWARD_FLOPS, STEP_FLOPS = 2e9, 12e9
 """About a fifteenth and a third of a second: so much is passed at once, but never less than two
 images. What bf16 gains depends on how many there are: weights are cast but once for all."""
-_ROUNDS = 3
+_ROUNDS = 2
 _MOST_TURNS, _FEW_PAGES = 4, 16
 T = TypeVar("T")
 Kind = tuple[TriedPrecision, LayoutName]
@@ -44,47 +44,40 @@ class Subject:
     """The shape of what a training step sees, (N, C, H, W)."""
     chunk: tuple[int, int, int, int]
     """The shape of what an evaluation sees at once."""
-    is_light: bool
+    is_plain: bool
     """True if steps take fp32 in any case."""
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Compute with one thread, with memory handled as in training; leave torch's generator."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     process.keep_freed_memory()
-    try:
-        with generator.seeded(0):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with process.one_thread(), generator.seeded(0):
+        yield
 
 
-def forward_s(subject: Subject, layout: LayoutName) -> float:
-    """Return the seconds of a forward pass of two images in fp32."""
+def forward_s(subject: Subject, layout: LayoutName) -> float | None:
+    """Return the seconds of a forward pass of two images in fp32; None where it fails."""
     trial = _Trial(subject=subject, precision="fp32", layout=layout)
     images = trial.laid_out((2, *subject.chunk[1:]))
-    return _settled(lambda: _timed(lambda: trial.judge(images)))[0]
+    try:
+        return settled(lambda: _timed(lambda: trial.judge(images)))[0]
+    except RuntimeError:
+        return None
 
 
-def compare(
-    subject: Subject, kinds: Sequence[Kind], is_clear: Callable[[list[TrialCard]], bool]
-) -> list[TrialCard]:
+def compare(subject: Subject, kinds: Sequence[Kind]) -> list[TrialCard]:
     """Time a net in each kind of numbers and layout, in turns; the least of each phase counts.
 
-    A kind that torch cannot compute this net in is left out. It ends as soon as the outcome
-    `is_clear`.
+    A kind that torch cannot compute this net in is left out; where that is the first, all are.
     """
     trials = [_Trial(subject=subject, precision=each, layout=layout) for each, layout in kinds]
-    cards: list[TrialCard] = []
-    for number in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         for trial in trials:
             trial.run()
-        cards = [trial.card() for trial in trials if trial.is_possible]
-        if number > 0 and is_clear(cards):
-            break
-    return cards
+    if not trials[0].is_possible:
+        return []
+    return [trial.card() for trial in trials if trial.is_possible]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,10 +93,10 @@ class _Trial:
         if not self.is_possible:
             return
         try:
-            self.spent.append(_settled(self._phases))
+            self.spent.append(settled(self._phases))
         except RuntimeError:
-            # bf16 has no kernel for one of its operators. Where fp32 has none either, or memory
-            # runs out, the job will say so itself.
+            # bf16 has no kernel for one of its operators, or memory runs out. Where fp32 fails,
+            # too, the job will say why.
             self.is_possible = False
 
     def card(self) -> TrialCard:
@@ -163,9 +156,9 @@ class _Trial:
             optimizer.zero_grad()
 
     def _step(self, seen: Tensor, optimizer: SGD) -> None:
-        is_light = self.subject.is_light
-        seen = seen.float() if is_light else seen
-        with nullcontext() if is_light else Precision(self.precision).stepping():
+        is_plain = self.subject.is_plain
+        seen = seen.float() if is_plain else seen
+        with nullcontext() if is_plain else Precision(self.precision).stepping():
             for block in self.subject.net.blocks[self.subject.prefix :]:
                 seen = block.run(seen)
         labels = torch.zeros(len(seen), dtype=torch.int64)
@@ -173,7 +166,7 @@ class _Trial:
         optimizer.step()
 
 
-def _settled(once: Callable[[], T]) -> T:
+def settled(once: Callable[[], T]) -> T:
     """Return what a call returns once it finds its memory: fresh pages take longer than passes."""
     for _ in range(_MOST_TURNS):
         before = getrusage(RUSAGE_THREAD).ru_minflt

@@ -24,7 +24,11 @@ def job(photos: Path) -> dict[str, object]:
     return {
         "data": {
             "folder": {"path": str(photos)},
-            "preprocess": {"resize": 72, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3},
+            "preprocess": {"resize": 88, "crop": 80, "mean": [0.5] * 3, "std": [0.25] * 3},
+            "augment": ["horizontal_flip"],
+            # Read in each epoch, by a process of its own.
+            "cache": "none",
+            "workers": 1,
         },
         "model": {"cnn": {"channels": [16, 32, 64]}},
         "train": {"epochs": 12, "batch_size": 8, "optimizer": {"sgd": {"lr": 0.01}}},
@@ -68,5 +72,8 @@ def test_no_more_threads_want_to_run_than_the_job_has_cores(tmp_path: Path) -> N
     finally:
         child.kill()
         child.wait()
+    planned = json.loads((run_dir / rundir.PLAN).read_text())
+    assert (planned["threads"], planned["loader_workers"]) == (CORES, 1)
     assert len(counts) > 50
+    print(f"\n{sum(counts) / len(counts):.2f} threads on average, {max(counts)} at most")
     assert sum(counts) / len(counts) <= CORES + _BESIDE

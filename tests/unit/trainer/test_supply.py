@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 
 from fttrain import agenda, events, run
 from fttrain.cache import prefixes
@@ -22,6 +21,7 @@ from fttrain.spec.recipe import Recipe
 from fttrain.staging import Staging
 from fttrain.supply import Supply
 from tests import engine
+from tests.passing import make_weights
 from tests.photos import make_photo_folder
 
 STAGES = [
@@ -30,7 +30,7 @@ STAGES = [
     {"epochs": 2, "trains": ["last:1", "head"], "augment": ["horizontal_flip"]},
 ]
 
-STAGED = {"batch_size": 4, "optimizer": engine.SGD, "stages": STAGES}
+STAGED = {"batch_size": 4, "optimizer": {"sgd": {"lr": 0.001, "momentum": 0.9}}, "stages": STAGES}
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(1)
-    path = tmp_path_factory.mktemp("weights") / "shufflenet.pt"
-    torch.save(torchvision.models.shufflenet_v2_x0_5().state_dict(), path)
-    return path
+    return make_weights(tmp_path_factory.mktemp("weights"))
 
 
 def recipe(photos: Path, weights: Path, *, cache: str = "auto", **said: Any) -> Recipe:

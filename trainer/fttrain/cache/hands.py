@@ -4,10 +4,11 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+
+from fttrain import process
 
 Task = TypeVar("Task")
 Made = TypeVar("Made")
@@ -21,21 +22,11 @@ def together(work: Callable[[Task], Made], tasks: Iterable[Task], count: int) ->
     rest = iter(tasks)
     with ThreadPoolExecutor(count) as pool:
         while group := list(itertools.islice(rest, count)):
-            # Threads share the filters of warnings; who reads images sets them for a while.
-            with alone(), warnings.catch_warnings():
+            with process.one_thread(), warnings.catch_warnings():
+                # Threads share these filters; who reads an image sets and resets them.
+                warnings.simplefilter("ignore")
                 made = list(pool.map(lambda task: _alone(work, task), group))
             yield from made
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Have torch take one thread here."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def _alone(work: Callable[[Task], Made], task: Task) -> Made:

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fttrain import environment, loop
-from fttrain.cache import hands
+from fttrain import environment, loop, process
 from fttrain.data import decode
 from fttrain.loop import Training
 from fttrain.spec import rundir
@@ -95,7 +94,7 @@ def most_at_once(training: Training, shape: Sequence[int]) -> int:
         return 0
     threads = torch.get_num_threads()
     if training.device.type == "cpu" and threads > 1:
-        with hands.alone():
+        with process.one_thread():
             if is_alike(1):
                 return max(min(threads, _AT_ONCE_BYTES // _held_bytes(training, images)), 1)
     return 1 if is_alike(1) else 0

@@ -27,6 +27,7 @@ MOST_LOOKED_AT = 200_000
 """Files to train on; of more, reading them beforehand would take longer than is worth it."""
 MOST_DECODED_BYTES = 200 * 2**20
 """Of files to validate or test on: about 10 seconds, once."""
+_MOST_AT_ONCE = 4
 _SHOWN = 5
 _Twin = tuple[str, int, str, int]
 """A split and an index in it, another split and the index of the same image there."""
@@ -92,13 +93,23 @@ def _bad(source: Source, ledger: Ledger) -> Iterator[tuple[str, str]]:
         is_whole = which != "train" and _bytes(samples) <= MOST_DECODED_BYTES
         if not is_whole and len(samples) > MOST_LOOKED_AT:
             continue
-        paths = [samples.path(index) for index in range(len(samples))]
-        look = partial(ledger.damage, is_whole=is_whole)
-        # Pillow lets other threads run while it decodes. They share the filters of warnings.
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool, warnings.catch_warnings():
-            for index, why in enumerate(pool.map(look, paths)):
-                if why:
-                    yield samples.name(index), why
+        if is_whole:
+            _decode(samples, ledger)
+        for index in range(len(samples)):
+            if why := ledger.damage(samples.path(index), is_whole=is_whole):
+                yield samples.name(index), why
+
+
+def _decode(samples: Files, ledger: Ledger) -> None:
+    """Have a ledger know all images of few bytes, looked at side by side."""
+    paths = (samples.path(index) for index in range(len(samples)))
+    new = [path for path in paths if not ledger.knows(path, is_whole=True)]
+    # Pillow lets other threads run while it decodes. Each holds a whole image.
+    count = min(len(os.sched_getaffinity(0)), _MOST_AT_ONCE)
+    with warnings.catch_warnings(), ThreadPoolExecutor(count) as pool:
+        # Threads share these filters; who reads an image sets and resets them.
+        warnings.simplefilter("ignore")
+        list(pool.map(partial(ledger.damage, is_whole=True), new))
 
 
 def _bytes(samples: Files) -> int:

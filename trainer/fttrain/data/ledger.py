@@ -46,7 +46,7 @@ class Ledger:
         """Return what is wrong with an image, as its first and last bytes show it, or decoding it
         whole; empty where nothing is."""
         known = self._of(path)
-        if "bad" not in known or (is_whole and not known["bad"] and not known.get("whole")):
+        if not self.knows(path, is_whole=is_whole):
             why = self._look(path, is_whole)
             if why.startswith(decode.DENIED):
                 return why  # Of the moment: neither size nor time of change tells when it ends.
@@ -54,6 +54,11 @@ class Ledger:
             known["whole"] = is_whole
             self.is_changed = True
         return str(known["bad"])
+
+    def knows(self, path: Path, *, is_whole: bool) -> bool:
+        """Return whether `damage` need not look at an image."""
+        known = self._of(path)
+        return "bad" in known and (not is_whole or bool(known["bad"]) or bool(known.get("whole")))
 
     def tail(self, path: Path) -> str:
         """Return a digest of a file's size and last bytes: equal files have equal ones."""

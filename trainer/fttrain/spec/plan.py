@@ -263,7 +263,8 @@ class Plan(Card):
     """None: there are stages, or it was made by a version that kept none."""
     is_light: bool = False
     """True if a step computes so little that a second thread would cost more than it gains: it
-    takes one. With stages each says it of itself."""
+    takes one, and on a processor fp32 where the recipe leaves that open. With stages each says it
+    of itself."""
     batch_size: int
     micro_batch: int = 0
     """Images of a batch that are computed at once, where memory ran out before; 0: all of them."""

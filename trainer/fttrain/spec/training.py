@@ -154,7 +154,8 @@ class Train(Strict):
         "fp32",
         description="What convolutions and products of matrices are computed in; weights stay "
         "fp32. fp16 scales the loss. auto: bf16 on a GPU; on a processor bf16 where a trial of "
-        "this net there proves it at least 1.1 times as fast, else fp32. The plan says why.",
+        "this net there proves it at least 1.1 times as fast, else fp32, which steps of a small "
+        "head alone take in any case. The plan says why.",
     )
     layout: Literal["auto", "channels_last", "contiguous"] = Field(
         "auto",
