@@ -193,6 +193,22 @@ def test_a_shelf_may_be_removed_while_it_is_written(
     assert [*tmp_path.glob("features/*")] == []
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_removed_between_epochs_is_made_again(
+    photos: Path, weights: Path, tmp_path: Path, workers: int
+) -> None:
+    run = Run(recipe(photos, weights, data={"workers": workers}))
+    with run.passing(tmp_path) as passing:
+        val, losses = run.features(passing, "val"), []
+        for epoch in (1, 2, 3):
+            tasks = agenda.evaluation(run.plan, len(run.source.val), epoch)
+            losses.append(loop.evaluate(run.training, val.run(tasks)).loss)
+            if epoch == 1:
+                shutil.rmtree(tmp_path / "features")
+    assert run.made == 2 * 6
+    assert len({*losses}) == 1
+
+
 def test_loader_processes_end_when_all_is_made(photos: Path, weights: Path, tmp_path: Path) -> None:
     run = Run(recipe(photos, weights, data={"workers": 2}))
     before = multiprocessing.active_children()

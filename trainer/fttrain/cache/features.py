@@ -131,7 +131,7 @@ class Features:
             rows = self._find(pairs)
             while lacking := [pair for pair, row in zip(pairs, rows, strict=True) if row is None]:
                 if number >= self._scanned or not self._on_way.isdisjoint(lacking):
-                    next(making)
+                    next(making, None)  # At its end, what was removed since is made by itself.
                 else:
                     self._make(lacking)
                 rows = self._find(pairs)
