@@ -9,7 +9,8 @@ import torchvision
 from torch import Tensor
 
 from fttrain import agenda, assembly, loop
-from fttrain.cache.features import Features, Passing, Place
+from fttrain.cache.features import Features, Passing
+from fttrain.cache.room import Place
 from fttrain.data import sources
 from fttrain.data.stream import Batch, Stream
 from fttrain.data.view import EvalView, TrainView

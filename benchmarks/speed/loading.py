@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.speed.ours import computed_in
 from benchmarks.speed.samples import Sample
 from fttrain import agenda, plan, process, recipefile
-from fttrain.cache.features import Place
+from fttrain.cache.room import Place
 from fttrain.data import sources
 from fttrain.data.stream import Batch
 from fttrain.data.view import normalise

@@ -86,11 +86,11 @@ def evaluation(plan: Plan, images: int, epoch: int) -> list[Task]:
     return [Task(epoch, part) for part in order.batches(every, plan.chunk, merge_single=False)]
 
 
-def statistics(recipe: Recipe, plan: Plan) -> list[Task]:
-    """Return every training image once, in one order that mixes the classes."""
+def statistics(recipe: Recipe, plan: Plan, epoch: int) -> list[Task]:
+    """Return every training image once, in one order that mixes the classes, in each epoch."""
     mixed = order.epoch_order(plan.data.train.images, recipe.train.seed, 0)
     size = max(plan.batch_size, plan.chunk)
-    return [Task(0, part) for part in order.batches(mixed, size, merge_single=True)]
+    return [Task(epoch, part) for part in order.batches(mixed, size, merge_single=True)]
 
 
 def _order(recipe: Recipe, plan: Plan, labels: Labels, epoch: int) -> Indices:

@@ -6,7 +6,7 @@ from typing import Self
 
 from fttrain import feeding
 from fttrain.cache.album import Album
-from fttrain.cache.features import Place
+from fttrain.cache.room import Place
 from fttrain.data.ground import Groundwork
 from fttrain.data.samples import Samples, Source
 from fttrain.data.view import EvalView
@@ -26,8 +26,6 @@ class Albums:
     judged: Groundwork
     """What is done to images that are evaluated on."""
     place: Place
-    bytes_per_image: int
-    writers: int
     lacks_room: str = ""
     """What to say where nothing is kept for want of room."""
 
@@ -50,8 +48,6 @@ class Albums:
             grounds=() if lacks_room else tuple(grounds.values()),
             judged=EvalView(plan.preprocess.steps).ground(0),
             place=place,
-            bytes_per_image=size,
-            writers=plan.loader_workers,
             lacks_room=lacks_room,
         )
 
@@ -64,15 +60,7 @@ class Albums:
         return self._begun(samples, [self.judged] if self.grounds else [])
 
     def _begun(self, samples: Samples, grounds: Sequence[Groundwork]) -> Album | None:
-        if not grounds:
-            return None
-        return Album.begin(
-            samples,
-            grounds,
-            self.place,
-            wanted=self.bytes_per_image * len(samples),
-            writers=self.writers,
-        )
+        return Album.begin(samples, grounds, self.place) if grounds else None
 
 
 def _mb(size: int) -> str:

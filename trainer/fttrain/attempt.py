@@ -133,7 +133,7 @@ class Attempt:
             if start is not None:
                 start.restore(staging.training)
             elif feed.plain is not None:
-                self._recalibrate(staging.training, feed.plain)
+                self._recalibrate(staging.training, feed.plain, begin.epoch)
             try:
                 self._fit(staging, feed, begin)
             except Paused:
@@ -224,7 +224,7 @@ class Attempt:
 
     def _judge(self, training: Training, feed: Supply, epoch: int) -> None:
         train, train_s = self.log.tally, time.monotonic() - self.begun
-        with judging.judged(training, self._recalibration(training, feed)) as live:
+        with judging.judged(training, self._recalibration(training, feed, epoch)) as live:
             val = self._evaluate(epoch, training, feed) if self._is_evaluated(epoch) else None
             ended = EpochEnded(
                 epoch=self._number(epoch),
@@ -290,13 +290,15 @@ class Attempt:
     def _recalibrates(self) -> bool:
         return self.recipe.train.bn == "recalibrate"
 
-    def _recalibration(self, training: Training, feed: Supply) -> Callable[[], None] | None:
+    def _recalibration(
+        self, training: Training, feed: Supply, epoch: int
+    ) -> Callable[[], None] | None:
         if feed.plain is None:
             return None
-        return partial(self._recalibrate, training, feed.plain)
+        return partial(self._recalibrate, training, feed.plain, epoch)
 
-    def _recalibrate(self, training: Training, plain: Stream) -> None:
-        tasks = agenda.statistics(self.recipe, self.plan)
+    def _recalibrate(self, training: Training, plain: Stream, epoch: int) -> None:
+        tasks = agenda.statistics(self.recipe, self.plan, epoch)
         loop.recalibrate(training, self.audible(plain.run(tasks)))
 
     def _untrained(self, training: Training, feed: Supply) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fttrain import agenda, feeding
 from fttrain.albums import Albums
-from fttrain.cache.features import Features, Passing, Place
+from fttrain.cache.features import Features, Passing
+from fttrain.cache.room import Place
 from fttrain.data.samples import Source
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream, Task
@@ -62,11 +63,11 @@ class Supply:
     """By stage: what keeps features, and those of the images to validate on."""
 
     def __post_init__(self) -> None:
-        workers = self.plan.loader_workers
         self._spared = Sparing(self.source.train)
         albums = Albums.of(self.recipe, self.plan, self.source, self.place)
         if albums.lacks_room:
             self.tell(albums.lacks_room)
+        workers = self._workers(lacks_room=bool(albums.lacks_room))
         view = feeding.view(self.recipe, self.plan)
         train = Stream(self._spared, view, workers, albums.train(self._spared))
         self._train = self.stack.enter_context(train)
@@ -101,6 +102,12 @@ class Supply:
     def _epochs(self) -> range:
         """All that are ahead."""
         return range(self.begin.epoch, self.plan.epochs + 1)
+
+    def _workers(self, *, lacks_room: bool) -> int:
+        """Return how many loader processes each stream has."""
+        planned = self.plan.loader_workers
+        # The plan may have counted on images that are kept; who decodes should not wait.
+        return max(planned, 1) if lacks_room and self.recipe.data.workers is None else planned
 
     def _begun(self) -> Iterator[Batch]:
         plan, labels = self.plan, self.source.train.labels
@@ -142,13 +149,8 @@ class Supply:
         assert self.staging.place == number
         side = self._spared.picture(0)
         shapes = self._eval_view(side).shape, self._ways(number).view(side, epoch=1, index=0).shape
-        views = card.features.views * len(self._spared) + len(self.source.val)
         begun = Passing.begin(
-            self.staging.training,
-            self.plan,
-            self.place,
-            shapes=dict.fromkeys(shapes),
-            wanted=views * card.features.bytes_per_view,
+            self.staging.training, self.plan, self.place, shapes=dict.fromkeys(shapes)
         )
         if begun is None:
             return None

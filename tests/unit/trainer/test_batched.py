@@ -60,6 +60,10 @@ CROP = {"random_crop": {"size": 12, "padding": 3}}
             for mode in ("edge", "reflect", "symmetric")
         ),
         view({"random_crop": {**CROP["random_crop"], "p": 0.5}}, CROP),
+        view({"random_crop": {"size": 9, "padding": 3}}, {"random_crop": {"size": 9, "p": 0.5}}),
+        view(
+            {"random_crop": {"size": 8}}, {"random_crop": {**CROP["random_crop"], "p": 0.5}}, CROP
+        ),
         view(CROP, "horizontal_flip", views=3),
         StagedView(views=[view(), view(CROP, "horizontal_flip")], begins=[1, 3]),
     ],
@@ -91,6 +95,10 @@ def test_what_is_seen_at_once_is_told_from_what_is_not() -> None:
     assert not is_done(view(CROP, "color_jitter"))
     assert not is_done(view({"random_resized_crop": {"size": 12}}))
     assert not is_done(view({"random_crop": {"size": 9, "p": 0.5}}, {"random_crop": {"size": 9}}))
+    # What decides is the size at that place in the list, not the one that it begins with.
+    cut = {"random_crop": {"size": 9}}
+    assert is_done(view(cut, {"random_crop": {"size": 9, "p": 0.5}}))
+    assert not is_done(view(cut, {"random_crop": {**CROP["random_crop"], "p": 0.5}}, CROP))
 
 
 def test_a_batch_leaves_the_images_as_they_are() -> None:

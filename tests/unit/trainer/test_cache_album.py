@@ -1,5 +1,6 @@
 """Pictures from the shelf are, bit for bit, those made anew, whatever happens to the shelf."""
 
+import os
 import resource
 import shutil
 import signal
@@ -11,11 +12,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from fttrain.cache import album, shelf
+from fttrain.cache import album, segments, shelf
 from fttrain.cache.album import Album
-from fttrain.cache.features import Place
+from fttrain.cache.room import Place
 from fttrain.data import sources
-from fttrain.data.ground import Groundwork
 from fttrain.data.samples import Files, Samples
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream, Task
@@ -63,10 +63,9 @@ def tasks(samples: Samples, epochs: int = 3, size: int = 5) -> Iterator[Task]:
             yield Task(epoch, order[begin : begin + size])
 
 
-def begun(samples: Samples, view: View, root: Path, *, room: int = ROOM, workers: int = 0) -> Album:
+def begun(samples: Samples, view: View, root: Path, *, room: int = ROOM) -> Album:
     grounds = {view.ground(epoch).digest: view.ground(epoch) for epoch in (1, 2)}
-    place = Place(root=root, most_bytes=room)
-    return Album.begin(samples, list(grounds.values()), place, wanted=0, writers=workers)
+    return Album.begin(samples, list(grounds.values()), Place(root=root, most_bytes=room))
 
 
 def made(
@@ -78,7 +77,7 @@ def made(
     room: int = ROOM,
     between: Callable[[Batch], None] = lambda _: None,
 ) -> Facts:
-    grounds = begun(samples, view, root, room=room, workers=workers) if root is not None else None
+    grounds = begun(samples, view, root, room=room) if root is not None else None
     facts = []
     with Stream(samples, view, workers, grounds) as stream:
         for batch in stream.run(tasks(samples)):
@@ -93,8 +92,8 @@ def indices(root: Path) -> list[Path]:
 
 def kept(root: Path) -> int:
     """Return how many pictures are kept."""
-    segments = (shelf.Segment.read(index) for index in indices(root))
-    return sum(len(segment.entries) for segment in segments if segment is not None)
+    found = (segments.Segment.read(index) for index in indices(root))
+    return sum(len(segment.entries) for segment in found if segment is not None)
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -135,6 +134,14 @@ def test_what_is_on_the_shelf_is_not_decoded_again(
 
     monkeypatch.setattr(Files, "picture", refuse)
     assert made(samples, CROPPED, tmp_path) == anew
+
+
+def test_where_loader_processes_read_the_trainer_maps_nothing(photos: Path, tmp_path: Path) -> None:
+    samples = samples_of(photos)
+    made(samples, CROPPED, tmp_path)
+    with Stream(samples, CROPPED, 1, begun(samples, CROPPED, tmp_path)) as stream:
+        for _batch in stream.run(tasks(samples)):
+            assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 
 
 def test_jobs_that_run_at_once_share_what_they_make(photos: Path, tmp_path: Path) -> None:
@@ -219,24 +226,25 @@ def test_what_was_read_is_not_held_for_long(
 
 async def test_an_idle_loader_has_others_find_what_it_added(photos: Path, tmp_path: Path) -> None:
     samples = samples_of(photos)
-    with Stream(samples, CROPPED, 1, begun(samples, CROPPED, tmp_path, workers=1)) as stream:
+    with Stream(samples, CROPPED, 1, begun(samples, CROPPED, tmp_path)) as stream:
         for _batch in stream.run(tasks(samples, epochs=1)):
             pass
         await wait_until(lambda: kept(tmp_path) == len(samples))
 
 
-def test_with_room_for_some_these_are_kept(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_with_room_for_some_these_are_kept(photos: Path, tmp_path: Path, workers: int) -> None:
     samples = samples_of(photos)
     room, view = 3 * 28 * 28 * 3, EvalView(FRAMED)
 
-    assert made(samples, view, tmp_path, room=room) == made(samples, view)
+    assert made(samples, view, tmp_path, room=room, workers=workers) == made(samples, view)
     assert kept(tmp_path) == 2  # Each is padded to a multiple of 64 bytes.
 
 
 def test_a_killed_loader_takes_nothing_of_others_along(photos: Path, tmp_path: Path) -> None:
     samples = samples_of(photos)
     anew = made(samples, CROPPED)
-    grounds = begun(samples, CROPPED, tmp_path, workers=1)
+    grounds = begun(samples, CROPPED, tmp_path)
     stream = Stream(samples, CROPPED, 1, grounds)
     batches = stream.run(tasks(samples))
     for batch in batches:
@@ -330,15 +338,26 @@ def test_a_large_picture_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert kept(tmp_path / "cache") == 0
 
 
-def test_older_shelves_make_room_for_what_is_wanted(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_each_epoch_notes_what_it_uses(photos: Path, tmp_path: Path, workers: int) -> None:
+    samples = samples_of(photos)
+    made(samples, CROPPED, tmp_path)
+    (index,) = indices(tmp_path)
+    os.utime(index, (1, 1))
+
+    made(samples, CROPPED, tmp_path, workers=workers)
+
+    assert index.stat().st_mtime > 1
+
+
+def test_older_shelves_make_room_for_what_is_added(photos: Path, tmp_path: Path) -> None:
     samples = samples_of(photos)
     made(samples, EvalView(FRAMED), tmp_path)
     (older,) = indices(tmp_path)
     taken = sum(file.stat().st_size for file in older.parent.iterdir())
-    ground = Groundwork.of(FRAMED.model_copy(update={"crop": 26}))
-    place = Place(root=tmp_path, most_bytes=2 * taken)
+    smaller = EvalView(FRAMED.model_copy(update={"crop": 26}))
 
-    Album.begin(samples, [ground], place, wanted=taken // 2, writers=1)
+    made(samples, smaller, tmp_path, room=3 * taken)
     assert older.exists()
-    Album.begin(samples, [ground], place, wanted=2 * taken, writers=1)
-    assert not older.exists()
+    made(samples, EvalView(FRAMED.model_copy(update={"crop": 24})), tmp_path, room=2 * taken)
+    assert not older.parent.exists()

@@ -1,6 +1,8 @@
 """Training on kept features is training on images, bit for bit, wherever the features come from."""
 
 import multiprocessing
+import os
+import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from fttrain import agenda, loop
-from fttrain.cache import shelf
-from fttrain.cache.features import Passing, Place
+from fttrain.cache.features import Passing
+from fttrain.cache.room import Place
+from fttrain.data.samples import Files
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Stream, Task
 from fttrain.data.view import TrainView
@@ -147,10 +151,22 @@ def test_what_is_removed_amid_a_run_is_not_missed(
     run = Run(chosen)
     with run.passing(tmp_path) as passing:
         train, val = run.features(passing, "train"), run.features(passing, "val")
-        shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path)
-        assert [*tmp_path.rglob("*.rows")] == []
+        loop.evaluate(run.training, val.run(agenda.evaluation(run.plan, 6, 1)))
+        shutil.rmtree(tmp_path)
         assert same(images, run._trained(train, val))
     assert run.made == 0
+
+
+def test_each_epoch_notes_what_it_uses(photos: Path, weights: Path, tmp_path: Path) -> None:
+    Run(recipe(photos, weights)).on_features(tmp_path)
+    (index,) = tmp_path.rglob("*.index")
+    os.utime(index, (1, 1))
+    run = Run(recipe(photos, weights))
+
+    run.on_features(tmp_path)
+
+    assert run.made == 0
+    assert index.stat().st_mtime > 1
 
 
 def test_a_shelf_may_be_removed_before_it_is_written(
@@ -160,8 +176,7 @@ def test_a_shelf_may_be_removed_before_it_is_written(
     images, run = Run(chosen).on_images(), Run(chosen)
     with run.passing(tmp_path) as passing:
         train, val = run.features(passing, "train"), run.features(passing, "val")
-        shelf.make_room(tmp_path, most_bytes=-1, keep=tmp_path)
-        assert [*tmp_path.glob("features/*")] == []
+        shutil.rmtree(tmp_path / "features")
         assert same(images, run._trained(train, val))
     again = Run(chosen)
     assert same(images, again.on_features(tmp_path))
@@ -174,8 +189,24 @@ def test_a_shelf_may_be_removed_while_it_is_written(
     run = Run(recipe(photos, weights))
     with run.passing(tmp_path) as passing:
         run._trained(run.features(passing, "train"), run.features(passing, "val"))
-        shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path)
+        shutil.rmtree(tmp_path / "features")
     assert [*tmp_path.glob("features/*")] == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_removed_between_epochs_is_made_again(
+    photos: Path, weights: Path, tmp_path: Path, workers: int
+) -> None:
+    run = Run(recipe(photos, weights, data={"workers": workers}))
+    with run.passing(tmp_path) as passing:
+        val, losses = run.features(passing, "val"), []
+        for epoch in (1, 2, 3):
+            tasks = agenda.evaluation(run.plan, len(run.source.val), epoch)
+            losses.append(loop.evaluate(run.training, val.run(tasks)).loss)
+            if epoch == 1:
+                shutil.rmtree(tmp_path / "features")
+    assert run.made == 2 * 6
+    assert len({*losses}) == 1
 
 
 def test_loader_processes_end_when_all_is_made(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -236,6 +267,30 @@ def test_a_changed_image_is_made_anew(
     run = Run(chosen)
     assert same(Run(chosen).on_images(), run.on_features(tmp_path / "cache"))
     assert run.made == 1
+
+
+@pytest.mark.parametrize("augment", [[], FLIP])
+def test_an_image_that_changes_before_it_is_read_is_not_kept_as_what_it_was(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: Any
+) -> None:
+    photos = make_photo_folder(tmp_path / "photos", per_class=3)
+    chosen = recipe(photos, weights, data={"augment": augment})
+    expected, first, again = Run(chosen).on_images(), Run(chosen), Run(chosen)
+    changed, other = sorted((photos / "train" / "circles").iterdir())[:2]
+    before, after = changed.read_bytes(), other.read_bytes()
+    read = Files.picture
+
+    def replaced(files: Files, index: int) -> Image.Image:
+        changed.write_bytes(after)  # All keys of the chunk were taken before.
+        return read(files, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "picture", replaced)
+        first.on_features(tmp_path / "cache")
+    changed.write_bytes(before)
+
+    assert same(expected, again.on_features(tmp_path / "cache"))
+    assert again.made >= 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import features
 from torch import Tensor, nn
 
 from fttrain.cache import prefixes
@@ -52,6 +53,35 @@ def test_each_thread_has_a_chunk_of_its_own(photos: Path, weights: Path, threads
     assert prefixes.most_at_once(run.training, SHAPE) == threads
 
 
+@pytest.mark.parametrize(("room", "count"), [(1, 1), (2, 2), (3, 2)])
+def test_so_many_chunks_are_made_at_once_as_memory_is_meant_for(
+    photos: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, room: int, count: int
+) -> None:
+    run = Run(recipe(photos, weights))
+    # The first BatchNorm takes 24 numbers of each fourth pixel, and makes as many.
+    held = run.training.chunk * 16 * 16 * (24 + 24) * 4
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(prefixes, "_AT_ONCE_BYTES", room * held)
+    try:
+        assert prefixes.most_at_once(run.training, SHAPE) == count
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("library", ["pil", "jpg", "libjpeg_turbo", "webp"])
+def test_features_of_what_another_library_decodes_are_others(
+    photos: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    run = Run(recipe(photos, weights))
+    here, plainly = prefixes.digest(run.training, run.plan), features.version
+    assert prefixes.digest(run.training, run.plan) == here
+
+    monkeypatch.setattr(features, "version", lambda name: plainly(name) + "1" * (name == library))
+
+    assert prefixes.digest(run.training, run.plan) != here
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_so_passed_features_are_those_of_images(
     photos: Path, weights: Path, tmp_path: Path, threads: int, precision: str
@@ -93,3 +123,27 @@ def test_what_was_tried_is_not_tried_again(photos: Path, weights: Path, tmp_path
 
     assert prefixes.at_once(run.training, SHAPE, tmp_path) == first
     assert prefixes.at_once(run.training, (3, 24, 24), tmp_path) == 0
+
+
+@pytest.mark.parametrize("left", ["", "two"])
+def test_a_note_that_says_nothing_is_made_again(
+    photos: Path, weights: Path, tmp_path: Path, left: str
+) -> None:
+    run = Run(recipe(photos, weights))
+    note = tmp_path / "alike-3-32-32"
+    note.write_text(left)
+
+    found = prefixes.at_once(run.training, SHAPE, tmp_path)
+
+    assert found > 0
+    assert note.read_text() == str(found)
+
+
+def test_where_no_note_can_be_left_it_is_tried_each_time(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    run = Run(recipe(photos, weights))
+    folder = tmp_path / "features"
+    folder.write_text("no folder")
+
+    assert prefixes.at_once(run.training, SHAPE, folder) > 0

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
-from fttrain.cache import shelf
-from fttrain.cache.shelf import Full, Key, Rows, Shelf
+from fttrain.cache.room import Place
+from fttrain.cache.segments import Full, Key, Rows, Writer
+from fttrain.cache.shelf import Shelf
 
 BYTES = np.dtype(np.uint8)
-ROOM = 1 << 30
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -25,9 +26,13 @@ def key(number: int) -> Key:
     return number.to_bytes(8, "big") + bytes(8)
 
 
-def add(folder: Path, arrays: dict[int, Rows], *, most_bytes: int = ROOM) -> None:
+def any_room(least: int) -> int:
+    return least
+
+
+def add(folder: Path, arrays: dict[int, Rows]) -> None:
     dtype = next(iter(arrays.values())).dtype
-    with Shelf(folder).writer(dtype, most_bytes=most_bytes) as writer:
+    with Writer(folder, dtype, any_room) as writer:
         for number, array in arrays.items():
             writer.add(key(number), array)
 
@@ -54,7 +59,7 @@ def test_what_was_added_is_found_by_its_key_in_its_shape_and_type(tmp_path: Path
 
 def test_a_writer_finds_what_it_has_added_itself(tmp_path: Path) -> None:
     arrays: dict[int, Rows] = {n: np.full((n, 7), n, np.float32) for n in range(40)}
-    with Shelf(tmp_path).writer(np.dtype(np.float32), most_bytes=ROOM) as writer:
+    with Writer(tmp_path, np.dtype(np.float32), any_room) as writer:
         for number, array in arrays.items():
             writer.add(key(number), array)
             for place, own in enumerate(writer.find([key(n) for n in range(number + 1)])):
@@ -70,8 +75,7 @@ def test_an_empty_shelf_has_nothing(tmp_path: Path) -> None:
 
 
 def test_several_writers_at_once_do_not_meet(tmp_path: Path) -> None:
-    here = Shelf(tmp_path)
-    with here.writer(BYTES, most_bytes=ROOM) as one, here.writer(BYTES, most_bytes=ROOM) as other:
+    with Writer(tmp_path, BYTES, any_room) as one, Writer(tmp_path, BYTES, any_room) as other:
         one.add(key(1), np.array([1], np.uint8))
         other.add(key(2), np.array([2], np.uint8))
         other.add(key(1), np.array([1], np.uint8))  # both had to make it
@@ -86,9 +90,9 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from fttrain.cache import shelf
-shelf._INDEXED_BYTES = 1000
-with shelf.Shelf(Path(sys.argv[1])).writer(np.dtype(np.uint8), most_bytes=1 << 30) as writer:
+from fttrain.cache import segments
+segments._INDEXED_BYTES = 1000
+with segments.Writer(Path(sys.argv[1]), np.dtype(np.uint8), lambda least: least) as writer:
     for number in range(25):
         writer.add(number.to_bytes(8, "big") + bytes(8), np.full(100, number, np.uint8))
     print("added", flush=True)
@@ -120,18 +124,6 @@ def test_of_a_writer_that_is_killed_stays_what_its_index_names(tmp_path: Path) -
             assert array.tolist() == [number] * 100
 
 
-def test_rows_without_an_index_go_when_their_writer_is_gone(tmp_path: Path) -> None:
-    with a_writer(tmp_path) as process:
-        (index,) = tmp_path.glob("*.index")
-        index.unlink()  # as if it were killed before the first one
-        Shelf(tmp_path)
-        assert len([*tmp_path.glob("*.rows")]) == 1  # it lives
-        process.kill()
-        process.wait()
-        Shelf(tmp_path)
-        assert [*tmp_path.iterdir()] == []
-
-
 @pytest.mark.parametrize("suffix", [".index", ".rows"])
 @pytest.mark.parametrize("size", [0, 10, 120])
 def test_what_is_cut_short_is_not_there(tmp_path: Path, suffix: str, size: int) -> None:
@@ -154,16 +146,36 @@ def test_a_shelf_that_is_removed_stays_with_who_has_mapped_it(tmp_path: Path) ->
     place = tmp_path / "features" / "a"
     add(place, {1: np.arange(100, dtype=np.uint8)})
     (array,) = found(place, 1)
-    assert shelf.make_room(tmp_path, most_bytes=0, keep=tmp_path) == 0
+    assert Place(root=tmp_path, most_bytes=0).grant(1) == 0
     assert not place.exists()
     assert array is not None
     assert array.tolist() == list(range(100))
 
 
 def test_a_writer_takes_no_more_than_it_may(tmp_path: Path) -> None:
-    with pytest.raises(Full, match=r"^the caches take all that they may$"):
-        add(tmp_path, {n: np.zeros(100, np.uint8) for n in range(3)}, most_bytes=256)
-    assert [array is not None for array in found(tmp_path, 0, 1, 2)] == [True, True, False]
+    shelf, place = tmp_path / "features" / "a", Place(root=tmp_path, most_bytes=256)
+    with Writer(shelf, BYTES, place.grant) as writer:
+        for number in range(2):
+            writer.add(key(number), np.zeros(100, np.uint8))
+        with pytest.raises(Full, match=r"^the caches take all that they may$"):
+            writer.add(key(2), np.zeros(100, np.uint8))
+    assert [array is not None for array in found(shelf, 0, 1, 2)] == [True, True, False]
+
+
+def test_what_was_read_and_let_go_is_no_memory_of_this_process(tmp_path: Path) -> None:
+    size = 32 << 20
+    add(tmp_path, {1: np.ones(size, np.uint8)})
+    shelf = Shelf(tmp_path)
+    before = psutil.Process().memory_info().shared
+    (array,) = shelf.find([key(1)])
+    assert array is not None
+    assert int(array.sum()) == size
+    assert psutil.Process().memory_info().shared - before > size // 2
+
+    shelf.let_go()
+
+    assert psutil.Process().memory_info().shared - before < size // 2
+    assert int(array.sum()) == size
 
 
 def test_a_full_disk_keeps_what_was_added_before(tmp_path: Path) -> None:
@@ -177,29 +189,3 @@ def test_a_full_disk_keeps_what_was_added_before(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert [array is not None for array in found(tmp_path, 0, 1, 2)] == [True, True, False]
-
-
-def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
-    places = [tmp_path / "features" / name for name in "abc"]
-    for number, place in enumerate(places):
-        add(place, {1: np.zeros(1000, np.uint8)})
-        os.utime(place, ns=(number, number))
-    assert found(places[0], 1)[0] is not None  # used again
-    each = sum(file.stat().st_size for file in places[0].iterdir())
-
-    left = shelf.make_room(tmp_path, most_bytes=2 * each + 10, keep=tmp_path)
-
-    assert [place.exists() for place in places] == [True, False, True]
-    assert left == 10
-    assert shelf.make_room(tmp_path, most_bytes=0, keep=places[2]) == 0
-    assert [place.exists() for place in places] == [False, False, True]
-
-
-def test_what_a_writer_maps_ahead_takes_no_room(tmp_path: Path) -> None:
-    mine, other = tmp_path / "features" / "mine", tmp_path / "features" / "other"
-    with Shelf(mine).writer(BYTES, most_bytes=ROOM) as writer:
-        writer.add(key(0), np.ones(4 << 20, np.uint8))
-        assert writer.find([key(0)])[0] is not None
-        left = shelf.make_room(tmp_path, most_bytes=6 << 20, keep=other)
-        assert [*mine.glob("*.rows")] != []
-        assert left <= 2 << 20

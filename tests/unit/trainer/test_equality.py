@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from fttrain import plan, run
-from fttrain.cache import album, shelf
+from fttrain.cache import album, segments
+from fttrain.cache.room import Place
 from fttrain.data.augment import batched
 from fttrain.data.samples import Files
 from fttrain.events import EpochEnded, Record, Resumed, Steps
@@ -115,9 +116,9 @@ class Table:
             print(f"\n{self.scene.kind:<8}  {what:<50}  {apart:g}", end="", flush=True)
         assert apart == 0
 
-    def segments(self) -> list[shelf.Segment]:
+    def segments(self) -> list[segments.Segment]:
         """Return what is kept, by writer."""
-        found = map(shelf.Segment.read, self.cache.glob(f"{self.scene.kind}/*/*.index"))
+        found = map(segments.Segment.read, self.cache.glob(f"{self.scene.kind}/*/*.index"))
         return [segment for segment in found if segment is not None]
 
     def kept(self) -> int:
@@ -203,7 +204,7 @@ def test_eviction_amid_a_run_changes_nothing(
             if loaders:
                 shutil.rmtree(table.cache, ignore_errors=True)
             else:
-                shelf.make_room(table.cache, most_bytes=-1, keep=table.cache)
+                Place(root=table.cache, most_bytes=0).grant(1)
 
     table.run(f"before it is evicted, loaders: {loaders}", chosen, table.cache)
     hook(monkeypatch, Journal, "write", evict)
@@ -276,10 +277,10 @@ WRITER = """
 import sys
 from pathlib import Path
 from fttrain import __main__ as cli
-from fttrain.cache import shelf
+from fttrain.cache import segments
 
 awaited, *words = sys.argv[1:]
-plainly, begun = shelf._write, []
+plainly, begun = segments._write, []
 
 def write(file, data, place):
     if not begun and any(Path(awaited).glob("*")):
@@ -289,7 +290,7 @@ def write(file, data, place):
         sys.stdin.readline()
     plainly(file, data, place)
 
-shelf._write, shelf._INDEXED_BYTES = write, 10_000
+segments._write, segments._INDEXED_BYTES = write, 10_000
 sys.exit(cli.main(words))
 """
 
@@ -313,7 +314,7 @@ def writing(run_dir: Path, chosen: Recipe, cache: Path, awaited: Path) -> Iterat
 def test_jobs_that_write_at_once_change_nothing(table: Table, monkeypatch: Patch) -> None:
     other = table.folder / "other"
     with writing(other, table.scene.recipe(), table.cache, table.folder) as process:
-        hook(monkeypatch, shelf, "_write", lambda *_: process.stdin.close())  # Now both write.
+        hook(monkeypatch, segments, "_write", lambda *_: process.stdin.close())  # Now both write.
         table.run("two jobs at once, the one", table.scene.recipe(), table.cache)
         process.stdout.read()
         assert process.wait() == 0

@@ -12,7 +12,7 @@ import torch
 
 from fttrain import agenda, events, run
 from fttrain.cache import prefixes
-from fttrain.cache.features import Place
+from fttrain.cache.room import Place
 from fttrain.data import sources
 from fttrain.loop import Lead, Training
 from fttrain.models import tensors

@@ -1,8 +1,10 @@
 """A run that keeps decoded images is, bit for bit, the run that decodes them in each epoch."""
 
 import json
+import multiprocessing
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from fttrain import events, report, run
-from fttrain.data.stream import Batch, Stream
+from fttrain import agenda, events, report, run
+from fttrain.cache.room import Place
+from fttrain.data import sources
+from fttrain.data.stream import Batch, Stream, Task
 from fttrain.models import tensors
 from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
+from fttrain.supply import Supply
 from tests import engine
 from tests.photos import make_photo_folder
 
@@ -143,6 +148,27 @@ def test_a_cache_that_goes_amid_a_run_changes_nothing(
     assert gone
 
 
+def test_statistics_are_taken_in_the_epoch_under_way(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = recipe(photos, workers=0, train={"epochs": 2, "bn": "recalibrate"})
+    asked: list[int] = []
+    plainly = Stream.run
+
+    def runs(stream: Stream, plan: Iterable[Task]) -> Iterator[Batch]:
+        tasks = list(plan)
+        # Every training image as it is: a pass for the statistics.
+        if len({*np.concatenate([task.indices for task in tasks]).tolist()}) == sum(
+            len(task.indices) for task in tasks
+        ) == 12:  # fmt: skip
+            asked.append(tasks[0].epoch)
+        return plainly(stream, tasks)
+
+    monkeypatch.setattr(Stream, "run", runs)
+    ran(tmp_path / "run", chosen, tmp_path / "cache")
+    assert asked == [1, 1, 2]
+
+
 def test_without_room_it_is_said_and_nothing_is_kept(photos: Path, tmp_path: Path) -> None:
     without = ran(tmp_path / "without", recipe(photos, cache="none"))
     kept = ran(tmp_path / "run", recipe(photos), tmp_path / "cache", room=20_000)
@@ -154,6 +180,27 @@ def test_without_room_it_is_said_and_nothing_is_kept(photos: Path, tmp_path: Pat
         "images are decoded in each epoch: kept, they would take 0.055 MB, more than half of the "
         "0.02 MB that all caches may take; `cache_limit` of the daemon says how much"
     ]
+
+
+@pytest.mark.parametrize(
+    ("workers", "room", "count"), [(None, 5000, 2), (None, ROOM, 0), (0, 5000, 0)]
+)
+def test_who_decodes_in_each_epoch_does_not_wait_though_the_plan_counted_on_kept_images(
+    small: Path, tmp_path: Path, workers: int | None, room: int, count: int
+) -> None:
+    said = {"workers": workers} if workers is not None else {}
+    chosen = recipe(small, augment=["horizontal_flip"], preprocess=SIXTEEN | {"crop": 16}, **said)
+    plan, source = engine.planned(chosen), sources.load(chosen.data)
+    assert plan.loader_workers == 0
+    told: list[str] = []
+    with ExitStack() as stack:
+        supply = Supply(
+            recipe=chosen, plan=plan, source=source, begin=agenda.Place(), stack=stack,
+            place=Place(root=tmp_path, most_bytes=room), known={}, tell=told.append,
+        )  # fmt: skip
+        next(supply.batches)
+        assert len(multiprocessing.active_children()) == count  # To train and to validate.
+    assert len(told) == (room < ROOM)
 
 
 @pytest.mark.parametrize(

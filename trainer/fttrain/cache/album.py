@@ -8,19 +8,16 @@ and whenever there is nothing else to do.
 
 import hashlib
 import mmap
-import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from time import monotonic
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import features as pillow
 
-from fttrain.cache import shelf
-from fttrain.cache.features import Kept, Place
-from fttrain.cache.shelf import KEY_BYTES, Key, Rows
+from fttrain.cache.kept import Kept
+from fttrain.cache.room import Place
+from fttrain.cache.segments import KEY_BYTES, Key, Rows
 from fttrain.data import decode
 from fttrain.data.augment.picture import Picture, array
 from fttrain.data.decode import Pixels
@@ -62,32 +59,15 @@ class Album:
         self._settled = self._settling = 0.0
 
     @classmethod
-    def begin(
-        cls,
-        samples: Samples,
-        grounds: Sequence[Groundwork],
-        place: Place,
-        *,
-        wanted: int,
-        writers: int,
-    ) -> Self:
-        """Return it, with room made for what will be added.
+    def begin(cls, samples: Samples, grounds: Sequence[Groundwork], place: Place) -> Self:
+        """Return the album of some images and of all that will be done with them.
 
-        Args:
-            samples: the images.
-            grounds: all that will be done with them.
-            place: where to keep what comes of it.
-            wanted: so many bytes will be added for each.
-            writers: so many processes will add.
+        Nothing is read or written before the first image is asked for: so loader processes, which
+        are forked from this one, map for themselves what they need.
         """
-        sections: dict[str, Kept] = {}
-        for ground in grounds:
-            folder = place.root / FOLDER / _digest(ground)
-            left = shelf.make_room(
-                place.root, most_bytes=place.most_bytes, keep=folder, wanted=wanted
-            )
-            sections[ground.digest] = Kept(folder, left // (len(grounds) * max(writers, 1)))
-        return cls(samples, sections)
+        here = place.now()
+        folders = {ground.digest: place.root / FOLDER / _digest(ground) for ground in grounds}
+        return cls(samples, {digest: Kept(folder, here) for digest, folder in folders.items()})
 
     def picture(self, index: int, ground: Groundwork) -> Picture:
         """Return an image after its groundwork: from the shelf, or else made now and kept.
@@ -136,7 +116,9 @@ class Album:
         if epoch != self._epoch:
             self._epoch = epoch
             self._settle()
-            self._look()
+            for section in self._sections.values():
+                section.turn()
+            self._looked = monotonic()
 
     def settle(self) -> None:
         """Have others find what was added so far, unless that was done a little while ago."""
@@ -150,8 +132,7 @@ class Album:
 
     def _add(self, section: Kept, key: Key, index: int, pixels: Pixels) -> None:
         if pixels.nbytes <= MOST_BYTES and self._is_of(index, key):
-            with suppress(OSError):  # Without the cache it goes on, too.
-                section.add(key, pixels)
+            section.add(key, pixels)
 
     def _find(self, section: Kept, key: Key) -> Rows | None:
         if key == _UNKNOWN:
@@ -178,7 +159,7 @@ class Album:
 
     def _look(self) -> None:
         for section in self._sections.values():
-            section.renew()
+            section.look()
         self._looked = monotonic()
 
     def _key(self, index: int) -> Key:
@@ -207,7 +188,5 @@ class Album:
 
 def _digest(ground: Groundwork) -> str:
     """Return a digest of all that decides about pixels, beside the images."""
-    libraries = {name: pillow.version(name) for name in ("pil", "jpg", "libjpeg_turbo", "webp")}
-    made_by = f"{sorted(libraries.items())} {platform.machine()} {decode.VERSION}"
-    whole = f"{ground.digest} {made_by}"
+    whole = f"{ground.digest} {decode.made_by()}"
     return hashlib.sha256(whole.encode()).hexdigest()[:32]

@@ -14,18 +14,18 @@ import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fttrain import loop
-from fttrain.cache import hands, prefixes, shelf
-from fttrain.cache.shelf import KEY_BYTES, Full, Key, Rows, Shelf, Writer
+from fttrain.cache import hands, prefixes
+from fttrain.cache.kept import Kept
+from fttrain.cache.room import Place
+from fttrain.cache.segments import KEY_BYTES, Key, Rows
 from fttrain.data.samples import Samples
 from fttrain.data.sparing import Sparing
 from fttrain.data.stream import Batch, Stream, Task
@@ -41,79 +41,6 @@ Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
 # numpy knows no bfloat16.
 _KEPT_AS = {torch.bfloat16: torch.int16}
 _MEANT_BY = {np.dtype(np.int16): torch.bfloat16}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where caches are, and how much room all of them may take."""
-
-    root: Path
-    most_bytes: int
-
-
-@dataclass(slots=True)
-class Kept:
-    """Features on a shelf, and those that are added to it."""
-
-    folder: Path
-    left_bytes: int
-    is_full: bool = False
-    """True if there was no room for some."""
-    _shelf: Shelf = field(init=False)
-    _writer: Writer | None = field(init=False, default=None)
-    _stamp: object = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._stamp = Shelf.stamp(self.folder)
-        self._shelf = Shelf(self.folder)
-
-    def find(self, keys: Sequence[Key]) -> list[Rows | None]:
-        """Return the features of each key; None where there are none yet."""
-        found = self._shelf.find(keys)
-        if self._writer is None:
-            return found
-        added = self._writer.find(keys)
-        return [own if own is not None else row for own, row in zip(added, found, strict=True)]
-
-    def add(self, key: Key, row: Rows) -> bool:
-        """Keep features; False where there is no room."""
-        if self._writer is None:
-            self._writer = self._shelf.writer(row.dtype, most_bytes=self.left_bytes)
-        try:
-            self._writer.add(key, row)
-        except Full:
-            self.is_full = True
-            return False
-        return True
-
-    def stack(self, keys: NDArray[Any], rows: Rows) -> NDArray[np.bool_]:
-        """Copy what others have added, and what was settled, into rows; return what is there."""
-        return self._shelf.stack(keys, rows)
-
-    def settle(self) -> None:
-        """Have others find what was added so far."""
-        if self._writer is not None and not self.is_full:
-            try:
-                self._writer.settle()
-            except (Full, OSError):
-                self.is_full = True
-
-    def let_go(self) -> None:
-        """Have the system count no page of it as memory of this process, until it is read again."""
-        self._shelf.let_go()
-        if self._writer is not None:
-            self._writer.let_go()
-
-    def renew(self) -> None:
-        """Find what others have added meanwhile."""
-        stamp = Shelf.stamp(self.folder)
-        if stamp != self._stamp:
-            self._shelf, self._stamp = Shelf(self.folder), stamp
-
-    def close(self) -> None:
-        """Have others find what was added. May be called again."""
-        if self._writer is not None:
-            self._writer.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +62,6 @@ class Passing:
         place: Place,
         *,
         shapes: Collection[Sequence[int]],
-        wanted: int = 0,
     ) -> Self | None:
         """Return it; None where what it makes of an image depends on where in a chunk it lies.
 
@@ -144,13 +70,9 @@ class Passing:
             plan: of the run.
             place: where to keep what it makes.
             shapes: of the images, each (C, H, W).
-            wanted: so many bytes will be kept, at most.
         """
         folder = place.root / FOLDER / prefixes.digest(training, plan)
-        left_bytes = shelf.make_room(
-            place.root, most_bytes=place.most_bytes, keep=folder, wanted=wanted
-        )
-        kept = Kept(folder, left_bytes)
+        kept = Kept(folder, place.now())
         at_once = min(prefixes.at_once(training, shape, folder) for shape in shapes)
         if at_once == 0:
             return None
@@ -192,6 +114,7 @@ class Features:
         """Pairs that are kept, or will be."""
         self._on_way: set[Pair] = set()
         """Pairs that are to be made ahead."""
+        self._epoch: int | None = None
         self._scanned = 0
         """So many tasks of the run were looked through for what is to be made."""
         self._passed: dict[Pair, Rows] = {}
@@ -203,11 +126,12 @@ class Features:
         making = self._making(ahead)
         self._scanned = 0
         for number, task in enumerate(tasks):
+            self._turn(task.epoch)
             pairs = self._pairs(task)
             rows = self._find(pairs)
             while lacking := [pair for pair, row in zip(pairs, rows, strict=True) if row is None]:
                 if number >= self._scanned or not self._on_way.isdisjoint(lacking):
-                    next(making)
+                    next(making, None)  # At its end, what was removed since is made by itself.
                 else:
                     self._make(lacking)
                 rows = self._find(pairs)
@@ -220,6 +144,11 @@ class Features:
             if self._scanned == sys.maxsize and not self._on_way:
                 making.close()
             yield self._batch(task, np.stack([row for row in rows if row is not None]))
+
+    def _turn(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._passing.kept.turn()
 
     def _pairs(self, task: Task) -> list[Pair]:
         repeats = task.repeats.tolist() if task.repeats is not None else itertools.repeat(0)
@@ -245,22 +174,29 @@ class Features:
         )
 
     def _key(self, pair: Pair) -> Key:
-        index, number = pair
+        index = pair[0]
         if (known := self._keys[index]) is not None:
             return known
         digest = self._digests[index]
         if digest is None:
-            try:
-                digest = self._samples.digest(index)
-            except OSError:  # Who reads it will say so; until then it is like no other.
-                digest = uuid.uuid4().bytes
-            self._digests[index] = digest
-        name = self._ways.name(number=number, index=index)
-        key = hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
+            digest = self._digests[index] = self._digest(index)
+        key = self._named(digest, pair)
         if self._ways.count == 1:
             self._keys[index] = key
             self._digests[index] = None  # Which is not needed again.
         return key
+
+    def _digest(self, index: int) -> bytes:
+        try:
+            return self._samples.digest(index)
+        except OSError:  # Who reads it will say so; until then it is like no other.
+            return uuid.uuid4().bytes
+
+    def _named(self, digest: bytes, pair: Pair) -> Key:
+        """Return the key of an image of a digest, seen in a way."""
+        index, number = pair
+        name = self._ways.name(number=number, index=index)
+        return hashlib.blake2b(digest + self._seen_as + name, digest_size=KEY_BYTES).digest()
 
     # --- making -------------------------------------------------------------------------------
 
@@ -325,17 +261,22 @@ class Features:
         return missing
 
     def _take(self, task: Task, batch: Batch) -> None:
-        passing, samples = self._passing, self._samples
         assert task.repeats is not None
         rows = _kept(batch.images)
         pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
         for pair, row in zip(pairs, rows, strict=True):
             self._on_way.discard(pair)
-            # What another image made in its place is not the image's own.
-            is_own = not (isinstance(samples, Sparing) and samples.is_spared(pair[0]))
-            if not is_own or not passing.kept.add(self._key(pair), row):
+            if not self._is_own(pair) or not self._passing.kept.add(self._key(pair), row):
                 self._passed[pair] = row
                 self._known.discard(pair)
+
+    def _is_own(self, pair: Pair) -> bool:
+        """Tell whether what was just made is of the image that its key stands for."""
+        index, samples = pair[0], self._samples
+        if isinstance(samples, Sparing) and samples.is_spared(index):
+            return False  # Another image stood in its place.
+        # Its file may have changed since its key was taken.
+        return self._named(self._digest(index), pair) == self._key(pair)
 
 
 def _noting(tasks: Iterable[Task], notes: list[Task]) -> Iterator[Task]:

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from fttrain import environment, loop, process
 from fttrain.data import decode
@@ -19,6 +19,9 @@ from fttrain.spec import rundir
 from fttrain.spec.plan import Plan
 
 _TRIED = "alike"
+_AT_ONCE_BYTES = 1 << 30
+"""Chunks that are made at once may hold so much. A chunk holds 0.1 GB in the first layers of a
+ResNet: a thread more is faster, but a plan counts on no more memory for it."""
 
 
 def digest(training: Training, plan: Plan) -> str:
@@ -32,7 +35,7 @@ def digest(training: Training, plan: Plan) -> str:
         "tensors": _digest_of_prefix(training),
         "preprocess": plan.preprocess.steps.model_dump(mode="json"),
         "chunk": training.chunk,
-        "pixels": decode.VERSION,
+        "pixels": decode.made_by(),
         "environment": environment.now(environment.accelerator(plan.device)).model_dump(),
         "instructions": environment.instructions(),
         **{name: getattr(plan, name) for name in ("device", "threads", "layout", "precision")},
@@ -64,11 +67,12 @@ def at_once(training: Training, shape: Sequence[int], folder: Path) -> int:
     What was tried before is noted beside what is kept.
     """
     note = folder / "-".join([_TRIED, *map(str, shape)])
-    with suppress(FileNotFoundError):
+    with suppress(OSError, ValueError):  # Older versions left it empty.
         return int(note.read_text())
     found = most_at_once(training, shape)
     if found > 0:
-        with suppress(FileNotFoundError):  # Another job has made room meanwhile.
+        with suppress(OSError):  # It can be tried again.
+            folder.mkdir(parents=True, exist_ok=True)
             rundir.write_aside(note, str(found).encode())
     return found
 
@@ -92,5 +96,22 @@ def most_at_once(training: Training, shape: Sequence[int]) -> int:
     if training.device.type == "cpu" and threads > 1:
         with process.one_thread():
             if is_alike(1):
-                return threads
+                return max(min(threads, _AT_ONCE_BYTES // _held_bytes(training, images)), 1)
     return 1 if is_alike(1) else 0
+
+
+def _held_bytes(training: Training, images: Tensor) -> int:
+    """Return how much of a chunk is in memory at once, about: what a layer takes and makes."""
+    most = images.nbytes
+
+    def note(_: nn.Module, taken: Any, made: Any) -> None:
+        nonlocal most
+        seen = [each for each in (*taken, made) if isinstance(each, Tensor)]
+        most = max(most, sum(each.nbytes for each in seen))
+
+    with ExitStack() as stack:
+        for block in training.net.blocks[: training.prefix]:
+            for module in {inner for each in block.modules for inner in each.modules()}:
+                stack.callback(module.register_forward_hook(note).remove)
+        loop.passed(training, images)
+    return most

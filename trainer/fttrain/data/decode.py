@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import struct
 import warnings
 import zlib
@@ -21,6 +22,7 @@ from PIL import (
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
 
 Pixels = NDArray[np.uint8]
@@ -103,6 +105,12 @@ def picture(path: Path, how: Decoding = PLAIN) -> Image.Image:
         _shrink(image, how.min_side)
         image.load()
         return _upright(_rgb(path, image, how), image)
+
+
+def made_by() -> str:
+    """Return what decides about pixels beside files and recipe: versions, and the processor."""
+    libraries = {name: features.version(name) for name in ("pil", "jpg", "libjpeg_turbo", "webp")}
+    return f"{sorted(libraries.items())} {platform.machine()} {VERSION}"
 
 
 def size(path: Path, how: Decoding = PLAIN) -> tuple[int, int]:

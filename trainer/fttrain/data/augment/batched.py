@@ -17,18 +17,21 @@ Apply = Callable[[Pixels, Any, ManyDraws], Pixels]
 
 def can_do(augment: Sequence[Augmentation], shape: Sequence[int]) -> bool:
     """Tell whether a list can be done so with pictures of (height, width)."""
-    return knows(augment) and all(_keeps_size(choice, shape) for choice in augment)
+    if not knows(augment):
+        return False
+    sides = set(shape)
+    for crop in (choice.random_crop for choice in augment):
+        if crop is not None:
+            # One that does not always come leaves pictures of two sizes, unless it changes none.
+            if crop.p < 1 and sides != {crop.size}:
+                return False
+            sides = {crop.size}
+    return True
 
 
 def knows(augment: Sequence[Augmentation]) -> bool:
     """Tell whether a list can be done so with pictures of whichever size."""
     return all(choice.kind in _WAYS for choice in augment)
-
-
-def _keeps_size(choice: Augmentation, shape: Sequence[int]) -> bool:
-    """Tell whether pictures are of one size after a change, whether or not it comes."""
-    crop = choice.random_crop
-    return crop is None or crop.p == 1 or set(shape) == {crop.size}
 
 
 def applied(rows: Pixels, choice: Augmentation, draws: ManyDraws) -> Pixels:
