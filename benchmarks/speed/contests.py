@@ -114,9 +114,18 @@ CONTESTS: Mapping[str, Contest] = {
         turns=_peers(QUICK_STARTS, epochs=2) | {
             OURS: Ours(epochs=3),
             FP32: Ours(epochs=3, precision="fp32"),
-            ALONE: Alone(epochs=3, precision="fp32"),
-            "tutorial, 2 workers": Peer(peer="tutorial", workers=2, epochs=1),
         } | _tuned(QUICK_STARTS, epochs=2),
+    ),
+    "daemon": Contest(
+        photos="ants-bees", work=_FULL,
+        turns={FP32: Ours(epochs=4, precision="fp32"), ALONE: Alone(epochs=4, precision="fp32")},
+    ),
+    "memory": Contest(
+        photos="ants-bees", work=_FULL,
+        turns={
+            "tutorial, 2 workers": Peer(peer="tutorial", workers=2, epochs=1),
+            OURS: Ours(epochs=3),
+        },
     ),
     "blocks": Contest(
         photos="ants-bees", work=_BLOCKS,

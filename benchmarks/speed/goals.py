@@ -99,12 +99,13 @@ GOALS: Mapping[str, Goal] = {
         contest="start-frozen", measure="start", ours=CACHED, bound=12,
     ),
     "daemon": Goal(
-        what="an epoch under the daemon / by the engine alone",
-        contest="full", measure="epoch", rivals=(ALONE,), ours=FP32, bound=1.01, is_at_most=True,
+        what="a later epoch under the daemon / by the engine alone",
+        contest="daemon", measure="second epoch", rivals=(ALONE,), ours=FP32, bound=1.01,
+        is_at_most=True,
     ),
     "memory": Goal(
         what="memory, all trains / the tutorial's, 2 workers",
-        contest="full", measure="memory", rivals=("tutorial, 2 workers",), bound=0.8,
+        contest="memory", measure="memory", rivals=("tutorial, 2 workers",), bound=0.8,
         is_at_most=True,
     ),
     "cars-frozen": Goal(

@@ -88,7 +88,7 @@ SETTINGS = (
         kind="size",
         metavar="SIZE",
         meaning="memory that the next worker touches ahead to begin sooner, like 512MiB, or 0",
-        default="`auto`: a sixteenth of the machine's, at most 1GiB",
+        default="`auto`: a 32nd of the machine's, at most 768MiB",
         example='"512MiB"',
     ),
     Setting(

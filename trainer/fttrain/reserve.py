@@ -18,7 +18,7 @@ from fttrain import process
 _CHUNK = 8 << 20
 _QUIET_S = 1.0
 """Whoever waits is forked when another job starts: that one takes its first step first."""
-AMID_OTHERS = 128 << 20
+AMID_OTHERS = 32 << 20
 """So much is touched while other jobs run. What a net's first step wants beyond that takes 0.2 s
 for each GiB; lying touched, it would be missing to those that run."""
 _LOOK_S = 0.1
@@ -107,6 +107,6 @@ class Reserve:
 
 
 def usual_size() -> int:
-    """Return how many bytes are worth it on this machine: a sixteenth, at most 1 GiB."""
+    """Return how many bytes are worth it on this machine: a 32nd, at most 768 MiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(memory // 16, 1 << 30)
+    return min(memory // 32, 768 << 20)

@@ -20,8 +20,8 @@ from fttrain.models.zoo import Net
 from fttrain.precision import LAYOUTS, Precision
 from fttrain.spec.plan import LayoutName, TrialCard, TriedPrecision
 
-FORWARD_FLOPS, STEP_FLOPS = 2e9, 12e9
-"""About a fifteenth and a third of a second: so much is passed at once, but never less than two
+FORWARD_FLOPS, STEP_FLOPS = 2e9, 6e9
+"""About a fifteenth and a sixth of a second: so much is passed at once, but never less than two
 images. What bf16 gains depends on how many there are: weights are cast but once for all."""
 _ROUNDS = 2
 _MOST_TURNS, _FEW_PAGES = 4, 16

@@ -71,7 +71,7 @@ def test_check_config_shows_what_holds_and_who_said_it(
         f"  socket                    {home}/run/finetuned/ftd.sock  (default)",
         "  log_format                auto  (default)",
         "  log_level                 info  (default)",
-        "  reserve                   auto: a sixteenth of the machine's, at most 1GiB  (default)",
+        "  reserve                   auto: a 32nd of the machine's, at most 768MiB  (default)",
         f"  devices                   cpu:2  ({path}:1)",
         "  queue_limit               5  (FTD_QUEUE_LIMIT)",
         "  queue_limit_per_user      as queue_limit  (default)",
