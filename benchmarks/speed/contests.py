@@ -143,7 +143,7 @@ CONTESTS: Mapping[str, Contest] = {
         turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=2)}, rounds=2,
     ),
     "large": Contest(
-        photos="large", work=_FLIP, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=4)}
+        photos="large", work=_FROZEN, turns=_peers(["tutorial"], epochs=2) | {OURS: Ours(epochs=4)}
     ),
     "large-full": Contest(
         photos="large", work=_FULL, rounds=1,

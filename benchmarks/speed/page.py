@@ -12,7 +12,7 @@ from benchmarks.speed.samples import Kept, Sample
 TITLE = "Speed beside other ways"
 PICTURE = "pictures/speed.svg"
 _HEAD = """\
-The same training by others and by us, in turns, on {machine}, {date}: {rounds} rounds at most.
+The same training by others and by us, in turns, on {machine}, {date}: {rounds}.
 The others run in an environment of their own (benchmarks/peers/constraints.txt), {versions}.
 Figures are medians (least to greatest); a ratio's range is what both spreads allow.
 {quick}
@@ -49,7 +49,8 @@ def section(kept: Kept) -> str:
     rounds = max((each.runs for each in rows.values()), default=0)
     quick = "**A quick run on few images: it shows that all works, and no more.**\n"
     head = _HEAD.format(
-        machine=kept.about["machine"], date=kept.date, rounds=rounds,
+        machine=kept.about["machine"], date=kept.date,
+        rounds="one round" if rounds <= 1 else f"up to {rounds} rounds",
         versions=", ".join(_versions(kept)), quick=quick if kept.about["quick"] else "",
     )  # fmt: skip
     body = [row(each, floors.floor(probes, name, each)) for name, each in rows.items()]

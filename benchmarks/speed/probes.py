@@ -10,7 +10,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,10 @@ from benchmarks.speed.footprint import pss_mb
 from fttrain import process
 from fttrain.data import decode
 from fttrain.data.view import EvalView, normalise
+from fttrain.precision import Name, Precision
 from fttrain.spec.images import Preprocess
 
+PRECISIONS: Sequence[Name] = ("fp32", "bf16")
 PHOTOS = 24
 LEAST_S, LEAST_TIMES = 1.0, 3
 FULL, FROZEN, SMALL = 16, 4, 128
@@ -38,7 +39,7 @@ def measure(folders: Mapping[str, Path]) -> dict[str, float]:
     process.settle(threads=os.cpu_count() or 1, device="cpu")
     found = {"cores": float(os.cpu_count() or 1), "memory": memory()}
     found |= {f"decode {name}": decoding(folder, name) for name, folder in folders.items()}
-    for precision in ("fp32", "bf16"):
+    for precision in PRECISIONS:
         found |= {f"{what} {precision}": seconds for what, seconds in passes(precision)}
     found["head step"] = head_step()
     found["gather"] = gathering()
@@ -61,7 +62,7 @@ def decoding(folder: Path, name: str) -> float:
     return statistics.median(_once(lambda path=path: view(decode.picture(path))) for path in taken)  # type: ignore[misc]
 
 
-def passes(precision: str) -> Iterator[tuple[str, float]]:
+def passes(precision: Name) -> Iterator[tuple[str, float]]:
     """Yield evaluation and training of each net, channels last."""
     photos = torch.rand(FULL, 3, 224, 224).to(memory_format=torch.channels_last)
     whole = _laid_out(models.mobilenet_v2(weights=None))
@@ -96,33 +97,29 @@ def _laid_out(net: nn.Module) -> Any:
     return net.to(memory_format=torch.channels_last)
 
 
-def _forward(net: nn.Module, images: Tensor, precision: str) -> float:
+def _forward(net: nn.Module, images: Tensor, precision: Name) -> float:
     net.eval()
 
     def once() -> None:
-        with torch.inference_mode(), _cast(precision):
+        with torch.inference_mode(), Precision(precision).cast():
             net(images)
 
     return _time(once) / len(images)
 
 
-def _step(net: nn.Module, images: Tensor, precision: str) -> float:
+def _step(net: nn.Module, images: Tensor, precision: Name) -> float:
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     labels = torch.zeros(len(images), dtype=torch.int64)
 
     def once() -> None:
-        with _cast(precision):
+        with Precision(precision).stepping():
             loss = nn.functional.cross_entropy(net(images).float(), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 
     return _time(once) / len(images)
-
-
-def _cast(precision: str) -> AbstractContextManager[Any]:
-    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def _time(once: Callable[[], object]) -> float:
