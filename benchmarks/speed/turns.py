@@ -132,7 +132,9 @@ class _Place:
         async with running(self.folder / "state", environment=environment) as daemon:
             await ours.warm(daemon)
             job = self._job(turn.epochs, turn.precision)
-            found[contestant] = await ours.submitted(daemon, job, name="first", folder=self.folder)
+            found[contestant] = await ours.submitted(
+                daemon, job, name="first", folder=self.folder, is_weighed=turn.is_weighed
+            )
             if turn.again is not None:
                 job = self._job(turn.epochs, turn.precision, seed=self.seed + _ANOTHER_SEED)
                 found[turn.again] = await ours.submitted(
