@@ -3,10 +3,6 @@
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +14,10 @@ from fttrain.cache import segments, shelf
 from fttrain.cache.kept import Kept
 from fttrain.cache.room import Place
 from fttrain.cache.segments import Key, Writer
+from tests.fakes.writer import a_writer
 
 BYTES = np.dtype(np.uint8)
 SIZE = 10_000
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class Disk(NamedTuple):
@@ -268,31 +264,6 @@ def test_what_a_writer_maps_ahead_takes_no_room(tmp_path: Path) -> None:
         assert place.grant(1 << 20) == 1 << 20
         assert place.grant(3 << 20) == 0
         assert len(rows_of(tmp_path)) == 1
-
-
-KILLED = """
-import signal, sys
-import numpy as np
-from pathlib import Path
-from fttrain.cache.segments import Writer
-with Writer(Path(sys.argv[1]), np.dtype(np.uint8), lambda least: least) as writer:
-    writer.add(bytes(16), np.zeros(100, np.uint8))
-    print("added", flush=True)
-    signal.pause()
-"""
-
-
-@contextmanager
-def a_writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that has added an array, and has not written an index."""
-    script = [sys.executable, "-c", KILLED, str(folder)]
-    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "added\n"
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_rows_without_an_index_go_when_their_writer_is_gone(tmp_path: Path) -> None:

@@ -3,10 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +10,11 @@ import psutil
 import pytest
 
 from fttrain.cache.room import Place
-from fttrain.cache.segments import Full, Key, Rows, Writer
+from fttrain.cache.segments import Full, Rows, Writer
 from fttrain.cache.shelf import Shelf
+from tests.fakes.writer import a_writer, key
 
 BYTES = np.dtype(np.uint8)
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-def key(number: int) -> Key:
-    # NULs at the end, too: a key is all of its bytes.
-    return number.to_bytes(8, "big") + bytes(8)
 
 
 def any_room(least: int) -> int:
@@ -86,35 +77,8 @@ def test_several_writers_at_once_do_not_meet(tmp_path: Path) -> None:
     assert (first.tolist(), second.tolist()) == ([1], [2])
 
 
-KILLED = """
-import os, signal, sys
-import numpy as np
-from pathlib import Path
-from fttrain.cache import segments
-segments._INDEXED_BYTES = 1000
-with segments.Writer(Path(sys.argv[1]), np.dtype(np.uint8), lambda least: least) as writer:
-    for number in range(25):
-        writer.add(number.to_bytes(8, "big") + bytes(8), np.full(100, number, np.uint8))
-    print("added", flush=True)
-    signal.pause()
-"""
-
-
-@contextmanager
-def a_writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that has added 25 arrays, of which an index names the first 24."""
-    script = [sys.executable, "-c", KILLED, str(folder)]
-    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "added\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_of_a_writer_that_is_killed_stays_what_its_index_names(tmp_path: Path) -> None:
-    with a_writer(tmp_path) as process:
+    with a_writer(tmp_path, arrays=25, indexed_bytes=1000) as process:
         process.kill()
         process.wait()
         kept = [array is not None for array in found(tmp_path, *range(25))]
