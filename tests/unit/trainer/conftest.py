@@ -15,3 +15,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep this process as eager as it is, and its devices."""
+    monkeypatch.setattr("os.nice", lambda steps: 0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

@@ -18,12 +18,7 @@ from tests import engine
 from tests.evaluations import evaluated, fault, on, result
 from tests.photos import make_photo_folder
 
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep this process as eager as it is, and its devices."""
-    monkeypatch.setattr("os.nice", lambda steps: 0)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+pytestmark = pytest.mark.usefixtures("still")
 
 
 @pytest.fixture(scope="module")
