@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,24 +94,22 @@ def most_at_once(training: Training, shape: Sequence[int]) -> int:
         return 0
     threads = torch.get_num_threads()
     if training.device.type == "cpu" and threads > 1:
-        with process.one_thread():
+        with process.one_thread(), _watched(training) as held:
             if is_alike(1):
-                return max(min(threads, _AT_ONCE_BYTES // _held_bytes(training, images)), 1)
+                return max(min(threads, _AT_ONCE_BYTES // max(1, *held)), 1)
     return 1 if is_alike(1) else 0
 
 
-def _held_bytes(training: Training, images: Tensor) -> int:
-    """Return how much of a chunk is in memory at once, about: what a layer takes and makes."""
-    most = images.nbytes
+@contextmanager
+def _watched(training: Training) -> Iterator[list[int]]:
+    """Note how many bytes of a chunk are in memory at once: what each layer takes and makes."""
+    held: list[int] = []
 
     def note(_: nn.Module, taken: Any, made: Any) -> None:
-        nonlocal most
-        seen = [each for each in (*taken, made) if isinstance(each, Tensor)]
-        most = max(most, sum(each.nbytes for each in seen))
+        held.append(sum(each.nbytes for each in (*taken, made) if isinstance(each, Tensor)))
 
     with ExitStack() as stack:
         for block in training.net.blocks[: training.prefix]:
             for module in {inner for each in block.modules for inner in each.modules()}:
                 stack.callback(module.register_forward_hook(note).remove)
-        loop.passed(training, images)
-    return most
+        yield held
