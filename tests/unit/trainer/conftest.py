@@ -1,5 +1,6 @@
 """What all tests of the engine share."""
 
+import multiprocessing
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_process() -> Iterator[None]:
+    """Find who leaves a process behind: a later test would count it as its own."""
+    before = {*multiprocessing.active_children()}
+    yield
+    assert {*multiprocessing.active_children()} == before
 
 
 @pytest.fixture

@@ -204,9 +204,10 @@ def test_the_trainers_own_handler_does_not_keep_a_process_from_ending(samples: S
         with Stream(samples, EvalView(FRAMED), workers=1) as stream:
             running = stream.run(plan(samples))
             next(running)
-            (child,) = children()
-            child.send_signal(signal.SIGTERM)
-            assert child.wait(timeout=10) == -signal.SIGTERM
+            (child,) = multiprocessing.active_children()
+            child.terminate()
+            child.join(timeout=10)
+            assert child.exitcode == -signal.SIGTERM
     finally:
         signal.signal(signal.SIGTERM, before)
 
