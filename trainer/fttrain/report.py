@@ -27,7 +27,7 @@ def plan_lines(plan: Plan) -> list[str]:
         + (f" x {plan.accumulate}" if plan.accumulate > 1 else "")
         + (f", {plan.repeats} times over" if plan.repeats > 1 else ""),
         f"machine    {plan.device}, {_count(plan.threads, 'thread')}, "
-        f"{_count(plan.loader_workers, 'loader process', 'es')}, {plan.precision}, {plan.layout}, "
+        f"{_loaders(plan)}, {plan.precision}, {plan.layout}, "
         f"torch {plan.environment.torch}",
         *([f"numbers    {plan.speed.why}"] if plan.speed is not None else []),
         *_tables(plan),
@@ -122,6 +122,14 @@ def say(line: str) -> None:
     """Tell people a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _loaders(plan: Plan) -> str:
+    loaders = _count(plan.loader_workers, "loader process", "es")
+    cards = [stage.features for stage in plan.stages] if plan.stages else [plan.features]
+    # Where threads can make the features, or all of them are there, none is begun.
+    is_kept = all(card is not None and card.views for card in cards)
+    return f"at most {loaders}" if is_kept and plan.loader_workers else loaders
 
 
 def _kept(plan: Plan) -> str:

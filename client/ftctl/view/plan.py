@@ -250,9 +250,13 @@ def _judged(plan: Card, train: Card) -> list[str]:
 
 def _machine(plan: Card) -> list[str]:
     threads = text.counted(plan["threads"], "thread")
-    loaders = text.counted(plan["loader_workers"], "loader process").replace(
-        "processs", "processes"
-    )
-    whole = f"{plan['device']}, {threads}, {loaders}, {plan['precision']}, {plan['layout']}"
+    whole = f"{plan['device']}, {threads}, {_loaders(plan)}, {plan['precision']}, {plan['layout']}"
     speed = plan.get("speed")
     return [whole, *([speed["why"]] if speed else [])]
+
+
+def _loaders(plan: Card) -> str:
+    loaders = text.counted(plan["loader_workers"], "loader process")
+    made = [(stage.get("features") or {}).get("views") for stage in plan.get("stages") or [plan]]
+    # Where threads can make the features, or all of them are there, none is begun.
+    return f"at most {loaders}" if all(made) and plan["loader_workers"] else loaders

@@ -25,7 +25,7 @@ def count(number: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return `1 file`, `2 files`."""
-    plural = {"class": "classes"}.get(noun, f"{noun}s")
+    plural = f"{noun}es" if noun.endswith("ss") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -217,6 +217,22 @@ def test_the_card_of_a_plan_says_whether_decoded_images_are_kept():
     assert "decoded" not in said(is_kept=False)
 
 
+def test_the_card_of_a_plan_says_whether_what_frozen_blocks_make_is_kept():
+    def said(**features):
+        card = {"views": 1, "bytes_per_view": 5120, "why": ""} | features
+        return drawn(plan.card(json.loads(plan_json(features=card)), RECIPE, terminal(100)), 100)
+
+    kept = said()
+    assert "           once for each image: what they make, 5.1 kB in fp32, is kept\n" in kept
+    assert " 2 threads, at most 1 loader process, " in kept
+    assert " once for each image, for 2 views of it: what they make, " in said(views=2)
+    anew = said(views=0, why="augment draws pixels")
+    assert "           in each epoch anew: augment draws pixels\n" in anew
+    assert " 2 threads, 1 loader process, " in anew
+    several = json.loads(plan_json(loader_workers=2))
+    assert " 2 loader processes, " in drawn(plan.card(several, RECIPE, terminal(100)), 100)
+
+
 def test_the_card_of_a_small_net_without_weights():
     changes = {
         "parameters_trained": 2226434,

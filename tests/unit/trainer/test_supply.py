@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from fttrain import agenda, events, run
+from fttrain import agenda, events, report, run
 from fttrain.cache import prefixes
 from fttrain.cache.room import Place
 from fttrain.data import sources
@@ -179,6 +179,23 @@ def test_stages_say_it_each(photos: Path, weights: Path) -> None:
     why = "train.ema judges by means of what another stage may have trained"
     assert (by_means.stages[2].features.views, by_means.stages[2].features.why) == (0, why)
     assert json.loads(plan.model_dump_json())["stages"][1]["features"] is None
+
+
+@pytest.mark.parametrize(
+    ("train", "loaders"),
+    [
+        ({"epochs": 2, "trains": "head"}, "at most 1 loader process"),
+        ({"epochs": 2, "trains": "all"}, "1 loader process"),
+        (STAGED, "1 loader process"),
+    ],
+    ids=["head", "all", "stages"],
+)
+def test_the_report_promises_no_loader_where_features_may_need_none(
+    photos: Path, weights: Path, train: dict[str, Any], loaders: str
+) -> None:
+    lines = report.plan_lines(engine.planned(recipe(photos, weights, workers=1, train=train)))
+    (machine,) = (line for line in lines if line.startswith("machine "))
+    assert machine.split(", ")[2] == loaders
 
 
 def test_views_of_a_stage_without_changes_are_one(photos: Path, weights: Path) -> None:
