@@ -43,7 +43,7 @@ def main(folder: str, arrays: str, indexed_bytes: str) -> None:
     segments._INDEXED_BYTES = int(indexed_bytes)
     with Writer(Path(folder), np.dtype(np.uint8), lambda least: least) as writer:
         for number in range(int(arrays)):
-            writer.add(key(number), np.full(100, number, np.uint8))
+            writer.add(key(number), np.full(100, number % 256, np.uint8))
         print("added", flush=True)
         signal.pause()
 

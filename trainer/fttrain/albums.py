@@ -6,7 +6,7 @@ from typing import Self
 
 from fttrain import feeding
 from fttrain.cache.album import Album
-from fttrain.cache.room import Place
+from fttrain.cache.room import Place, in_mb
 from fttrain.data.ground import Groundwork
 from fttrain.data.samples import Samples, Source
 from fttrain.data.view import EvalView
@@ -40,9 +40,9 @@ class Albums:
         lacks_room = ""
         if wanted > place.most_bytes // _SHARE:
             lacks_room = (
-                f"images are decoded in each epoch: kept, they would take {_mb(wanted)}, more than "
-                f"half of the {_mb(place.most_bytes)} that all caches may take; `cache_limit` of "
-                "the daemon says how much"
+                f"images are decoded in each epoch: kept, they would take {in_mb(wanted)}, more "
+                f"than half of the {in_mb(place.most_bytes)} that all caches may take; "
+                "`cache_limit` of the daemon says how much"
             )
         return cls(
             grounds=() if lacks_room else tuple(grounds.values()),
@@ -61,10 +61,6 @@ class Albums:
 
     def _begun(self, samples: Samples, grounds: Sequence[Groundwork]) -> Album | None:
         return Album.begin(samples, grounds, self.place) if grounds else None
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.2g} MB"
 
 
 def _cards(plan: Plan) -> list[tuple[int, PicturesCard | None]]:

@@ -61,6 +61,7 @@ class Supply:
     _val: Stream = field(init=False)
     _passings: dict[int, tuple[Passing, Features] | None] = field(init=False, default_factory=dict)
     """By stage: what keeps features, and those of the images to validate on."""
+    _told: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._spared = Sparing(self.source.train)
@@ -93,10 +94,23 @@ class Supply:
         return Lead() if is_needless else self._lead
 
     def validation(self, tasks: Iterable[Task]) -> Iterator[Batch]:
-        """Return batches to validate on."""
+        """Return batches to validate on. Tells, once, of what there was no room for until now."""
+        self._tell_of_room()
         assert self.staging is not None
         passing = self._passing(self.staging.place)
         return passing[1].run(tasks) if passing is not None else self._val.run(tasks)
+
+    def _tell_of_room(self) -> None:
+        streams = [self._train, self._val, *([self.plain] if self.plain is not None else [])]
+        begun = [each[0] for each in self._passings.values() if each is not None]
+        lacking = {
+            "images are decoded": any(stream.lacks_room for stream in streams),
+            "features are made": any(passing.kept.is_full for passing in begun),
+        }
+        for what in (what for what, is_lacking in lacking.items() if is_lacking):
+            if what not in self._told:
+                self._told.add(what)
+                self.tell(f"some {what} in each epoch: {self.place.why_full}")
 
     @property
     def _epochs(self) -> range:

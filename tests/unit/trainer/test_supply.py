@@ -21,6 +21,7 @@ from fttrain.spec.recipe import Recipe
 from fttrain.staging import Staging
 from fttrain.supply import Supply
 from tests import engine
+from tests.fakes.writer import a_writer
 from tests.passing import make_weights
 from tests.photos import make_photo_folder
 
@@ -114,6 +115,23 @@ def test_a_run_by_the_cache_is_the_run_without(
 def test_without_a_cache_nothing_is_kept(photos: Path, weights: Path, tmp_path: Path) -> None:
     ran(tmp_path / "run", recipe(photos, weights, cache="none"), tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_where_others_take_the_room_meanwhile_it_is_said_once(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    cache, room = tmp_path / "cache", 300_000
+    engine.prepare(tmp_path / "run", recipe(photos, weights))
+    card = replace(rundir.read_attempt(tmp_path / "run"), cache=str(cache), cache_bytes=room)
+    rundir.write_card(tmp_path / "run" / rundir.ATTEMPT, card)
+    with a_writer(cache / "pictures" / "theirs", arrays=2300):
+        assert run.run(tmp_path / "run") == 0
+
+    notices = [each for each in engine.records(tmp_path / "run") if isinstance(each, events.Notice)]
+    assert [each.message for each in notices if "features" in each.message] == [
+        "some features are made in each epoch: the caches have no room for more; all may take "
+        "0.3 MB, as `cache_limit` of the daemon says, and 1/50 of the disk stays free"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from fttrain.spec import faults, rundir
 from fttrain.spec.recipe import Recipe
 from fttrain.supply import Supply
 from tests import engine
+from tests.fakes.writer import a_writer
 from tests.photos import make_photo_folder
 
 RESIZED = {"random_resized_crop": {"size": 32}}
@@ -179,6 +180,24 @@ def test_without_room_it_is_said_and_nothing_is_kept(photos: Path, tmp_path: Pat
     assert [each.message for each in told if "decoded" in each.message] == [
         "images are decoded in each epoch: kept, they would take 0.055 MB, more than half of the "
         "0.02 MB that all caches may take; `cache_limit` of the daemon says how much"
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_others_take_the_room_meanwhile_it_is_said_once(
+    photos: Path, tmp_path: Path, workers: int
+) -> None:
+    without = ran(tmp_path / "without", recipe(photos, cache="none"))
+    cache, chosen = tmp_path / "cache", recipe(photos, workers=workers)
+    with a_writer(cache / "pictures" / "theirs", arrays=1100):
+        kept = ran(tmp_path / "run", chosen, cache, room=170_000)
+
+    assert are_same(without, kept)
+    assert len([*cache.rglob("*.rows")]) > 1
+    told = [each for each in engine.records(tmp_path / "run") if isinstance(each, events.Notice)]
+    assert [each.message for each in told if "decoded" in each.message] == [
+        "some images are decoded in each epoch: the caches have no room for more; all may take "
+        "0.17 MB, as `cache_limit` of the daemon says, and 1/50 of the disk stays free"
     ]
 
 

@@ -50,9 +50,12 @@ class Album:
         """By the digest of the groundwork."""
         self._mixed: set[str] = set()
         """Groundwork that leaves pictures too large, or of several sizes, to be taken at once."""
-        # Anonymous memory that forked processes share: each image is read once to know its key.
-        memory = mmap.mmap(-1, max(len(samples), 1) * KEY_BYTES)
-        self._keys: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(-1, KEY_BYTES)
+        # Anonymous memory that forked processes share: each image is read once to know its key,
+        # and what one of them had no room for is known to the trainer.
+        memory: NDArray[np.uint8] = np.frombuffer(
+            mmap.mmap(-1, max(len(samples), 1) * KEY_BYTES + 1), np.uint8
+        )
+        self._keys, self._lacks_room = memory[:-1].reshape(-1, KEY_BYTES), memory[-1:]
         self._epoch: int | None = None
         self._looked = monotonic()
         self._read_bytes = 0
@@ -68,6 +71,11 @@ class Album:
         here = place.now()
         folders = {ground.digest: place.root / FOLDER / _digest(ground) for ground in grounds}
         return cls(samples, {digest: Kept(folder, here) for digest, folder in folders.items()})
+
+    @property
+    def lacks_room(self) -> bool:
+        """True if there was no room for some, here or in another process."""
+        return bool(self._lacks_room[0])
 
     def picture(self, index: int, ground: Groundwork) -> Picture:
         """Return an image after its groundwork: from the shelf, or else made now and kept.
@@ -133,6 +141,7 @@ class Album:
     def _add(self, section: Kept, key: Key, index: int, pixels: Pixels) -> None:
         if pixels.nbytes <= MOST_BYTES and self._is_of(index, key):
             section.add(key, pixels)
+            self._lacks_room[0] |= section.is_full
 
     def _find(self, section: Kept, key: Key) -> Rows | None:
         if key == _UNKNOWN:

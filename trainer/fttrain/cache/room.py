@@ -22,6 +22,11 @@ _SPARE = 50
 """This part of a disk is left free, for what cannot be made again."""
 
 
+def in_mb(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e6:.2g} MB"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where caches are, and how much room all of them may take."""
@@ -34,6 +39,14 @@ class Place:
     def now(self) -> Self:
         """Return it for somebody who begins now."""
         return replace(self, begun_ns=time.time_ns())
+
+    @property
+    def why_full(self) -> str:
+        """What to say where more is wanted than there is room for."""
+        return (
+            f"the caches have no room for more; all may take {in_mb(self.most_bytes)}, as "
+            f"`cache_limit` of the daemon says, and 1/{_SPARE} of the disk stays free"
+        )
 
     def grant(self, least: int) -> int:
         """Return how many bytes may be added: at least so many, or 0.

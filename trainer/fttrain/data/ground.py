@@ -7,7 +7,7 @@ in each epoch and in each job, so it can be done once and kept.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from typing import Any, Protocol, Self
@@ -86,6 +86,11 @@ class Groundwork:
 class Grounds(Protocol):
     """Where pictures come from that the groundwork is done on."""
 
+    @property
+    def lacks_room(self) -> bool:
+        """True if some could not be kept that should be."""
+        ...
+
     def picture(self, index: int, ground: Groundwork) -> Picture:
         """Return an image after its groundwork.
 
@@ -116,6 +121,7 @@ class Fresh:
     """Pictures that are made each time."""
 
     samples: Samples
+    lacks_room: bool = field(default=False, init=False)
 
     def picture(self, index: int, ground: Groundwork) -> Picture:
         """Return an image after its groundwork."""

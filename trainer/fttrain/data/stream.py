@@ -84,6 +84,11 @@ class Stream:
             made = self._loaders.run(plan)
         return (self._batch(task, images) for task, images in made)
 
+    @property
+    def lacks_room(self) -> bool:
+        """True if some images could not be kept that should be, here or in a loader process."""
+        return self._grounds.lacks_room
+
     def begin(self) -> None:
         """Start the loader processes, while this one is small.
 
