@@ -79,7 +79,8 @@ class Run:
     def features(self, passing: Passing, split: str) -> Features:
         ways = Ways.of(self.view if split == "train" else self.eval_view)
         assert ways is not None
-        return passing.features(getattr(self.source, split), ways, self._counted)
+        samples = getattr(self.source, split)
+        return passing.features(samples, ways, self._counted, until=self.plan.epochs)
 
     def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:

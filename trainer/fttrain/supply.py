@@ -142,7 +142,12 @@ class Supply:
             if passing is None:
                 yield from self._images(leg)
             else:
-                features = passing[0].features(self._spared, self._ways(number), self._heeding)
+                mine = (
+                    each for each in self._epochs if itinerary.of_epoch(self.plan, each) == number
+                )
+                features = passing[0].features(
+                    self._spared, self._ways(number), self._heeding, until=max(mine)
+                )
                 yield from features.run(itertools.islice(leg, needless, None))
             needless = 0
 

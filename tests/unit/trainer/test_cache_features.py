@@ -129,6 +129,22 @@ def test_loader_processes_make_the_same(photos: Path, weights: Path, tmp_path: P
     assert run.made == 2 * 18 + 6
 
 
+def test_an_image_is_read_once_for_the_ways_in_which_it_is_soon_seen(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = recipe(photos, weights, data={"augment": FLIP}, epochs=5)
+    images, run = Run(chosen).on_images(), Run(chosen)
+    read: list[int] = []
+    reads = Files.picture
+    monkeypatch.setattr(Files, "picture", lambda *given: read.append(given[1]) or reads(*given))
+
+    assert same(images, run.on_features(tmp_path))
+
+    chunks = -(-2 * 18 // run.training.chunk)
+    assert 30 + 6 <= run.made <= 2 * 18 + 6
+    assert len(read) <= 18 + 6 + chunks
+
+
 @pytest.mark.parametrize("most_bytes", [0, 60_000])
 def test_without_room_features_are_made_each_time(
     photos: Path, weights: Path, tmp_path: Path, most_bytes: int

@@ -34,6 +34,8 @@ from fttrain.loop import Training
 from fttrain.spec.plan import Plan
 
 FOLDER = "features"
+_SOON = 4
+"""So many epochs ahead it is looked for the next way in which an image is seen."""
 Pair = tuple[int, int]
 """An image, by index, and a way of seeing it, by number."""
 Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
@@ -90,19 +92,32 @@ class Passing:
     ) -> None:
         self.stack.close()
 
-    def features(self, samples: Samples, ways: Ways, watched: Watched) -> "Features":
-        """Return the features of some images; `watched` sees the images that are read for them."""
-        return Features(self, samples, ways, watched)
+    def features(
+        self, samples: Samples, ways: Ways, watched: Watched, *, until: int = 0
+    ) -> "Features":
+        """Return the features of some images.
+
+        Args:
+            samples: the images.
+            ways: in which they are seen.
+            watched: sees the images that are read for them.
+            until: the last epoch in which they are wanted. While an image is decoded, it is passed
+                in the next other way, too, in which it is seen until then.
+        """
+        return Features(self, samples, ways, watched, until)
 
 
 class Features:
     """The features of some images, in the ways in which they are seen. Stands for a Stream."""
 
-    def __init__(self, passing: Passing, samples: Samples, ways: Ways, watched: Watched) -> None:
+    def __init__(
+        self, passing: Passing, samples: Samples, ways: Ways, watched: Watched, until: int
+    ) -> None:
         self._passing = passing
         self._samples = samples
         self._ways = ways
         self._watched = watched
+        self._until = until
         # Where all is kept, no loader process of it is begun.
         workers = passing.workers if passing.at_once == 1 else 0
         self._stream = passing.stack.enter_context(Stream(samples, ways, workers))
@@ -114,6 +129,8 @@ class Features:
         """Pairs that are kept, or will be."""
         self._on_way: set[Pair] = set()
         """Pairs that are to be made ahead."""
+        self._early: set[Pair] = set()
+        """Of these the ones that no task wants so far."""
         self._epoch: int | None = None
         self._scanned = 0
         """So many tasks of the run were looked through for what is to be made."""
@@ -254,11 +271,32 @@ class Features:
     def _missing(self, task: Task) -> list[Pair]:
         """Return what has to be made for a task, and is not on the way."""
         self._scanned += 1
-        new = [pair for pair in dict.fromkeys(self._pairs(task)) if pair not in self._known]
+        wanted = dict.fromkeys(self._pairs(task))
+        self._early.difference_update(wanted)
+        new = dict.fromkeys(
+            pair
+            for first in wanted
+            if first not in self._known
+            for pair in (first, *self._next(first, task.epoch))
+            if pair not in self._known
+        )
         self._known.update(new)
-        missing = [pair for pair, row in zip(new, self._find(new), strict=True) if row is None]
+        rows = self._find([*new])
+        missing = [pair for pair, row in zip(new, rows, strict=True) if row is None]
         self._on_way.update(missing)
+        self._early.update(pair for pair in missing if pair not in wanted)
         return missing
+
+    def _next(self, pair: Pair, epoch: int) -> Iterator[Pair]:
+        """Yield the next other way in which an image is seen: it is decoded once for both."""
+        if self._ways.count == 1 or self._passing.kept.is_full:
+            return
+        index, number = pair
+        for later in range(epoch + 1, min(epoch + _SOON, self._until) + 1):
+            other = self._ways.number(epoch=later, index=index, repeat=0)
+            if other != number:
+                yield index, other
+                return
 
     def _take(self, task: Task, batch: Batch) -> None:
         assert task.repeats is not None
@@ -267,8 +305,9 @@ class Features:
         for pair, row in zip(pairs, rows, strict=True):
             self._on_way.discard(pair)
             if not self._is_own(pair) or not self._passing.kept.add(self._key(pair), row):
-                self._passed[pair] = row
                 self._known.discard(pair)
+                if pair not in self._early:  # It would lie in memory until who knows when.
+                    self._passed[pair] = row
 
     def _is_own(self, pair: Pair) -> bool:
         """Tell whether what was just made is of the image that its key stands for."""
