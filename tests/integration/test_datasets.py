@@ -1,7 +1,9 @@
 """Data sets as users see them: named, listed, used by jobs, deleted, and swept when unneeded."""
 
+import asyncio
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import grpc
@@ -11,7 +13,7 @@ from finetuned.v1 import dataset_service_pb2 as pb
 from finetuned.v1 import job_pb2
 from finetuned.v1.job_service_pb2 import CancelJobRequest, GetJobRequest, SubmitJobRequest
 from ftd.datasets.arrivals import Piece
-from ftd.datasets.filelist import Entry
+from ftd.datasets.filelist import Entry, FileList, Summary
 from ftd.errors import DatasetInUse, DatasetNotFound
 from ftd.jobs.callers import Caller
 from tests.fakes.jobs import RECIPE, request
@@ -149,6 +151,37 @@ async def test_what_nobody_needs_is_swept(line: Line, pusher: Pusher, tmp_path: 
 
     assert versions(tmp_path) == set()
     assert contents(tmp_path) == 0
+
+
+async def test_a_list_is_let_go_after_its_work_however_often_the_push_is_cancelled(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_sealing, goes_on = threading.Event(), threading.Event()
+    done: list[str] = []
+    seal, close = FileList.seal, FileList.close
+
+    def sealed(files: FileList, limit_bytes: int) -> Summary:
+        is_sealing.set()
+        goes_on.wait()
+        done.append("sealed")
+        return seal(files, limit_bytes)
+
+    def closed(files: FileList) -> None:
+        done.append("closed")
+        close(files)
+
+    monkeypatch.setattr(FileList, "seal", sealed)
+    monkeypatch.setattr(FileList, "close", closed)
+    pushing = asyncio.create_task(push(line, ALICE, FLOWERS))
+    await asyncio.to_thread(is_sealing.wait)
+    for _ in range(3):  # By a caller that is gone, by a server that stops, and by the loop's end.
+        pushing.cancel()
+        await asyncio.wait([asyncio.create_task(asyncio.to_thread(bool))])
+    goes_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+    assert done == ["sealed", "closed"]
 
 
 async def test_a_stray_file_does_not_hold_the_sweep_up(line: Line, tmp_path: Path) -> None:

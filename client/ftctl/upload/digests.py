@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from threading import Lock
 
 from ftctl.upload.content import Reader
 from ftctl.upload.listing import Entry, Listing
@@ -21,14 +22,17 @@ _ROWS_AT_ONCE = 1000
 
 
 class Cache(AbstractContextManager["Cache"]):
-    """Digests of files on disk, by place and state. Where it cannot be written it holds nothing."""
+    """Digests of files on disk, by place and state. Where it cannot be written it holds nothing.
+
+    Whoever is cancelled leaves it while a thread may still ask: closed, it holds nothing.
+    """
 
     def __init__(self, file: Path) -> None:
+        self._lock = Lock()
         self._new: list[tuple[str, str, bytes, int]] = []
         self._rows: sqlite3.Connection | None = None
         with suppress(OSError, sqlite3.Error):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # One thread after the other uses it.
             self._rows = sqlite3.connect(file, check_same_thread=False, timeout=1)
             self._rows.execute(
                 "CREATE TABLE IF NOT EXISTS digests"
@@ -38,15 +42,16 @@ class Cache(AbstractContextManager["Cache"]):
             self._rows.commit()
 
     def __exit__(self, *_: object) -> None:
-        self._write()
-        if self._rows is not None:
-            self._rows.close()
+        with self._lock:
+            self._write()
+            if self._rows is not None:
+                self._rows.close()
 
     def get(self, entry: Entry) -> bytes | None:
         """Return the digest of a file as it stands."""
         if self._rows is None:
             return None
-        with suppress(sqlite3.Error):
+        with self._lock, suppress(sqlite3.Error):
             found = self._rows.execute(
                 "SELECT sha256 FROM digests WHERE place = ? AND state = ?", _key(entry)
             ).fetchone()
@@ -58,18 +63,19 @@ class Cache(AbstractContextManager["Cache"]):
         changed_ns = max(entry.state[1:3])
         if time.time() - changed_ns / 1e9 < RESTS_AFTER_S:
             return
-        self._new.append((*_key(entry), sha256, _today()))
-        if len(self._new) >= _ROWS_AT_ONCE:
-            self._write()
+        with self._lock:
+            self._new.append((*_key(entry), sha256, _today()))
+            if len(self._new) >= _ROWS_AT_ONCE:
+                self._write()
 
     def forget(self, listing: Listing) -> None:
         """Drop the digests of files."""
-        self._new.clear()
-        if self._rows is None:
-            return
-        with suppress(sqlite3.Error), self._rows:
-            places = [_key(entry)[:1] for entry in listing.entries]
-            self._rows.executemany("DELETE FROM digests WHERE place = ?", places)
+        with self._lock, suppress(sqlite3.Error):
+            self._new.clear()
+            if self._rows is not None:
+                places = [_key(entry)[:1] for entry in listing.entries]
+                with self._rows:
+                    self._rows.executemany("DELETE FROM digests WHERE place = ?", places)
 
     def _write(self) -> None:
         rows, self._new = self._new, []

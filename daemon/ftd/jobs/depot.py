@@ -256,15 +256,12 @@ class Depot:
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         """Do a piece of work in a thread. A caller that is cancelled waits for its end too:
 
-        what he holds must not be given to others while the work goes on.
+        what he holds must not be given to others while the work goes on, nor be closed.
         """
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._threads, work, *arguments)
         try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+            return await _whole(future)
         except (OSError, sqlite3.Error) as error:
             if not disk.is_full(error):
                 raise
@@ -278,6 +275,21 @@ class Depot:
             yield entered
         finally:
             await self._run(manager.__exit__, None, None, None)
+
+
+async def _whole(work: asyncio.Future[T]) -> T:
+    """Wait for the end of work, however often that is cancelled: by a caller that is gone, and then
+    by a daemon that stops."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as asked:
+            cancelled = asked
+    if cancelled is not None:
+        work.exception()  # Nobody will ask for it.
+        raise cancelled
+    return work.result()
 
 
 def _size(count: int) -> str:

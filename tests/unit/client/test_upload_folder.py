@@ -4,7 +4,9 @@ import hashlib
 import os
 import socket
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -190,6 +192,24 @@ def test_a_cache_that_cannot_be_used_is_none(tmp_path):
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         found, read = digested(source.listing(tmp_path / "in"), place)
         assert (len(found), read) == (1, ["x"])
+
+
+def test_a_cache_may_be_left_while_a_thread_still_asks(tmp_path):
+    put(tmp_path / "in", x="photo")
+    (entry,) = source.listing(tmp_path / "in").entries
+    over = threading.Event()
+
+    def ask(cache):
+        while not over.wait(0):
+            assert cache.get(entry) is None
+
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(100):  # The process ended where SQLite was let go amid a question.
+            over.clear()
+            with digests.Cache(tmp_path / "cache") as cache:
+                asked = pool.submit(ask, cache)
+            over.set()
+            asked.result()
 
 
 @pytest.mark.usefixtures("resting")
