@@ -61,10 +61,10 @@ demo: $(READY) ## The story in a minute: pretrain, adapt, compare
 	@$(PY) -m examples.demo
 
 test: $(READY) ## Run the tests but the slow ones
-	$(PY) -m pytest -m "not slow and not gpu and not chaos" -n 2 --dist loadfile
+	$(PY) -m pytest -m "not slow and not gpu and not chaos" -n 2 --dist loadfile --max-worker-restart 0
 
 test-slow: $(READY) ## Run the slow tests alone
-	$(PY) -m pytest -m "slow and not gpu and not chaos" --timeout 900 -n 2 --dist loadfile
+	$(PY) -m pytest -m "slow and not gpu and not chaos" --timeout 900 -n 2 --dist loadfile --max-worker-restart 0
 
 test-all: test test-slow ## Run all tests
 

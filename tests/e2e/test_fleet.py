@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import psutil
@@ -244,9 +245,13 @@ def test_a_drained_device_gets_no_new_job(day: Day) -> None:
 def test_priorities_are_kept(day: Day) -> None:
     pairs: set[tuple[str, str]] = set()
     passed_over: list[tuple[str, str]] = []
-    for now in day.moments:
+    for now, later in pairwise(day.moments):
         # Not by when they started: of two that are placed at once, either may be ready first.
-        passed_over += [pair for pair in pairs if pair[1] in now.placed() and waits(pair[0], now)]
+        passed_over += [
+            (one, other)
+            for one, other in pairs
+            if other in now.placed() and one not in now.placed() and is_queued(later.jobs[one])
+        ]
         pairs |= {*comparable(now)}
 
     assert len(pairs) >= 5
@@ -315,17 +320,12 @@ def is_queued(job: Job) -> bool:
     return job.state is JobState.QUEUED
 
 
-def waits(name: str, now: Moment) -> bool:
-    """Whether a job is not placed yet."""
-    return is_queued(now.jobs[name]) and name not in now.placed()
-
-
 def comparable(now: Moment) -> Iterator[tuple[str, str]]:
     """Yield two jobs of which the first is not to be placed later than the second.
 
     It is ready, has the higher priority, and needs no more; neither has been placed yet.
     """
-    waiting = [job for name, job in now.jobs.items() if waits(name, now)]
+    waiting = [job for job in now.jobs.values() if is_queued(job) and job.name not in now.placed()]
     for higher in waiting:
         for lower in waiting:
             is_higher = higher.priority > lower.priority and needs_no_more(higher, lower)

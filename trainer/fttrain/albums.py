@@ -41,8 +41,7 @@ class Albums:
         if wanted > place.most_bytes // _SHARE:
             lacks_room = (
                 f"images are decoded in each epoch: kept, they would take {in_mb(wanted)}, more "
-                f"than half of the {in_mb(place.most_bytes)} that all caches may take; "
-                "`cache_limit` of the daemon says how much"
+                f"than half of {place.share}"
             )
         return cls(
             grounds=() if lacks_room else tuple(grounds.values()),

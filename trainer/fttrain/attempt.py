@@ -59,6 +59,8 @@ class Attempt:
     """The repeats that are done."""
     bad: dict[str, str] = field(default_factory=dict)
     """Images that cannot be read, by name, and why."""
+    noticed: set[str] = field(default_factory=set)
+    """What the user was told."""
     partial: Partial | None = None
     """What the epoch under way had come to when it was taken up again."""
     begun: float = 0.0
@@ -197,7 +199,10 @@ class Attempt:
             self.journal.write(record)
 
     def notice(self, message: str) -> None:
-        """Tell the user something."""
+        """Tell the user something, once in all repeats."""
+        if message in self.noticed:
+            return
+        self.noticed.add(message)
         self.journal.write(events.Notice(message=message))
         report.say(f"notice: {message}")
 
@@ -219,6 +224,7 @@ class Attempt:
         # Not earlier: whoever pauses before the first step of a stage keeps the end of the last.
         if staging.enter(epoch):
             report.say(report.stage_line(self.plan, staging.place))
+        feed.tell_of_room(epoch)
         self._train(staging.training, batches, epoch, lead)
         self._judge(staging.training, feed, epoch)
 

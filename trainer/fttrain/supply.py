@@ -30,7 +30,7 @@ OWN = "cache"
 def place(run_dir: Path, card: AttemptCard) -> Place:
     """Return where an attempt keeps what it makes of images."""
     if card.cache:
-        return Place(root=Path(card.cache), most_bytes=card.cache_bytes)
+        return Place(root=Path(card.cache), most_bytes=card.cache_bytes, is_shared=True)
     return Place(root=run_dir / OWN, most_bytes=shutil.disk_usage(run_dir).free // 4)
 
 
@@ -61,7 +61,6 @@ class Supply:
     _val: Stream = field(init=False)
     _passings: dict[int, tuple[Passing, Features] | None] = field(init=False, default_factory=dict)
     """By stage: what keeps features, and those of the images to validate on."""
-    _told: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._spared = Sparing(self.source.train)
@@ -94,23 +93,23 @@ class Supply:
         return Lead() if is_needless else self._lead
 
     def validation(self, tasks: Iterable[Task]) -> Iterator[Batch]:
-        """Return batches to validate on. Tells, once, of what there was no room for until now."""
-        self._tell_of_room()
+        """Return batches to validate on."""
         assert self.staging is not None
         passing = self._passing(self.staging.place)
         return passing[1].run(tasks) if passing is not None else self._val.run(tasks)
 
-    def _tell_of_room(self) -> None:
-        streams = [self._train, self._val, *([self.plain] if self.plain is not None else [])]
-        begun = [each[0] for each in self._passings.values() if each is not None]
-        lacking = {
-            "images are decoded": any(stream.lacks_room for stream in streams),
-            "features are made": any(passing.kept.is_full for passing in begun),
-        }
-        for what in (what for what, is_lacking in lacking.items() if is_lacking):
-            if what not in self._told:
-                self._told.add(what)
-                self.tell(f"some {what} in each epoch: {self.place.why_full}")
+    def tell_of_room(self, epoch: int) -> None:
+        """Tell what an epoch that begins makes again, as there was no room for it before."""
+        if _is_kept(self.plan, epoch):
+            passing = self._passings.get(itinerary.of_epoch(self.plan, epoch))
+            what, lacks_room = "features are made", passing and passing[0].kept.lacks_room
+        else:
+            what, lacks_room = "images are decoded", self._train.lacks_room or self._val.lacks_room
+        if lacks_room:
+            self.tell(
+                f"some {what} in each epoch: there is no more room in {self.place.share}, or on "
+                "the disk"
+            )
 
     @property
     def _epochs(self) -> range:
@@ -142,14 +141,17 @@ class Supply:
             if passing is None:
                 yield from self._images(leg)
             else:
-                mine = (
-                    each for each in self._epochs if itinerary.of_epoch(self.plan, each) == number
-                )
                 features = passing[0].features(
-                    self._spared, self._ways(number), self._heeding, until=max(mine)
+                    self._spared, self._ways(number), self._heeding, until=self._until(number)
                 )
                 yield from features.run(itertools.islice(leg, needless, None))
             needless = 0
+
+    def _until(self, number: int) -> int:
+        """Return the last epoch of a stage where each sees all images; 0 where they leave some."""
+        if self.plan.sampling_weights or self.recipe.data.repeats > 1:
+            return 0
+        return max(each for each in self._epochs if itinerary.of_epoch(self.plan, each) == number)
 
     def _passing(self, number: int) -> tuple[Passing, Features] | None:
         """Return what keeps the features of the stage under way; None where they are not kept."""

@@ -129,8 +129,8 @@ def test_where_others_take_the_room_meanwhile_it_is_said_once(
 
     notices = [each for each in engine.records(tmp_path / "run") if isinstance(each, events.Notice)]
     assert [each.message for each in notices if "features" in each.message] == [
-        "some features are made in each epoch: the caches have no room for more; all may take "
-        "0.3 MB, as `cache_limit` of the daemon says, and 1/50 of the disk stays free"
+        "some features are made in each epoch: there is no more room in the 0.3 MB that all "
+        "caches may take (`cache_limit` of the daemon), or on the disk"
     ]
 
 

@@ -179,7 +179,7 @@ def test_without_room_it_is_said_and_nothing_is_kept(photos: Path, tmp_path: Pat
     told = [each for each in engine.records(tmp_path / "run") if isinstance(each, events.Notice)]
     assert [each.message for each in told if "decoded" in each.message] == [
         "images are decoded in each epoch: kept, they would take 0.055 MB, more than half of the "
-        "0.02 MB that all caches may take; `cache_limit` of the daemon says how much"
+        "0.02 MB that all caches may take (`cache_limit` of the daemon)"
     ]
 
 
@@ -196,8 +196,8 @@ def test_where_others_take_the_room_meanwhile_it_is_said_once(
     assert len([*cache.rglob("*.rows")]) > 1
     told = [each for each in engine.records(tmp_path / "run") if isinstance(each, events.Notice)]
     assert [each.message for each in told if "decoded" in each.message] == [
-        "some images are decoded in each epoch: the caches have no room for more; all may take "
-        "0.17 MB, as `cache_limit` of the daemon says, and 1/50 of the disk stays free"
+        "some images are decoded in each epoch: there is no more room in the 0.17 MB that all "
+        "caches may take (`cache_limit` of the daemon), or on the disk"
     ]
 
 

@@ -92,7 +92,9 @@ class Album:
             self._note(section, row.nbytes)
             return row
         made = ground.done(self._samples.picture(index))
-        if not section.is_full:
+        if section.is_full:
+            self._lacks_room[0] = 1
+        else:
             self._add(section, key, index, array(made))
         return made
 
@@ -141,7 +143,6 @@ class Album:
     def _add(self, section: Kept, key: Key, index: int, pixels: Pixels) -> None:
         if pixels.nbytes <= MOST_BYTES and self._is_of(index, key):
             section.add(key, pixels)
-            self._lacks_room[0] |= section.is_full
 
     def _find(self, section: Kept, key: Key) -> Rows | None:
         if key == _UNKNOWN:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -101,8 +102,8 @@ class Passing:
             samples: the images.
             ways: in which they are seen.
             watched: sees the images that are read for them.
-            until: the last epoch in which they are wanted. While an image is decoded, it is passed
-                in the next other way, too, in which it is seen until then.
+            until: the last of the epochs that see all of them. While an image is decoded, it is
+                passed in the next other way, too, in which it will be seen until then.
         """
         return Features(self, samples, ways, watched, until)
 
@@ -130,7 +131,7 @@ class Features:
         self._on_way: set[Pair] = set()
         """Pairs that are to be made ahead."""
         self._early: set[Pair] = set()
-        """Of these the ones that no task wants so far."""
+        """Of these the ones that no task wants so far, as far as tasks were looked through."""
         self._epoch: int | None = None
         self._scanned = 0
         """So many tasks of the run were looked through for what is to be made."""
@@ -271,51 +272,55 @@ class Features:
     def _missing(self, task: Task) -> list[Pair]:
         """Return what has to be made for a task, and is not on the way."""
         self._scanned += 1
-        wanted = dict.fromkeys(self._pairs(task))
-        self._early.difference_update(wanted)
-        new = dict.fromkeys(
-            pair
-            for first in wanted
-            if first not in self._known
-            for pair in (first, *self._next(first, task.epoch))
-            if pair not in self._known
-        )
+        pairs = dict.fromkeys(self._pairs(task))
+        self._early.difference_update(pairs)
+        new = [pair for pair in pairs if pair not in self._known]
         self._known.update(new)
-        rows = self._find([*new])
-        missing = [pair for pair, row in zip(new, rows, strict=True) if row is None]
+        missing = []
+        for pair in self._lacking(new):
+            # Side by side: it is decoded once for both.
+            early = self._lacking(self._next(pair[0], task.epoch))
+            self._known.update(early)
+            self._early.update(early)
+            missing += [pair, *early]
         self._on_way.update(missing)
-        self._early.update(pair for pair in missing if pair not in wanted)
         return missing
 
-    def _next(self, pair: Pair, epoch: int) -> Iterator[Pair]:
-        """Yield the next other way in which an image is seen: it is decoded once for both."""
+    def _lacking(self, pairs: Sequence[Pair]) -> list[Pair]:
+        rows = self._find(pairs)
+        return [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
+
+    def _next(self, index: int, epoch: int) -> list[Pair]:
+        """Return the next way in which an image will be seen that is not known so far, if any."""
         if self._ways.count == 1 or self._passing.kept.is_full:
-            return
-        index, number = pair
-        for later in range(epoch + 1, min(epoch + _SOON, self._until) + 1):
-            other = self._ways.number(epoch=later, index=index, repeat=0)
-            if other != number:
-                yield index, other
-                return
+            return []
+        epochs = range(epoch + 1, min(epoch + _SOON, self._until) + 1)
+        seen = ((index, self._ways.number(epoch=at, index=index, repeat=0)) for at in epochs)
+        return [*itertools.islice((pair for pair in seen if pair not in self._known), 1)]
 
     def _take(self, task: Task, batch: Batch) -> None:
         assert task.repeats is not None
         rows = _kept(batch.images)
+        digest = lru_cache(1)(self._digest)  # The ways of an image stand side by side.
         pairs = zip(task.indices.tolist(), task.repeats.tolist(), strict=True)
         for pair, row in zip(pairs, rows, strict=True):
+            is_early = pair in self._early
+            self._early.discard(pair)
             self._on_way.discard(pair)
-            if not self._is_own(pair) or not self._passing.kept.add(self._key(pair), row):
+            if not self._is_own(pair, digest(pair[0])) or not self._passing.kept.add(
+                self._key(pair), row
+            ):
                 self._known.discard(pair)
-                if pair not in self._early:  # It would lie in memory until who knows when.
+                if not is_early:  # It would lie in memory until who knows when.
                     self._passed[pair] = row
 
-    def _is_own(self, pair: Pair) -> bool:
-        """Tell whether what was just made is of the image that its key stands for."""
+    def _is_own(self, pair: Pair, digest: bytes) -> bool:
+        """Tell whether what was just made of a file is of the image that its key stands for."""
         index, samples = pair[0], self._samples
         if isinstance(samples, Sparing) and samples.is_spared(index):
             return False  # Another image stood in its place.
         # Its file may have changed since its key was taken.
-        return self._named(self._digest(index), pair) == self._key(pair)
+        return self._named(digest, pair) == self._key(pair)
 
 
 def _noting(tasks: Iterable[Task], notes: list[Task]) -> Iterator[Task]:

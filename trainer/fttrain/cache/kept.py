@@ -18,7 +18,9 @@ class Kept:
     def __init__(self, folder: Path, place: Place) -> None:
         """Take the folder of a shelf, and the place that says how much room there is."""
         self.is_full = False
-        """True if there was no room for some; no more are added."""
+        """True if there is no room; no more are added."""
+        self.lacks_room = False
+        """True if there was none for some."""
         self._folder = folder
         self._place = place
         self._shelf = Shelf(folder)
@@ -40,17 +42,17 @@ class Kept:
 
     def add(self, key: Key, row: Rows) -> bool:
         """Keep an array; False where it cannot be."""
-        if self.is_full:
-            return False
         try:
-            self._add(key, row)
+            if not self.is_full:
+                self._add(key, row)
+                return True
         except Gone:
             self._drop()
+            return False
         except Full:
             self.is_full = True
             self.settle()  # There may be no other occasion: loader processes are killed.
-        else:
-            return True
+        self.lacks_room = True
         return False
 
     def settle(self) -> None:

@@ -33,6 +33,8 @@ class Place:
 
     root: Path
     most_bytes: int
+    is_shared: bool = False
+    """True if the daemon has them for all jobs."""
     begun_ns: int = field(default_factory=time.time_ns)
     """What was used since then is in use now, by this job or another: it stays."""
 
@@ -41,12 +43,10 @@ class Place:
         return replace(self, begun_ns=time.time_ns())
 
     @property
-    def why_full(self) -> str:
-        """What to say where more is wanted than there is room for."""
-        return (
-            f"the caches have no room for more; all may take {in_mb(self.most_bytes)}, as "
-            f"`cache_limit` of the daemon says, and 1/{_SPARE} of the disk stays free"
-        )
+    def share(self) -> str:
+        """The room, for people, and who says how much it is."""
+        by = " (`cache_limit` of the daemon)" if self.is_shared else ""
+        return f"the {in_mb(self.most_bytes)} that all caches may take{by}"
 
     def grant(self, least: int) -> int:
         """Return how many bytes may be added: at least so many, or 0.
