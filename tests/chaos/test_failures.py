@@ -97,8 +97,9 @@ async def test_a_trainer_that_hangs_is_ended_with_its_stack_in_the_log(
     first = seen.first(scenario)
 
     assert re.fullmatch(
-        r"It stalled and was ended\. No (step|sign of life) for \d+ s while it (trained|evaluated) "
-        r"\(epoch \d+\); a usual step takes \S+ s, and at most \d+ s are waited for\.",
+        r"It stalled and was ended\. No (step|sign of life) for \d+ s while it "
+        r"(trained|evaluated|kept a checkpoint) \(epoch \d+\); a usual step takes \S+ s, and at "
+        r"most \d+ s are waited for\.",
         first.message,
     )
     assert first.remedy == (
