@@ -107,7 +107,11 @@ def clean(state: Path, said: Limits, now: datetime) -> None:
 async def _for_ever(upkeep: Upkeep) -> None:
     await asyncio.sleep(FIRST_S)
     while True:
-        await asyncio.to_thread(upkeep.look)
+        try:
+            await asyncio.to_thread(upkeep.look)
+        except Exception:
+            # A look that failed, as where the store was locked for long, must not end the daemon.
+            log.exception("upkeep_failed")
         await asyncio.sleep(AGAIN_S)
 
 

@@ -1,16 +1,18 @@
 """`ftd gc`, as it is typed, and what the daemon removes by itself."""
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from ftd import backup
+from ftd import backup, upkeep
 from ftd.__main__ import main
 from ftd.config import Config, load
-from ftd.errors import JobNotFound
+from ftd.errors import BadConfig, JobNotFound
 from ftd.jobs.model import Job, JobState
 from ftd.jobs.store import Store
 from ftd.upkeep import Upkeep
@@ -195,3 +197,22 @@ async def test_what_the_configuration_lets_go_the_daemon_removes_by_itself(tmp_p
     kept_by(tmp_path, lambda: datetime.now(UTC), backup_every="off", gc_keep="1").look()
 
     assert await left(tmp_path) == ["c"]
+
+
+async def test_a_look_that_fails_does_not_end_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    has_looked_again = threading.Event()
+
+    def look(_: Upkeep) -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise BadConfig("the store is damaged: database is locked")
+        has_looked_again.set()
+
+    monkeypatch.setattr(Upkeep, "look", look)
+    monkeypatch.setattr(upkeep, "FIRST_S", 0.0)
+    monkeypatch.setattr(upkeep, "AGAIN_S", 0.0)
+    async with upkeep.working(load({"state": str(tmp_path)}, {}), lambda: datetime.now(UTC)):
+        assert await asyncio.to_thread(has_looked_again.wait, 30)

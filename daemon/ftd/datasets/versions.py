@@ -58,6 +58,13 @@ class Versions:
             place = aside / entry.path
             if place.parent != folder:
                 folder = place.parent
-                folder.mkdir(parents=True, exist_ok=True)
+                _make_beneath(aside, folder)
             arrived = push.arrived(entry.sha256)
             blobs.link(self._contents.take(arrived, push.card.user, entry.sha256), place)
+
+
+def _make_beneath(root: Path, folder: Path) -> None:
+    """Make a folder and those between; never the root: one that was removed stays away."""
+    between = [root / each for each in folder.relative_to(root).parents]
+    for each in (*reversed(between[:-1]), folder):
+        each.mkdir(exist_ok=True)

@@ -1,15 +1,14 @@
 """Keeps what is known of the devices fresh, beside the event loop and never in it."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Thread
 from types import MappingProxyType
 
 import structlog
 
+from ftd.devices import ownthread
 from ftd.devices.accounts import Statement
 from ftd.devices.model import DeviceId, Inventory, JobMemory, Reading, Tenant
 from ftd.devices.observer import Observer
@@ -96,11 +95,8 @@ class Telemetry:
     def _begin(self) -> "asyncio.Future[Statement]":
         """Start a look, but where an earlier one hangs wait on for that."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.get_running_loop().create_future()
             look = partial(self._observer.look, tuple(self._tenants()), self._readings)
-            # Not of a pool: whom the driver keeps for good must not keep the daemon from ending.
-            thread = Thread(target=_answer, args=(look, self._looking), daemon=True, name="devices")
-            thread.start()
+            self._looking = ownthread.begun(look, name="devices")
         return self._looking
 
     def _take(self, statement: Statement) -> None:
@@ -151,22 +147,3 @@ class Telemetry:
             return False
         self._told[device_id] = now.memory_foreign_bytes
         return True
-
-
-def _answer(look: Callable[[], Statement], answer: "asyncio.Future[Statement]") -> None:
-    """Look, and hand over what came of it; to nobody where the loop has ended meanwhile."""
-    try:
-        statement, error = look(), None
-    except Exception as failure:  # noqa: BLE001 - told by whoever waits for the look
-        statement, error = None, failure
-
-    def deliver() -> None:
-        if answer.cancelled():
-            return
-        if statement is None:
-            answer.set_exception(error or RuntimeError("no statement"))
-        else:
-            answer.set_result(statement)
-
-    with contextlib.suppress(RuntimeError):
-        answer.get_loop().call_soon_threadsafe(deliver)

@@ -25,7 +25,7 @@ from ftd.datasets.filelist import Entry, FileList, Summary
 from ftd.datasets.pushes import Push, Pushes
 from ftd.datasets.versions import Versions
 from ftd.errors import DiskFull, InvalidDataset
-from ftd.jobs import disk
+from ftd.jobs import disk, lasting
 from ftd.jobs.callers import Caller
 from ftd.jobs.disk import RESERVE_BYTES
 from ftd.jobs.sharing import Shared
@@ -149,9 +149,11 @@ class Depot:
         Raises:
             DatasetNotFound, DatasetInUse
         """
-        gone = await self._records.delete(ref, caller)
+        try:
+            gone = await self._records.delete(ref, caller)
+        finally:
+            self._is_littered.set()  # It may be done though the caller is gone.
         log.info("dataset_deleted", name=gone.name, user=gone.user, by=caller.user)
-        self._is_littered.set()
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -246,12 +248,12 @@ class Depot:
     @contextlib.asynccontextmanager
     async def _opened(self, push_id: str, user: str) -> AsyncIterator[Push]:
         """Have a push open inside the block; it is opened while nobody else changes it."""
-        manager = self._pushes.opened(push_id, user)
-        push = await self._exclusively(push_id, manager.__enter__)
+        stack = contextlib.ExitStack()
+        opened = self._pushes.opened(push_id, user)
         try:
-            yield push
+            yield await self._exclusively(push_id, stack.enter_context, opened)
         finally:
-            await self._run(manager.__exit__, None, None, None)
+            await self._run(stack.close)
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         """Do a piece of work in a thread. A caller that is cancelled waits for its end too:
@@ -261,7 +263,7 @@ class Depot:
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._threads, work, *arguments)
         try:
-            return await _whole(future)
+            return await lasting.whole(future)
         except (OSError, sqlite3.Error) as error:
             if not disk.is_full(error):
                 raise
@@ -270,26 +272,11 @@ class Depot:
     @contextlib.asynccontextmanager
     async def _open(self, manager: AbstractContextManager[T]) -> AsyncIterator[T]:
         """Enter and leave a context in a thread."""
-        entered = await self._run(manager.__enter__)
+        stack = contextlib.ExitStack()
         try:
-            yield entered
+            yield await self._run(stack.enter_context, manager)
         finally:
-            await self._run(manager.__exit__, None, None, None)
-
-
-async def _whole(work: asyncio.Future[T]) -> T:
-    """Wait for the end of work, however often that is cancelled: by a caller that is gone, and then
-    by a daemon that stops."""
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError as asked:
-            cancelled = asked
-    if cancelled is not None:
-        work.exception()  # Nobody will ask for it.
-        raise cancelled
-    return work.result()
+            await self._run(stack.close)
 
 
 def _size(count: int) -> str:

@@ -17,6 +17,7 @@ from ftd.errors import (
     InvalidRequest,
 )
 from ftd.jobs.errands import Errand, Errands
+from ftd.jobs.lasting import in_thread
 from ftd.jobs.model import Job
 from fttrain.spec import rundir
 
@@ -229,5 +230,5 @@ def _fault(told: Mapping[str, str]) -> DaemonError:
 
 async def _pieces(path: Path, what: What) -> AsyncGenerator[Piece, None]:
     with await asyncio.to_thread(path.open, "rb") as file:
-        while data := await asyncio.to_thread(file.read, PIECE_BYTES):
+        while data := await in_thread(file.read, PIECE_BYTES):
             yield Piece(what=what, data=data)

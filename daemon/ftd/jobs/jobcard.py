@@ -6,6 +6,7 @@ store is the truth; this is read by `ftd restore` alone.
 
 import json
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,7 +44,7 @@ def renew(job: Job) -> None:
     if not job.run_dir:
         return
     path = Path(job.run_dir).parent / NAME
-    aside = path.with_name(f".{NAME}.{os.getpid()}")
+    aside = path.with_name(f".{NAME}.{os.getpid()}.{threading.get_ident()}")
     try:
         aside.write_bytes(_content(job))
         aside.replace(path)

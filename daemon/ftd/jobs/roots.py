@@ -1,10 +1,16 @@
 """Where on this machine the data and weights of jobs may lie."""
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
+from ftd.devices import ownthread
 from ftd.jobs.callers import Caller
+
+T = TypeVar("T")
+_AT_ONCE = 8
 
 
 class Roots:
@@ -12,6 +18,23 @@ class Roots:
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self._folders = tuple(map(_real, folders))
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def looked(self, work: Callable[[], T]) -> T:
+        """Do what follows links, where a mount may hang: that must hold up no job.
+
+        So many at once, each in a thread of its own until the mount answers, its caller or not.
+        """
+        if not self._folders:
+            return await asyncio.to_thread(work)
+        await self._turns.acquire()
+        looking = ownthread.begun(work, name="roots")
+        looking.add_done_callback(self._have_looked)
+        return await asyncio.shield(looking)
+
+    def _have_looked(self, looking: "asyncio.Future[Any]") -> None:
+        self._turns.release()
+        looking.exception()  # The caller may be gone.
 
     def of(self, caller: Caller) -> tuple[Path, ...] | None:
         """Return the folders that a caller may name paths in; None: he may name any."""

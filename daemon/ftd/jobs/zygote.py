@@ -188,6 +188,10 @@ class Zygote:
             raise ZygoteGone(f"the zygote gave no answer within {_ANSWER_S:.0f} s") from None
         except OSError as error:
             raise ZygoteGone(str(error)) from error
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and not answer.exception():
+                _drop(answer.result(), is_errand=request["op"] != "start")
+            raise
         finally:
             self._answers.pop(number, None)
 
@@ -285,6 +289,13 @@ class Zygote:
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(ZygoteGone("the zygote ended"))
+
+
+def _drop(process: Process, *, is_errand: bool) -> None:
+    """Let go of a process for which nobody waits any more: an errand's work is void."""
+    if is_errand:
+        process.send(signal.SIGKILL)
+    process.close()
 
 
 def _environment() -> dict[str, str]:

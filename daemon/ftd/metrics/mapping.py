@@ -13,6 +13,7 @@ import structlog
 
 from ftd.errors import BadConfig
 from ftd.jobs.fleet import Standing
+from ftd.jobs.lasting import in_thread
 
 log = structlog.get_logger()
 
@@ -42,6 +43,7 @@ async def kept(folder: Path, standings: Callable[[], Sequence[Standing]]) -> Asy
             yield
         finally:
             keeper.cancel()
+            await asyncio.wait([keeper])  # Else what it writes just now would come last.
             # Jobs may go on, but nobody would take them out when they end.
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(_write, folder, dict.fromkeys(lines, ()))
@@ -54,7 +56,7 @@ async def _keep(folder: Path, standings: Callable[[], Sequence[Standing]], writt
         now = _lines(standings())
         changed = {name: ids for name, ids in now.items() if written.get(name) != ids}
         try:
-            await asyncio.to_thread(_write, folder, changed)
+            await in_thread(_write, folder, changed)
             written, is_told = now, False
         except OSError as error:
             if not is_told:

@@ -1,6 +1,6 @@
 """BlueprintService: decode, call, encode."""
 
-import asyncio
+from functools import partial
 from typing import Any
 
 from finetuned.v1 import blueprint_service_pb2 as pb
@@ -34,9 +34,11 @@ class BlueprintService(blueprint_service_pb2_grpc.BlueprintServiceServicer):
         return pb.DrawBlueprintResponse(blueprint_json=drawn)
 
     async def _of_recipe(self, recipe_json: str, caller: Caller) -> str:
-        recipe = await asyncio.to_thread(  # it looks where links lead
-            checks.recipe,
-            recipe_json,
-            refusal=lambda path: self._office.roots.refusal(path, caller),
+        recipe = await self._office.roots.looked(
+            partial(
+                checks.recipe,
+                recipe_json,
+                refusal=lambda path: self._office.roots.refusal(path, caller),
+            )
         )
         return await self._office.blueprints.of_recipe(recipe, caller=caller)

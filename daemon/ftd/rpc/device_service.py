@@ -1,9 +1,11 @@
 """DeviceService: decode, call, encode."""
 
+import asyncio
 from typing import Any
 
 from finetuned.v1 import device_service_pb2 as pb
 from finetuned.v1 import device_service_pb2_grpc
+from ftd.jobs.lasting import whole
 from ftd.rpc import callers, checks, convert
 from ftd.rpc.office import Office
 
@@ -33,9 +35,9 @@ class DeviceService(device_service_pb2_grpc.DeviceServiceServicer):
     ) -> pb.DrainDeviceResponse:
         """Have a device take no more jobs."""
         callers.refuse_all_but_admins("drain devices")
-        standing = await self._office.drain(
-            checks.device_ref(request.device), reason=checks.drain_reason(request.reason)
-        )
+        device, reason = checks.device_ref(request.device), checks.drain_reason(request.reason)
+        # To the end: what the store knows and what the scheduler knows must not part ways.
+        standing = await whole(asyncio.create_task(self._office.drain(device, reason=reason)))
         return pb.DrainDeviceResponse(device=convert.device_to_proto(standing))
 
     async def ResumeDevice(
@@ -43,5 +45,6 @@ class DeviceService(device_service_pb2_grpc.DeviceServiceServicer):
     ) -> pb.ResumeDeviceResponse:
         """Have a drained device take jobs again."""
         callers.refuse_all_but_admins("resume devices")
-        standing = await self._office.resume(checks.device_ref(request.device))
+        device = checks.device_ref(request.device)
+        standing = await whole(asyncio.create_task(self._office.resume(device)))
         return pb.ResumeDeviceResponse(device=convert.device_to_proto(standing))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class EvaluationService(evaluation_service_pb2_grpc.EvaluationServiceServicer):
     ) -> Given | str:
         match request.WhichOneof("images"):
             case "path":
-                path = await asyncio.to_thread(self._path, request.path, caller)
+                path = await self._office.roots.looked(partial(self._path, request.path, caller))
                 return _given(request, path, request.path)
             case "dataset":
                 folder = await self._folder(request.dataset, caller)

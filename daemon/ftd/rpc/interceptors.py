@@ -45,6 +45,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def __init__(self, tell: Told | None = None) -> None:
         self._tell: Told = tell or (lambda *_: None)
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def intercept_service(
         self,
@@ -60,10 +61,23 @@ class Edge(grpc.aio.ServerInterceptor):
         surround = _streaming if handler.response_streaming else _answering
         read = _each_decoded if handler.request_streaming else _decoded
         # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
-        return make(
-            surround(method, getattr(handler, kind), partial(read, method, handler), self._tell),
-            response_serializer=handler.response_serializer,
-        )
+        call = surround(method, getattr(handler, kind), partial(read, method, handler), self._tell)
+        return make(self._counted(call), response_serializer=handler.response_serializer)
+
+    async def settle(self, patience_s: float) -> None:
+        """Wait for calls under way: gRPC cancels them when it stops, and does not wait for that."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=patience_s)
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def counted(asked: Any, context: Any) -> Any:
+            task = asyncio.current_task()
+            assert task is not None
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            return await call(asked, context)
+
+        return counted
 
 
 def _answering(method: str, call: Any, read: Read, tell: Told) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,11 +40,13 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         """Submit a job, or only check and plan it."""
         self._refuse_when_closed()
         caller = callers.current()
-        wanted = await asyncio.to_thread(  # it looks where links lead
-            checks.job_request,
-            request.spec,
-            devices=self._office.devices,
-            refusal=lambda path: self._office.roots.refusal(path, caller),
+        wanted = await self._office.roots.looked(
+            partial(
+                checks.job_request,
+                request.spec,
+                devices=self._office.devices,
+                refusal=lambda path: self._office.roots.refusal(path, caller),
+            )
         )
         request_id = checks.request_id(request.request_id)
         if request.validate_only:

@@ -45,6 +45,8 @@ from ftd.tls import Identity
 
 # What calls that are under way get before they are ended.
 GRACE_S = 3.0
+SETTLE_S = 30.0
+"""What ended calls get for work in threads, which nothing can end."""
 SERVICES = (
     "",
     "finetuned.v1.JobService",
@@ -82,7 +84,8 @@ class Listener:
         self._health = health.aio.HealthServicer()
         self._jobs = JobService(office)
         self._tell = tell
-        self._socket = self._server([Owner(owner()), Edge(tell)], _OPTIONS)
+        self._edge = Edge(tell)
+        self._socket = self._server([Owner(owner()), self._edge], _OPTIONS)
         self._door: grpc.aio.Server | None = None
 
     def _server(
@@ -140,9 +143,8 @@ class Listener:
         Raises:
             BadConfig: where the address cannot be had.
         """
-        server = self._server(
-            [Gate(self._office.store.tokens, self._tell), Edge(self._tell)], _DOOR_OPTIONS
-        )
+        gate = Gate(self._office.store.tokens, self._tell)
+        server = self._server([gate, self._edge], _DOOR_OPTIONS)
         pair = (identity.key, identity.certificate)
         try:
             port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
@@ -164,4 +166,6 @@ class Listener:
         self._office.broadcast.close()
         servers = [self._socket, *([self._door] if self._door else [])]
         await asyncio.gather(*(server.stop(GRACE_S) for server in servers))
+        # What they use is closed next.
+        await self._edge.settle(SETTLE_S)
         await self._jobs.settle()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 from finetuned.v1 import recipe_service_pb2, recipe_service_pb2_grpc
@@ -34,10 +35,12 @@ class RecipeService(recipe_service_pb2_grpc.RecipeServiceServicer):
     ) -> recipe_service_pb2.PlanRecipeResponse:
         """Plan a recipe without submitting it."""
         caller = callers.current()
-        recipe = await asyncio.to_thread(  # it looks where links lead
-            checks.recipe,
-            request.recipe_json,
-            refusal=lambda path: self._office.roots.refusal(path, caller),
+        recipe = await self._office.roots.looked(
+            partial(
+                checks.recipe,
+                request.recipe_json,
+                refusal=lambda path: self._office.roots.refusal(path, caller),
+            )
         )
         plan_json = await self._office.plan(recipe, caller=caller)
         return recipe_service_pb2.PlanRecipeResponse(plan_json=plan_json)

@@ -13,6 +13,7 @@ exit.json                                how it ended: written by the shim as it
 import json
 import os
 import shutil
+import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -269,7 +270,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write_beside(path: Path, content: bytes) -> Path:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Two threads of the daemon may write the same, such as two wishes for a pause.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with aside.open("wb") as file:
             file.write(content)
