@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from ftctl.errors import BadInput
 
@@ -30,13 +31,13 @@ class Part:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.size = 0
-        self._aside = place.with_name(f".{place.name}.{os.getpid()}.part")
+        # Not the process's: one may fetch several to the same place at once.
+        self._aside = place.with_name(f".{place.name}.{uuid4().hex}.part")
         self._digest = hashlib.sha256()
 
     def __enter__(self) -> Self:
         """Begin it. Raises BadInput where nothing can be written."""
         try:
-            self._aside.unlink(missing_ok=True)
             self._file = self._aside.open("xb")  # through no link that somebody has put there
         except OSError as error:
             raise BadInput(f"{self.place} cannot be written: {error.strerror}") from None

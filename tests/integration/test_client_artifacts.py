@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -117,12 +117,16 @@ def test_a_file_lies_in_the_folder_that_was_named_whatever_a_daemon_calls_it(
     assert trained.pull("model", tmp_path / "made") == tmp_path / "made" / "evil"
 
 
-def test_a_pull_writes_through_no_link(trained: ftctl.JobHandle, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
+def test_a_pull_writes_through_no_link(
+    trained: ftctl.JobHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, guessed = tmp_path / "mine", UUID(int=0)
     mine.write_text("mine")
-    (tmp_path / f".model.safetensors.{os.getpid()}.part").symlink_to(mine)
+    (tmp_path / f".model.safetensors.{guessed.hex}.part").symlink_to(mine)
+    monkeypatch.setattr("ftctl.part.uuid4", lambda: guessed)
 
-    trained.pull("model", tmp_path)
+    with pytest.raises(ftctl.BadInput, match="cannot be written: File exists"):
+        trained.pull("model", tmp_path)
 
     assert mine.read_text() == "mine"
 

@@ -4,9 +4,13 @@ import asyncio
 from asyncio import TimerHandle as Timer
 from asyncio import sleep
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import aclosing as closing
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -172,5 +176,25 @@ async def sent(method: "SendingMethod[Q, R]", requests: "Sequence[Q]", *, deadli
 
 
 async def aside(work: "Callable[[], T]") -> "T":
-    """Do what waits for a disk or the network, in a thread."""
-    return await asyncio.to_thread(work)
+    """Do what waits for a disk or the network, in a thread.
+
+    Whoever is cancelled leaves it to itself: what comes of it is dropped.
+    """
+    outcome: Future[T] = Future()
+    is_over = asyncio.Event()
+    over = partial(asyncio.get_running_loop().call_soon_threadsafe, is_over.set)
+    do = partial(copy_context().run, work)
+    # Not of a pool: event loop and interpreter wait for those of pools before they end.
+    Thread(target=_do, args=(do, outcome, over), daemon=True, name="aside").start()
+    await is_over.wait()
+    return outcome.result()
+
+
+def _do(work: "Callable[[], T]", outcome: "Future[T]", over: Callable[[], object]) -> None:
+    """Do it, and say so; to nobody where the event loop has ended meanwhile."""
+    try:
+        outcome.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for it
+        outcome.set_exception(error)
+    with suppress(RuntimeError):
+        over()
