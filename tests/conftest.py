@@ -6,8 +6,13 @@ import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+if not os.environ.get("CI"):  # Which has a profile of Hypothesis' own.
+    # A machine that is busy for a moment makes no example wrong.
+    hypothesis.settings.register_profile("patient", deadline=None)
+    hypothesis.settings.load_profile("patient")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

@@ -97,6 +97,5 @@ def pss_bytes(pids: Sequence[int]) -> int:
 
 
 def child_of(pid: int) -> int:
-    stats = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat")]
-    (child,) = [int(head.split()[0]) for head, _, rest in stats if int(rest.split()[1]) == pid]
-    return child
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)

@@ -51,13 +51,15 @@ def _breed() -> None:
     """Make a child and a double-forked, setsid'd grandchild that ignore SIGTERM."""
     ready, tell = os.pipe()
     for depth in (1, 2):
-        if os.fork() == 0:
+        if (child := os.fork()) == 0:
             os.setsid()
             if depth == 2 and os.fork() != 0:
                 os._exit(0)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             os.write(tell, b"x")
             sleep_for_ever()
+        if depth == 2:
+            os.waitpid(child, 0)  # Else whoever looks soon finds three.
     for _ in range(2):
         os.read(ready, 1)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,4 +72,5 @@ def _end_workers(tmp_path: Path) -> Iterator[None]:
     for file in tmp_path.rglob(rundir.SHIM):
         shim = rundir.read_shim(file.parent)
         if shim is not None and shim.is_alive:
-            os.kill(shim.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # It may just have ended by itself.
+                os.kill(shim.pid, signal.SIGTERM)

@@ -129,7 +129,7 @@ async def test_a_gap_is_told_again_and_again_while_it_lasts(daemon, monkeypatch)
     monkeypatch.setattr(stream, "TELL_EVERY_S", 0.2)
     job_id, gaps = daemon.add("ants-bees"), []
     await daemon.emit(job_id, **story.state(job_pb2.JOB_STATE_QUEUED))
-    async with ftctl.AsyncClient(daemon.socket, patience_s=1) as client:
+    async with ftctl.AsyncClient(daemon.socket, patience_s=2) as client:
         events = client.watch(job_id, on_gap=gaps.append)
         await anext(events)
         await daemon.stop()

@@ -218,7 +218,7 @@ async def test_a_caller_who_never_begins_is_let_go(
 async def test_a_caller_who_falls_silent_is_let_go(
     line: Line, ants: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "QUIET_S", 0.05)
+    monkeypatch.setattr(intake, "QUIET_S", 1.0)
 
     async def silent() -> AsyncIterator[pb.PredictImagesRequest]:
         yield pb.PredictImagesRequest(job=ants)
@@ -227,7 +227,7 @@ async def test_a_caller_who_falls_silent_is_let_go(
     _, error = await refused(line.models.PredictImages(silent()))
 
     assert error.details() == (
-        "image 1: nothing came for 0 s; send it all again, and end the call after the last image"
+        "image 1: nothing came for 1 s; send it all again, and end the call after the last image"
     )
     assert left_behind(tmp_path) == []
 

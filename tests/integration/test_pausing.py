@@ -181,7 +181,7 @@ async def test_a_job_whose_worker_has_seen_a_pause_that_is_called_off_goes_on_by
 
 
 async def test_a_cancel_goes_before_a_pause(supervisor: Supervisor) -> None:
-    job = await started(supervisor, "wait")
+    job = await started(supervisor, "ignore-sigterm")
 
     await pause(supervisor, job)
     await supervisor.cancel(job.id)

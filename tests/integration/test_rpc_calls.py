@@ -115,7 +115,8 @@ async def test_a_call_is_counted_by_its_code(jobs: Any, tally: Tally) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await call
 
-    assert handled(tally) == {(GET, "OK"): 1, (GET, "NOT_FOUND"): 1, (CANCEL, "INTERNAL"): 1}
+    expected = {(GET, "OK"): 1, (GET, "NOT_FOUND"): 1, (CANCEL, "INTERNAL"): 1}
+    await wait_until(lambda: handled(tally) == expected)
     assert sum(tally.counts().handling[GET].counts) == 2
 
 
@@ -156,7 +157,8 @@ async def test_a_stream_of_requests_is_counted_and_each_one_decoded(
         "the request is no well-formed message of /finetuned.v1.ModelService/PredictImages; all "
         "its texts must be UTF-8"
     )
-    assert handled(tally) == {(PREDICT, "OK"): 1, (PREDICT, "INVALID_ARGUMENT"): 1}
+    expected = {(PREDICT, "OK"): 1, (PREDICT, "INVALID_ARGUMENT"): 1}
+    await wait_until(lambda: handled(tally) == expected)
 
 
 async def test_a_method_that_there_is_not_makes_no_series(jobs: Any, tally: Tally) -> None:

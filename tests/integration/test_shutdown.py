@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from finetuned.v1.job_service_pb2 import GetJobRequest, SubmitJobRequest, WatchJobRequest
 from finetuned.v1.job_service_pb2_grpc import JobServiceStub
 from ftd.errors import ShuttingDown
+from ftd.rpc import listener
 from ftd.rpc.job_service import JobService
 from tests.fakes.listening import details, listening, rest, spec
 from tests.wait import wait_until
@@ -89,8 +91,12 @@ async def test_a_signal_ends_watchers_politely_and_then_the_daemon(
 async def test_an_idle_daemon_stops_at_once_and_speaks_of_no_jobs(daemon: Daemon) -> None:
     daemon.process.send_signal(signal.SIGTERM)
 
-    assert (await daemon.until("daemon_stopping"))["jobs_that_go_on"] == []
-    assert await asyncio.wait_for(daemon.process.wait(), timeout=2) == 0
+    stopping = await daemon.until("daemon_stopping")
+    stopped = await daemon.until("daemon_stopped")
+    assert stopping["jobs_that_go_on"] == []
+    begin, end = (datetime.fromisoformat(line["timestamp"]) for line in (stopping, stopped))
+    assert (end - begin).total_seconds() < listener.GRACE_S
+    assert await daemon.process.wait() == 0
 
 
 async def test_what_was_submitted_is_there_for_the_next_daemon(

@@ -50,6 +50,7 @@ async def test_a_dependant_waits_for_success_and_names_what_it_waits_for(
     supervisor: Supervisor,
 ) -> None:
     blocker = await submit(supervisor, "wait-first")
+    await until(supervisor, blocker, JobState.RUNNING)
     pretrain = await submit(supervisor, "finish-pretrain")
     adapt = await submit(supervisor, "finish-adapt", after=("finish-pretrain",))
     await until(supervisor, adapt, JobState.QUEUED, "waits for finish-pretrain")

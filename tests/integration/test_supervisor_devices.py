@@ -201,7 +201,8 @@ async def test_time_in_which_nothing_ran_is_nobodys(tmp_path: Path) -> None:
 
 
 async def test_a_job_waits_for_its_moment_and_holds_nobody_up(supervisor: Supervisor) -> None:
-    moment = utc_now() + timedelta(seconds=1.5)
+    await watch(supervisor, await submit(supervisor, "finish-first"))  # So the zygote is there.
+    moment = utc_now() + timedelta(seconds=2)
     later = await submit(supervisor, "finish-later", not_before=moment, priority=9)
     await until(supervisor, later, JobState.QUEUED, f"waits until {moment:%Y-%m-%d %H:%M}")
     at_once = await submit(supervisor, "finish-at-once")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,11 @@ async def test_the_zygote_inherits_neither_the_daemons_settings_nor_its_folder(
 async def test_a_zygote_that_is_not_ready_yet_holds_no_end_up(tmp_path: Path) -> None:
     told = tmp_path / "told"
     command = (sys.executable, "-c", TELL, str(told))
-    async with asyncio.timeout(4):
-        async with Zygote(tmp_path / "zygote.log", command).running():
-            await wait_until(told.exists)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(Zygote(tmp_path / "zygote.log", command).running())
+        await wait_until(told.exists)
+        async with asyncio.timeout(4):
+            await stack.aclose()
 
 
 def test_a_module_in_the_daemons_folder_is_not_taken_for_one_of_the_zygotes() -> None:
