@@ -112,21 +112,21 @@ async def stage(folder: Path, *, metrics: str = "off") -> AsyncIterator[Stage]:
 
 async def killed(stage: Stage) -> Job:
     """Somebody sends kill -9."""
-    job_id = await stage.submit(digits("killed", epochs=30))
+    job_id = await stage.submit(digits("killed", epochs=80))
     (await stage.worker(job_id)).kill()
     return await stage.end(job_id)
 
 
 async def crashed(stage: Stage) -> Job:
     """Native code goes wrong."""
-    job_id = await stage.submit(digits("crashed", epochs=30))
+    job_id = await stage.submit(digits("crashed", epochs=80))
     (await stage.worker(job_id)).send_signal(signal.SIGSEGV)
     return await stage.end(job_id)
 
 
 async def stopped(stage: Stage) -> Job:
     """The worker hangs: it is stopped and never let go on."""
-    job_id = await stage.submit(digits("stopped", epochs=30))
+    job_id = await stage.submit(digits("stopped", epochs=80))
     (await stage.worker(job_id)).suspend()
     return await stage.end(job_id)
 
@@ -138,17 +138,18 @@ async def blocked(stage: Stage) -> Job:
     job = small(photos, name="blocked", epochs=40)
     job["data"] |= {"workers": 1, "cache": "none"}
     job_id = await stage.submit(job)
-    aside = image.rename(image.with_suffix(".aside"))
-    os.mkfifo(image)
+    aside, fifo = image.with_suffix(".aside"), image.with_suffix(".fifo")
+    os.link(image, aside)
+    os.mkfifo(fifo)
+    fifo.replace(image)  # It is there all the time.
     await stage.until_backing_off(job_id)
-    image.unlink()
-    aside.rename(image)
+    aside.replace(image)
     return await stage.end(job_id)
 
 
 async def without_a_loader(stage: Stage) -> Job:
     """A process that loads images is killed."""
-    job = small(stage.folder("loader", per_class=8), name="without-a-loader", epochs=20)
+    job = small(stage.folder("loader", per_class=8), name="without-a-loader", epochs=80)
     job["data"]["workers"] = 1
     job_id = await stage.submit(job)
     loaders = (await stage.worker(job_id)).children()
@@ -232,7 +233,7 @@ async def with_bad_data(stage: Stage) -> Job:
 
 async def overdue(stage: Stage) -> Job:
     """It runs for too long."""
-    job = digits("overdue", epochs=100_000, timeout="2s")
+    job = digits("overdue", epochs=100_000, timeout="6s")
     return await stage.end(await stage.submit(job, until_epoch=0))
 
 

@@ -179,7 +179,7 @@ async def test_refused_memory_halves_the_batches_until_they_fit(seen: Seen) -> N
         (
             "overdue",
             OutcomeReason.TIMED_OUT,
-            r"It ran for longer than its timeout, 0:00:02\.",
+            r"It ran for longer than its timeout, 0:00:06\.",
             "Its last checkpoint is kept. Give it more time (`timeout`) or fewer epochs.",
         ),
     ],
