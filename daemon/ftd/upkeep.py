@@ -49,7 +49,7 @@ class Upkeep:
         self._cleaned: datetime | None = None
 
     def look(self) -> None:
-        """Do what is due. A failure is told and ends nothing."""
+        """Do what is due. A failure that was foreseen is told and leaves the rest."""
         now = self._clock()
         if self._every is not None and self._is_backup_due(now, self._every):
             self._back_up(now)

@@ -65,6 +65,6 @@ class Versions:
 
 def _make_beneath(root: Path, folder: Path) -> None:
     """Make a folder and those between; never the root: one that was removed stays away."""
-    between = [root / each for each in folder.relative_to(root).parents]
-    for each in (*reversed(between[:-1]), folder):
-        each.mkdir(exist_ok=True)
+    beneath = folder.relative_to(root)
+    for each in (*reversed(beneath.parents), beneath)[1:]:
+        (root / each).mkdir(exist_ok=True)

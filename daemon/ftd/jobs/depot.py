@@ -149,10 +149,11 @@ class Depot:
         Raises:
             DatasetNotFound, DatasetInUse
         """
-        try:
-            gone = await self._records.delete(ref, caller)
-        finally:
-            self._is_littered.set()  # It may be done though the caller is gone.
+        await lasting.whole(asyncio.create_task(self._delete(ref, caller)))
+
+    async def _delete(self, ref: str, caller: Caller) -> None:
+        gone = await self._records.delete(ref, caller)
+        self._is_littered.set()
         log.info("dataset_deleted", name=gone.name, user=gone.user, by=caller.user)
 
     def close(self) -> None:

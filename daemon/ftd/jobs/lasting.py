@@ -27,7 +27,7 @@ async def whole(work: asyncio.Future[T]) -> T:
 
 
 async def in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Do as asyncio.to_thread, but wait for its end."""
+    """Do as asyncio.to_thread, but let also who is cancelled wait for the end."""
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     return await whole(loop.run_in_executor(None, context.run, work, *arguments))

@@ -23,12 +23,17 @@ class Roots:
     async def looked(self, work: Callable[[], T]) -> T:
         """Do what follows links, where a mount may hang: that must hold up no job.
 
-        So many at once, each in a thread of its own until the mount answers, its caller or not.
+        A few at a time, each in a thread of its own. It keeps its turn until the mount answers,
+        even when its caller is gone.
         """
         if not self._folders:
             return await asyncio.to_thread(work)
         await self._turns.acquire()
-        looking = ownthread.begun(work, name="roots")
+        try:
+            looking = ownthread.begun(work, name="roots")
+        except RuntimeError:  # No more threads can be had.
+            self._turns.release()
+            raise
         looking.add_done_callback(self._have_looked)
         return await asyncio.shield(looking)
 

@@ -184,6 +184,8 @@ class Zygote:
             async with asyncio.timeout(_ANSWER_S):
                 return await answer
         except TimeoutError:
+            if answer.done() and not answer.cancelled():
+                return answer.result()  # It came at the last moment.
             self._end_silent()
             raise ZygoteGone(f"the zygote gave no answer within {_ANSWER_S:.0f} s") from None
         except OSError as error:

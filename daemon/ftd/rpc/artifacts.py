@@ -56,14 +56,14 @@ async def read(job: Job, kind: str, offset: int) -> AsyncGenerator[Piece, None]:
         file = await asyncio.to_thread(path.open, "rb")
     except OSError:
         raise _missing(job, kind, [each.kind for each in files(job)]) from None
-    # To be closed, a file waits for who reads it: not here, where it would hold all calls up.
+    # Reads are waited for: `close` would do that on the event loop, and hold up all calls.
     with file:  # it stays this one, also where a new checkpoint takes its place
         size = await in_thread(file.seek, 0, 2)
         digest = hashlib.sha256()
         await in_thread(_skip, file, min(offset, size), digest)
         while True:
             data = await in_thread(file.read, PIECE_BYTES)
-            await in_thread(digest.update, data)
+            await asyncio.to_thread(digest.update, data)
             is_last = len(data) < PIECE_BYTES
             yield Piece(data=data, size_bytes=size, sha256=digest.hexdigest() if is_last else "")
             if is_last:

@@ -62,22 +62,25 @@ class Edge(grpc.aio.ServerInterceptor):
         read = _each_decoded if handler.request_streaming else _decoded
         # Requests come as bytes: gRPC itself would answer a malformed one with a bare INTERNAL.
         call = surround(method, getattr(handler, kind), partial(read, method, handler), self._tell)
-        return make(self._counted(call), response_serializer=handler.response_serializer)
+        return make(self._noted(call), response_serializer=handler.response_serializer)
 
     async def settle(self, patience_s: float) -> None:
         """Wait for calls under way: gRPC cancels them when it stops, and does not wait for that."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=patience_s)
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=patience_s)
+        if late:
+            log.warning("calls_go_on", calls=len(late), seconds=patience_s)
 
-    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def counted(asked: Any, context: Any) -> Any:
+    def _noted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def noted(asked: Any, context: Any) -> Any:
             task = asyncio.current_task()
             assert task is not None
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
             return await call(asked, context)
 
-        return counted
+        return noted
 
 
 def _answering(method: str, call: Any, read: Read, tell: Told) -> Callable[..., Any]:

@@ -92,6 +92,24 @@ async def test_a_mount_that_hangs_holds_up_none_of_the_threads_that_jobs_need(
     assert await late is None
 
 
+async def test_where_no_thread_can_be_had_the_next_one_looks_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = Roots([tmp_path])
+    look = partial(roots.refusal, str(tmp_path), ADMIN)
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        for _ in range(20):
+            with pytest.raises(RuntimeError):
+                await roots.looked(look)
+
+    assert await asyncio.wait_for(roots.looked(look), 30) is None
+
+
 def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
     errors: list[BaseException] = []
 
@@ -115,6 +133,7 @@ def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
 def test_folders_are_not_made_in_one_that_was_removed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         versions._make_beneath(tmp_path / "gone", tmp_path / "gone" / "a" / "b")
+    versions._make_beneath(tmp_path / "gone", tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
 
     versions._make_beneath(tmp_path, tmp_path / "a" / "b")
